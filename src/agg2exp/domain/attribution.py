@@ -1,0 +1,130 @@
+"""Voxel attributions of all explained classes, and the questions that every kind of them answers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from agg2exp.domain.regions import Regions
+
+CHUNK = 1 << 15  # voxels at a time: (2 K + R) x CHUNK floats stay in the processor's cache
+
+
+class Attribution(ABC):
+    """e_c for K classes over C channels and (D, H, W) voxels, however it is stored."""
+
+    expansion: str = "voxel"
+
+    @property
+    @abstractmethod
+    def n_classes(self) -> int:
+        """K."""
+
+    @abstractmethod
+    def dense(self, k: int) -> Tensor:
+        """e of the k-th explained class, (C, D, H, W)."""
+
+    @abstractmethod
+    def region_mass(self, regions: Regions) -> tuple[Tensor, Tensor]:
+        """Positive and negative mass of every class in every region.
+
+        Returns:
+            P[k, r] = Σ_{i in r} max(e_k(i), 0) and N[k, r] = Σ_{i in r} max(-e_k(i), 0), (K, R) float64 each, summed
+            over channels. Then ‖e_k ⊙ R_r‖₁ = P + N, and the signed sum is P - N.
+        """
+
+    @abstractmethod
+    def subset_sum(self, voxels: Tensor) -> Tensor:
+        """Σ_{i in voxels} e_k(i) over channels, (K,) float64; `voxels` are flat indices (M,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class DenseAttribution(Attribution):
+    """One value per class, channel and voxel.
+
+    Attributes:
+        values: (K, C, D, H, W).
+    """
+
+    values: Tensor
+
+    @property
+    def n_classes(self) -> int:
+        """K."""
+        return self.values.shape[0]
+
+    def dense(self, k: int) -> Tensor:
+        """e of the k-th explained class, (C, D, H, W)."""
+        return self.values[k]
+
+    def region_mass(self, regions: Regions) -> tuple[Tensor, Tensor]:
+        """One pass over the voxels: a chunked product with the membership matrix, summed in float64."""
+        k, c = self.values.shape[:2]
+        flat = self.values.reshape(k * c, -1)
+        dtype = torch.promote_types(flat.dtype, torch.float32)
+        sums = torch.zeros(2, k * c, regions.n_regions, dtype=torch.float64, device=flat.device)
+        # one buffer for all chunks: fresh memory for each of them would cost more than the product
+        buffer = torch.empty(2, k * c, CHUNK, dtype=dtype, device=flat.device)
+        for part, member in regions.membership(CHUNK, dtype):
+            e = flat[:, part]
+            signed = buffer[..., : e.shape[1]]
+            positive = torch.clamp(e, min=0, out=signed[0])
+            torch.sub(positive, e, out=signed[1])
+            sums += signed @ member
+        per_class = sums.reshape(2, k, c, -1).sum(dim=2)
+        return per_class[0], per_class[1]
+
+    def subset_sum(self, voxels: Tensor) -> Tensor:
+        """Σ_{i in voxels} e_k(i), (K,) float64."""
+        return self.values.flatten(2)[:, :, voxels].sum(dim=(1, 2), dtype=torch.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class SupervoxelAttribution(Attribution):
+    """One value per class and supervoxel: K x S numbers in place of K x p.
+
+    Attributes:
+        partition: (D, H, W) int64, supervoxel ids 0..S-1 without gaps.
+        values: (K, S) φ, one per class and supervoxel.
+        expansion: "density": e(i) = φ_s / |v_s|, so that Σ_i e(i) = Σ_s φ_s; "value": e(i) = φ_s.
+    """
+
+    partition: Tensor
+    values: Tensor
+    expansion: str = "density"
+
+    @property
+    def n_classes(self) -> int:
+        """K."""
+        return self.values.shape[0]
+
+    def _per_voxel(self) -> Tensor:
+        """(K, S) value of one voxel of each supervoxel."""
+        if self.expansion == "value":
+            return self.values
+        size = torch.bincount(self.partition.flatten(), minlength=self.values.shape[1])
+        return self.values / size.clamp(min=1)
+
+    def dense(self, k: int) -> Tensor:
+        """e of the k-th explained class, (1, D, H, W)."""
+        return self._per_voxel()[k][self.partition].unsqueeze(0)
+
+    def region_mass(self, regions: Regions) -> tuple[Tensor, Tensor]:
+        """Σ_s value_s · |v_s ∩ R_r|: a product with the table of overlaps, no volume is expanded."""
+        s, r0 = self.values.shape[1], regions.n_parts
+        ids = self.partition.flatten()
+        overlap = torch.zeros(s, regions.n_regions, dtype=torch.float64, device=ids.device)
+        joint = torch.bincount(ids * r0 + regions.partition.flatten().long(), minlength=s * r0)
+        overlap[:, :r0] = joint.reshape(s, r0)
+        for j, mask in enumerate(regions.masks):
+            overlap[:, r0 + j] = torch.bincount(ids[mask.flatten()], minlength=s)
+        e = self._per_voxel().double()
+        return e.clamp(min=0) @ overlap, (-e).clamp(min=0) @ overlap
+
+    def subset_sum(self, voxels: Tensor) -> Tensor:
+        """Σ_{i in voxels} e_k(i), (K,) float64."""
+        counts = torch.bincount(self.partition.flatten()[voxels], minlength=self.values.shape[1])
+        return self._per_voxel().double() @ counts.double()

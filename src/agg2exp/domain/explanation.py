@@ -1,0 +1,45 @@
+"""What `predict_step` yields for one case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agg2exp.domain.attribution import Attribution
+from agg2exp.domain.prediction import Prediction
+
+
+@dataclass(frozen=True)
+class PassCounts:
+    """Network passes of one case; a batch of B windows counts as B.
+
+    Attributes:
+        forwards: Windows evaluated.
+        backwards: (Window, class) pairs differentiated with respect to the input.
+    """
+
+    forwards: int
+    backwards: int
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Prediction and attribution of one case.
+
+    Attributes:
+        case_id: The case.
+        classes: Label indices of the explained classes (K), in the attribution's order.
+        prediction: Predicted labels and what belongs to them.
+        attribution: e_c of the K classes.
+        settings: How it was made: method, score, mask policy, expansion, seed, window settings.
+        passes: Network passes it took.
+        seconds: Wall time it took.
+    """
+
+    case_id: str
+    classes: tuple[int, ...]
+    prediction: Prediction
+    attribution: Attribution
+    settings: Mapping[str, str]
+    passes: PassCounts
+    seconds: float

@@ -1,0 +1,79 @@
+"""The label scheme of a model: which classes, from which structure files, in which anatomical group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agg2exp.domain.errors import SettingError
+
+MOST_CLASSES = 255
+
+
+@dataclass(frozen=True)
+class LabelScheme:
+    """Classes 0..L-1 of a model, background first.
+
+    Attributes:
+        name: Name of the scheme.
+        classes: Class names in label order (L).
+        files: For each class the structure files that are merged into it (L); none for background.
+        groups: For each class its anatomical group (L).
+        colours: Hex colour of each group; the group `pathologies` colours extra masks.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    files: tuple[tuple[str, ...], ...]
+    groups: tuple[str, ...]
+    colours: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if len(set(self.classes)) != len(self.classes):
+            raise SettingError("classes", self.classes, "every class name once")
+        if len(self.classes) < 2 or self.files[0]:
+            raise SettingError("classes", self.classes, "background first (without files), then at least one class")
+        if len(self.classes) > MOST_CLASSES:
+            raise SettingError("classes", len(self.classes), f"at most {MOST_CLASSES} classes (label maps are 8 bit)")
+        if "pathologies" not in self.colours:
+            raise SettingError("groups", sorted(self.colours), "a colour for the group 'pathologies' (extra masks)")
+        for name, files, group in zip(self.classes, self.files, self.groups, strict=True):
+            if not files and name != self.classes[0]:
+                raise SettingError(f"classes.{name}.files", files, "at least one structure file")
+            if group not in self.colours:
+                raise SettingError(f"classes.{name}.group", group, f"one of {sorted(self.colours)}")
+
+    @classmethod
+    def from_config(cls, name: str, classes: Mapping[str, Mapping[str, Any]], groups: Mapping[str, str]) -> LabelScheme:
+        """Build from the form of `conf/model/labels/*.yaml`: class name -> {group, files}."""
+        return cls(
+            name=name,
+            classes=tuple(classes),
+            files=tuple(tuple(spec["files"]) for spec in classes.values()),
+            groups=tuple(str(spec["group"]) for spec in classes.values()),
+            colours=dict(groups),
+        )
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def colour(self, region: str) -> str:
+        """Hex colour of a class, or of an extra mask (group `pathologies`)."""
+        if region in self.classes:
+            return self.colours[self.groups[self.classes.index(region)]]
+        return self.colours["pathologies"]
+
+    def indices(self, names: Sequence[str] | str) -> tuple[int, ...]:
+        """Label indices of class names; the word "all" means every class.
+
+        Raises:
+            SettingError: A name is not in the scheme.
+        """
+        if names == "all":
+            return tuple(range(len(self)))
+        chosen = [names] if isinstance(names, str) else list(names)
+        unknown = [n for n in chosen if n not in self.classes]
+        if unknown or not chosen or len(set(chosen)) != len(chosen):
+            raise SettingError("classes", chosen, f"'all' or a list without repeats from {list(self.classes)}")
+        return tuple(self.classes.index(n) for n in chosen)

@@ -1,0 +1,70 @@
+"""What the model predicted for a case: the constants that scores are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Per-voxel results of the stitched logits f(x) (L, D, H, W), kept without the logits themselves.
+
+    Attributes:
+        labels: (D, H, W) int16, predicted label map ŷ = argmax_c f_c(x) (Eq. 1); -1 marks padding.
+        top_logit: (D, H, W), f_ŷ(x): the logit of the predicted class.
+        top_probability: (D, H, W), softmax probability of the predicted class.
+        runner_up: (D, H, W) int16, the class with the second-highest logit.
+        n_classes: L.
+    """
+
+    labels: Tensor
+    top_logit: Tensor
+    top_probability: Tensor
+    runner_up: Tensor
+    n_classes: int
+
+    @classmethod
+    def from_logits(cls, logits: Tensor) -> Self:
+        """From stitched logits (L, D, H, W), L >= 2."""
+        top, index = logits.topk(2, dim=0)
+        return cls(
+            labels=index[0].to(torch.int16),
+            top_logit=top[0],
+            top_probability=(top[0] - logits.logsumexp(dim=0)).exp(),
+            runner_up=index[1].to(torch.int16),
+            n_classes=logits.shape[0],
+        )
+
+    @classmethod
+    def join(cls, slabs: list[Self]) -> Self:
+        """Join slabs along the first spatial axis."""
+        return cls(
+            labels=torch.cat([s.labels for s in slabs]),
+            top_logit=torch.cat([s.top_logit for s in slabs]),
+            top_probability=torch.cat([s.top_probability for s in slabs]),
+            runner_up=torch.cat([s.runner_up for s in slabs]),
+            n_classes=slabs[0].n_classes,
+        )
+
+    def crop(self, where: tuple[slice, ...]) -> Prediction:
+        """The part inside three slices."""
+        return Prediction(
+            self.labels[where],
+            self.top_logit[where],
+            self.top_probability[where],
+            self.runner_up[where],
+            self.n_classes,
+        )
+
+    def voxels(self) -> Tensor:
+        """Number of voxels of each class, (L,) int64."""
+        return torch.bincount(self.labels.flatten().long() + 1, minlength=self.n_classes + 1)[1:]
+
+    def padded_labels(self, widths: tuple[int, ...]) -> Tensor:
+        """Label map padded with -1 (widths as in `torch.nn.functional.pad`)."""
+        return pad(self.labels, widths, value=-1)

@@ -1,0 +1,123 @@
+"""RoI importance of one case: targets x sources, one matrix per kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+
+class Kind(StrEnum):
+    """What an entry [target a, source b] says. R_b: region of b; e_a: attribution of class a."""
+
+    IMPORTANCE = "importance"  # ‖e_a ⊙ R_b‖₁ / ‖e_a‖₁ (Eq. 7)
+    POSITIVE = "importance_positive"  # the same from max(e_a, 0) alone
+    NEGATIVE = "importance_negative"  # the same from max(-e_a, 0) alone
+    MASS = "mass"  # ‖e_a ⊙ R_b‖₁
+    MEAN = "mean"  # mean of |e_a| inside R_b
+    SIGNED_SUM = "signed_sum"  # Σ e_a inside R_b
+    VOLUME_VOXELS = "volume_voxels"  # |R_b|
+    VOLUME_MM3 = "volume_mm3"
+    ENRICHMENT_VOLUME = "enrichment_volume"  # importance / share of R_b in the whole volume
+    ENRICHMENT_BODY = "enrichment_body"  # the same with everything outside the body left out
+    EXPECTED_BY_DISTANCE = "expected_by_distance"  # E₀: importance if attribution depended on distance alone
+
+
+@dataclass(frozen=True, eq=False)
+class LocalImportance:
+    """RoI importance of one case.
+
+    Attributes:
+        case_id: The case.
+        targets: Names of the explained classes (K).
+        sources: Names of the regions (R): the model's classes, then extra masks.
+        values: For each kind a (K, R) float64 matrix; NaN where a value is not defined.
+        status: For each target "ok", or why its row is NaN (K).
+    """
+
+    case_id: str
+    targets: tuple[str, ...]
+    sources: tuple[str, ...]
+    values: Mapping[Kind, NDArray[np.float64]]
+    status: tuple[str, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per (target, source), one column per kind."""
+        index = pd.MultiIndex.from_product(
+            [[self.case_id], self.targets, self.sources], names=["case", "target", "source"]
+        )
+        return pd.DataFrame({kind.value: self.values[kind].ravel() for kind in Kind}, index=index).reset_index()
+
+
+def importance_array(frame: pd.DataFrame) -> xr.DataArray:
+    """View a table of RoI importances as an array with dims (case, target, source, kind)."""
+    kinds = [kind.value for kind in Kind]
+    data: xr.DataArray = frame.set_index(["case", "target", "source"])[kinds].to_xarray().to_dataarray("kind")
+    data = data.reindex({dim: pd.unique(frame[dim]) for dim in ("case", "target", "source")})
+    return data.transpose("case", "target", "source", "kind").rename("roi_importance")
+
+
+@dataclass(frozen=True, eq=False)
+class GlobalImportance:
+    """Mean over cases of one kind of RoI importance, ignoring NaN.
+
+    Attributes:
+        kind: Which kind.
+        targets: Names of the explained classes (K).
+        sources: Names of the regions (R).
+        mean: (K, R); NaN where no case has a value.
+        count: (K, R) cases with a value.
+        std: (K, R) standard deviation over cases (n - 1 in the denominator).
+        low: (K, R) lower end of the 95 % percentile bootstrap interval over patients; NaN where count < 5.
+        high: (K, R) upper end.
+    """
+
+    kind: Kind
+    targets: tuple[str, ...]
+    sources: tuple[str, ...]
+    mean: NDArray[np.float64]
+    count: NDArray[np.int64]
+    std: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per (target, source)."""
+        index = pd.MultiIndex.from_product([self.targets, self.sources], names=["target", "source"])
+        columns = {
+            "mean": self.mean,
+            "count": self.count,
+            "std": self.std,
+            "ci_low": self.low,
+            "ci_high": self.high,
+        }
+        frame = pd.DataFrame({name: values.ravel() for name, values in columns.items()}, index=index).reset_index()
+        frame.insert(0, "kind", self.kind.value)
+        return frame
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, kind: Kind) -> GlobalImportance:
+        """Back from the rows of one kind."""
+        rows = frame[frame["kind"] == kind.value]
+        targets, sources = (tuple(map(str, pd.unique(rows[name]))) for name in ("target", "source"))
+
+        def matrix(column: str) -> NDArray[np.float64]:
+            indexed = rows.set_index(["target", "source"])[column]
+            values = indexed.reindex(pd.MultiIndex.from_product([targets, sources])).to_numpy(dtype=np.float64)
+            return np.asarray(values.reshape(len(targets), len(sources)))
+
+        return cls(
+            kind=kind,
+            targets=targets,
+            sources=sources,
+            mean=matrix("mean"),
+            count=matrix("count").astype(np.int64),
+            std=matrix("std"),
+            low=matrix("ci_low"),
+            high=matrix("ci_high"),
+        )

@@ -1,0 +1,1 @@
+"""Toy networks and small data for the tests."""

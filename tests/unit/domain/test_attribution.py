@@ -1,0 +1,87 @@
+import pytest
+import torch
+
+from agg2exp.domain import attribution as module
+from agg2exp.domain.attribution import DenseAttribution, SupervoxelAttribution
+from agg2exp.domain.regions import Regions
+
+SHAPE = (4, 5, 6)
+S = 7
+
+
+def regions(g):
+    partition = torch.randint(0, 4, SHAPE, generator=g).to(torch.int16)
+    return Regions(partition, 5, torch.rand(2, *SHAPE, generator=g) < 0.3)  # part 4 has no voxels
+
+
+def masks_of(r):
+    return [*(r.partition == part for part in range(r.n_parts)), *r.masks]
+
+
+def dense(g):
+    return DenseAttribution(torch.randn(3, 2, *SHAPE, generator=g))
+
+
+def supervoxels(g, expansion="density"):
+    partition = torch.randint(0, S, SHAPE, generator=g)
+    return SupervoxelAttribution(partition, torch.randn(3, S, generator=g), expansion)
+
+
+MAKERS = [dense, supervoxels, lambda g: supervoxels(g, "value")]
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 120, 1 << 15])
+@pytest.mark.parametrize("make", MAKERS)
+def test_region_mass_is_a_sum_over_voxels(make, chunk, monkeypatch):
+    monkeypatch.setattr(module, "CHUNK", chunk)
+    for seed in range(3):
+        g = torch.Generator().manual_seed(seed)
+        e, r = make(g), regions(g)
+        positive, negative = e.region_mass(r)
+        assert positive.dtype == negative.dtype == torch.float64
+        assert positive.shape == negative.shape == (3, 7)
+        for k in range(3):
+            values = e.dense(k).double()
+            for j, mask in enumerate(masks_of(r)):
+                inside = values[:, mask]
+                torch.testing.assert_close(positive[k, j], inside.clamp(min=0).sum(), atol=1e-5, rtol=1e-5)
+                torch.testing.assert_close(negative[k, j], -inside.clamp(max=0).sum(), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_subset_sum_is_a_sum_over_voxels(make):
+    for seed in range(3):
+        g = torch.Generator().manual_seed(seed)
+        e = make(g)
+        voxels = torch.randperm(120, generator=g)[:50]
+        expected = torch.stack([e.dense(k).double().flatten(1)[:, voxels].sum() for k in range(3)])
+        assert e.subset_sum(voxels).dtype == torch.float64
+        torch.testing.assert_close(e.subset_sum(voxels), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_density_keeps_the_sum_and_value_keeps_the_value():
+    g = torch.Generator().manual_seed(0)
+    density = supervoxels(g)
+    total = torch.stack([density.dense(k).sum() for k in range(3)])
+    torch.testing.assert_close(total, density.values.sum(dim=1), atol=1e-5, rtol=1e-5)
+    value = SupervoxelAttribution(density.partition, density.values, "value")
+    assert (value.dense(1)[0][density.partition == 3] == density.values[1, 3]).all()
+
+
+def test_supervoxel_without_voxels_has_no_mass():
+    partition = torch.zeros(SHAPE, dtype=torch.int64)
+    e = SupervoxelAttribution(partition, torch.tensor([[1.0, 5.0]]))
+    positive, negative = e.region_mass(Regions(partition, 1, torch.zeros(0, *SHAPE, dtype=torch.bool)))
+    torch.testing.assert_close(positive, torch.ones(1, 1, dtype=torch.float64))
+    assert (negative == 0).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int64])
+def test_membership_has_one_part_per_voxel_and_any_masks(dtype):
+    r = regions(torch.Generator().manual_seed(1))
+    r = Regions(r.partition.to(dtype), r.n_parts, r.masks)
+    chunks = [(part, matrix.clone()) for part, matrix in r.membership(50, torch.float32)]
+    matrix = torch.cat([m for _, m in chunks])
+    assert [part.start for part, _ in chunks] == [0, 50, 100]
+    torch.testing.assert_close(matrix, torch.stack(masks_of(r)).flatten(1).T.float())
+    torch.testing.assert_close(r.voxels(), matrix.sum(dim=0).long())
