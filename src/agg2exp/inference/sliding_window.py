@@ -1,0 +1,99 @@
+"""Where the windows lie and how much each counts: Σ_w b_w(i) = 1 at every voxel i."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from monai.data.utils import compute_importance_map, dense_patch_slices
+from torch import Tensor
+
+from agg2exp.domain.errors import SettingError, check_choice, check_range
+
+Slices = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True)
+class SlidingWindow:
+    """Settings of the sliding window; the words and the placement are those of MONAI's inferer.
+
+    Attributes:
+        window: (d, h, w) voxels of one window.
+        overlap: Share of a window that its neighbour covers too, in [0, 1).
+        blending: "constant" (all voxels of a window count alike) or "gaussian" (its centre counts more).
+        batch: Windows evaluated at a time. On CPUs 2 takes about two thirds of the time of 1.
+        pad_value: What a volume smaller than the window is padded with (0 is air in a scaled CT).
+    """
+
+    window: tuple[int, int, int]
+    overlap: float = 0.25
+    blending: str = "constant"
+    batch: int = 2
+    pad_value: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.window, Sequence) or len(self.window) != 3:
+            raise SettingError("window", self.window, "three whole numbers [D, H, W]")
+        object.__setattr__(self, "window", tuple(self.window))
+        for edge in self.window:
+            check_range("window", edge, 1, integer=True)
+        check_range("overlap", self.overlap, 0, 1, below=True)
+        check_choice("blending", self.blending, ("constant", "gaussian"))
+        check_range("batch", self.batch, 1, integer=True)
+
+    def describe(self) -> dict[str, str]:
+        """Settings that a result depends on, as strings."""
+        return {
+            "window": "x".join(map(str, self.window)),
+            "overlap": str(self.overlap),
+            "blending": self.blending,
+            "window_batch": str(self.batch),
+            "pad_value": str(self.pad_value),
+        }
+
+
+class WindowPlan:
+    """Windows over one volume.
+
+    Attributes:
+        shape: (D, H, W) of the volume.
+        padding: Widths for `torch.nn.functional.pad`, last axis first; zero unless the volume is smaller.
+        windows: Slices of each window in the padded volume, first axis slowest.
+    """
+
+    def __init__(self, settings: SlidingWindow, shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> None:
+        self.settings = settings
+        self.shape = tuple(shape)
+        roi = settings.window
+        missing = [max(r - s, 0) for r, s in zip(roi, self.shape, strict=True)]
+        self.padding = tuple(w for m in reversed(missing) for w in (m // 2, m - m // 2))
+        self.padded_shape = tuple(max(r, s) for r, s in zip(roi, self.shape, strict=True))
+        steps = [
+            r if r == s else max(int(r * (1 - settings.overlap)), 1)
+            for r, s in zip(roi, self.padded_shape, strict=True)
+        ]
+        self.windows: list[Slices] = [(d, h, w) for d, h, w in dense_patch_slices(self.padded_shape, roi, steps)]
+        self._map: Tensor = compute_importance_map(roi, mode=settings.blending, dtype=dtype, device=device)
+
+    @cached_property
+    def _total(self) -> Tensor:
+        """(*padded) sum of the importance maps of all windows."""
+        total = torch.zeros(self.padded_shape, dtype=self._map.dtype, device=self._map.device)
+        for window in self.windows:
+            total[window] += self._map
+        if not bool((total > 0).all()):
+            raise RuntimeError("some voxels are covered by no window")
+        return total
+
+    def blend(self, index: int) -> Tensor:
+        """b_w of window `index`, (d, h, w)."""
+        return self._map / self._total[self.windows[index]]
+
+    @cached_property
+    def interior(self) -> Slices:
+        """Where the volume lies in the padded volume."""
+        before = self.padding[::-1][1::2]
+        d, h, w = (slice(b, b + s) for b, s in zip(before, self.shape, strict=True))
+        return d, h, w
