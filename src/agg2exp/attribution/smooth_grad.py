@@ -1,0 +1,56 @@
+"""SmoothGrad."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from agg2exp.attribution.base import Attributor
+from agg2exp.domain.attribution import DenseAttribution
+from agg2exp.domain.class_scores import ClassScores
+from agg2exp.domain.errors import check_range
+from agg2exp.domain.seeding import RandomStreams
+from agg2exp.inference import WindowedModel
+
+
+class SmoothGrad(Attributor):
+    """e_c = (1/n) Σ_{i=1..n} ∇f̂_c(x + ε_i), ε_i ~ N(0, σ²), σ = noise_level · (max x - min x) (Eq. 4; Smilkov 2017).
+
+    On a constant image σ = 0, and the result is the vanilla gradient.
+
+    Args:
+        n_samples: n.
+        noise_level: σ relative to the range of x.
+
+    Raises:
+        SettingError: n_samples < 1 or noise_level < 0.
+    """
+
+    name: ClassVar[str] = "smoothgrad"
+
+    def __init__(self, n_samples: int = 20, noise_level: float = 0.1) -> None:
+        check_range("n_samples", n_samples, 1, integer=True)
+        check_range("noise_level", noise_level, 0)
+        self.n_samples = n_samples
+        self.noise_level = noise_level
+
+    def attribute(
+        self, model: WindowedModel, image: Tensor, scores: ClassScores, streams: RandomStreams
+    ) -> DenseAttribution:
+        """(K, C, D, H, W): n forwards per window and n backwards per (window, class).
+
+        Samples of the same window share a batch, so that a volume of one window fills it too.
+        """
+        sigma = self.noise_level * (image.max() - image.min())
+        total = torch.zeros(len(scores.classes), *image.shape, dtype=image.dtype, device=image.device)
+        for start in range(0, self.n_samples, model.settings.batch):
+            samples = range(start, min(start + model.settings.batch, self.n_samples))
+            noisy = torch.stack([image + sigma * streams.normal_like(image, "noise", i) for i in samples])  # x + ε_i
+            model.gradient(noisy, scores, out=total)
+        return DenseAttribution(total.div_(self.n_samples))  # Eq. 4
+
+    def evaluations(self) -> int:
+        """n."""
+        return self.n_samples

@@ -1,0 +1,1 @@
+"""Cases: layouts on disk, preprocessing, the data module, and phantoms."""

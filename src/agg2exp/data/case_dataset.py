@@ -1,0 +1,71 @@
+"""Cases read and preprocessed one at a time."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from agg2exp.data.body import body_mask
+from agg2exp.data.preprocessing import Preprocessing
+from agg2exp.data.records import CaseRecord, Layout
+from agg2exp.data.totalsegmentator import read_mask
+from agg2exp.domain.case import Case, Failure
+from agg2exp.domain.errors import CaseError
+from agg2exp.io.nifti import UnreadableVolumeError, read_volume
+
+
+class CaseDataset(Dataset[Case | Failure]):
+    """Cases of a layout; a case that cannot be read comes out as a `Failure`, so that the others go on."""
+
+    def __init__(self, layout: Layout, records: Sequence[CaseRecord], preprocessing: Preprocessing) -> None:
+        self.layout = layout
+        self.records = list(records)
+        self.preprocessing = preprocessing
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, index: int) -> Case | Failure:
+        record = self.records[index]
+        try:
+            return self.read(record)
+        except Exception as error:  # noqa: BLE001 - whatever one file does, it is recorded and the others go on
+            return Failure(record.id, "reading", str(error), traceback.format_exc())
+
+    def read(self, record: CaseRecord) -> Case:
+        """Read and preprocess one case.
+
+        Raises:
+            CaseError: A file is missing, damaged, of the wrong shape, or has non-finite voxels.
+        """
+        try:
+            hu, native = read_volume(record.image)
+        except UnreadableVolumeError as error:
+            raise CaseError(record.id, str(error)) from error
+        bad = int(np.count_nonzero(~np.isfinite(hu)))
+        if bad:
+            raise CaseError(record.id, f"{record.image} has {bad} voxels that are NaN or infinite. Repair the scan.")
+        image, grid = self.preprocessing.image(hu, native)
+
+        label_map = self.layout.label_map(record, native)
+        supplied = {n: read_mask(record.id, p, native) for n, p in record.extra.items() if p.is_file()}
+        volumes = [v.astype(np.uint8) for v in supplied.values()]
+        if label_map is not None:
+            volumes.append(label_map)
+        resampled = self.preprocessing.masks(np.stack(volumes), native) if volumes else torch.empty(0)
+        masks = {name: mask.bool() for name, mask in zip(supplied, resampled, strict=False)}
+        return Case(
+            id=record.id,
+            image=image,
+            grid=grid,
+            native=native,
+            labels=None if label_map is None else resampled[-1].to(torch.int16),
+            annotated=() if label_map is None else self.layout.annotated(record),
+            extra={name: masks.get(name) for name in record.extra},
+            body=torch.from_numpy(body_mask(self.preprocessing.to_hu(image[0]))),
+            metadata=dict(record.metadata),
+        )

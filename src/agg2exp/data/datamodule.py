@@ -1,0 +1,159 @@
+"""The data module: which cases go to training, validation, test and explanation."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import lightning
+from rich.progress import Progress
+from torch.utils.data import DataLoader
+
+from agg2exp.data.case_dataset import CaseDataset
+from agg2exp.data.patches import TrainingPatches
+from agg2exp.data.preprocessing import Preprocessing
+from agg2exp.data.records import CaseRecord, Layout
+from agg2exp.domain.case import Case, Failure
+from agg2exp.domain.errors import SettingError, check_range
+
+log = logging.getLogger(__name__)
+
+
+class Generator(Protocol):
+    """Something that writes the cases of a data set that are not there yet."""
+
+    def missing(self) -> list[str]:
+        """Ids of the cases to write."""
+
+    def generate(self, advance: Callable[[str], None] | None = None) -> None:
+        """Write them, calling `advance` after each."""
+
+
+class CaseDataModule(lightning.LightningDataModule):
+    """Cases of one layout.
+
+    Args:
+        root: Folder of the data set.
+        layout: Makes the layout from `root`: where the files lie, and what the labels mean.
+        preprocessing: What the model was trained on.
+        split: Split to explain.
+        cases: Ids of the cases to explain; None for all of the split.
+        limit: At most so many cases; None for all.
+        patches: Cuts training patches; only training needs it.
+        generator: Makes from `root` what writes missing cases (phantoms); None for data that exist.
+        num_workers: Processes that read ahead while explaining, validating and testing.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        layout: Callable[..., Layout],
+        preprocessing: Preprocessing,
+        split: str = "test",
+        cases: Sequence[str] | None = None,
+        limit: int | None = None,
+        patches: Callable[..., TrainingPatches] | None = None,
+        generator: Callable[..., Generator] | None = None,
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__()
+        check_range("num_workers", num_workers, 0, integer=True)
+        if limit is not None:
+            check_range("limit", limit, 1, integer=True)
+        self.layout = layout(root=root)
+        self.preprocessing = preprocessing
+        self.split = split
+        self.cases = None if cases is None else list(cases)
+        self.limit = limit
+        self.patches = patches
+        self.generator = None if generator is None else generator(root=root)
+        self.num_workers = num_workers
+
+    def prepare_data(self) -> None:
+        """On one process: generate what is missing, with a progress bar, and check the label scheme."""
+        if self.generator is not None:
+            self._generate(self.generator)
+        unknown = self.layout.unknown_structures()
+        if unknown:
+            log.warning(
+                "structures of the label scheme %r that no case of %s has a file for, so that their classes count as "
+                "not annotated: %s",
+                self.layout.scheme.name,
+                self.layout.root,
+                ", ".join(f"{name} (did you mean {near}?)" if near else name for name, near in unknown.items()),
+            )
+
+    @staticmethod
+    def _generate(generator: Generator) -> None:
+        missing = generator.missing()
+        if missing:
+            with Progress() as progress:
+                task = progress.add_task(f"Making {len(missing)} phantoms", total=len(missing))
+                generator.generate(advance=lambda _: progress.advance(task))
+        else:
+            generator.generate()
+
+    def records(self, split: str, cases: Sequence[str] | None = None) -> list[CaseRecord]:
+        """The cases of a split, or those with the given ids.
+
+        Raises:
+            SettingError: The split is empty, or an id is unknown.
+        """
+        everything = self.layout.records()
+        if cases is not None:
+            by_id = {record.id: record for record in everything}
+            unknown = [c for c in cases if c not in by_id]
+            if unknown or not cases:
+                some = ", ".join(list(by_id)[:5])
+                raise SettingError("cases", list(cases), f"ids of {self.layout.root}/meta.csv ({some}, …)")
+            return [by_id[c] for c in dict.fromkeys(cases)]
+        chosen = [record for record in everything if record.split == split]
+        if not chosen:
+            found = dict(Counter(record.split for record in everything))
+            raise SettingError("split", split, f"a split with cases; {self.layout.root} has {found}")
+        return chosen
+
+    def expected(self) -> list[str]:
+        """Ids of the cases that `predict_dataloader` hands out."""
+        return [record.id for record in self.records(self.split, self.cases)[: self.limit]]
+
+    def predict_dataloader(self) -> DataLoader[Case | Failure]:
+        """The cases to explain, in the data set's order."""
+        return self._cases(self.records(self.split, self.cases)[: self.limit])
+
+    def val_dataloader(self) -> DataLoader[Case | Failure]:
+        """Whole validation cases."""
+        return self._cases(self.records("val"))
+
+    def test_dataloader(self) -> DataLoader[Case | Failure]:
+        """Whole cases of the test split."""
+        return self._cases(self.records("test"))
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Random patches of the training cases; cases with gaps in their annotation are left out."""
+        if self.patches is None:
+            raise SettingError("patches", None, "settings of training patches (see conf/data/phantom.yaml)")
+        records = self.records("train")
+        usable = [record for record in records if all(self.layout.annotated(record))]
+        if len(usable) < len(records):
+            log.warning(
+                "%d of %d training cases lack an annotation of some class and are left out",
+                len(records) - len(usable),
+                len(records),
+            )
+        if not usable:
+            raise SettingError("split", "train", "training cases with every class of the label scheme annotated")
+        dataset = CaseDataset(self.layout, usable, self.preprocessing)
+        return self.patches(n_classes=len(self.layout.scheme)).loader(dataset, usable)
+
+    def _cases(self, records: list[CaseRecord]) -> DataLoader[Case | Failure]:
+        dataset = CaseDataset(self.layout, records, self.preprocessing)
+        return DataLoader(dataset, batch_size=1, num_workers=self.num_workers, collate_fn=_only)
+
+
+def _only(batch: list[Case | Failure]) -> Case | Failure:
+    """Cases are not collated, since volumes differ in shape: a batch is one case."""
+    (case,) = batch
+    return case

@@ -1,0 +1,181 @@
+"""A cohort of phantoms on disk, laid out like the TotalSegmentator data set (version 2)."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import logging
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+
+from agg2exp.data.phantom.phantom import Phantom, make_phantom, phantom_metadata
+from agg2exp.data.phantom.structures import PATHOLOGIES, STRUCTURES
+
+_log = logging.getLogger(__name__)
+
+GENERATOR_VERSION = 1  # raise it whenever the same settings give other images
+COLUMNS = (
+    *("image_id", "age", "gender", "institute", "study_type", "split", "manufacturer", "scanner_model"),
+    *("kvp", "pathology", "pathology_location", "contrast_phase"),
+)
+CASE_FILES = (
+    "ct.nii.gz",
+    *(f"segmentations/{name}.nii.gz" for name in STRUCTURES),
+    *(f"pathologies/{name}.nii.gz" for name in PATHOLOGIES),
+)
+
+
+@dataclass(frozen=True)
+class PhantomCohort:
+    """Phantoms ``make_phantom(seed, k)`` for k = 1, 2, … written to ``root/s0001``, ``root/s0002`` and so on.
+
+    Args:
+        root: folder of the data set, created when needed.
+        splits: number of cases per split, counted off in this order.
+        seed: population the cases are drawn from.
+        spacing: voxel size along the array axes (mm).
+        pathology_share: probability that a case has a pathology.
+    """
+
+    root: Path
+    splits: Mapping[str, int]
+    seed: int
+    spacing: tuple[float, float, float]
+    pathology_share: float = 0.3
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", Path(self.root))
+        object.__setattr__(self, "splits", {str(name): int(n) for name, n in self.splits.items()})
+        object.__setattr__(self, "spacing", tuple(float(s) for s in self.spacing))
+
+    def missing(self) -> list[str]:
+        """Ids of the cases whose folder is not complete.
+
+        Raises:
+            ValueError: the folder holds a cohort with other settings.
+        """
+        self._check_description()
+        return [case for case, _, _ in self._cases() if not _complete(self.root / case)]
+
+    def generate(self, advance: Callable[[str], None] | None = None) -> None:
+        """Write what is missing; ``advance(case id)`` is called after each case written.
+
+        Safe to interrupt, to repeat and to run from several processes: a case appears at once or not at all.
+
+        Raises:
+            ValueError: the folder holds a cohort with other settings.
+        """
+        missing = set(self.missing())
+        if not missing and (self.root / "meta.csv").is_file():
+            return
+        self.root.mkdir(parents=True, exist_ok=True)
+        _write_atomically(self.root / "phantom.json", json.dumps(self._description(), indent=2) + "\n")
+        for case, index, _ in self._cases():
+            if case in missing:
+                self._write_case(case, index)
+                if advance is not None:
+                    advance(case)
+        _write_atomically(self.root / "meta.csv", self._meta())
+
+    def _cases(self) -> Iterator[tuple[str, int, str]]:
+        """Case id, index and split of every case."""
+        names = [split for split, count in self.splits.items() for _ in range(count)]
+        for index, split in enumerate(names, start=1):
+            yield f"s{index:04d}", index, split
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "generator": GENERATOR_VERSION,
+            "seed": self.seed,
+            "spacing": list(self.spacing),
+            "splits": [list(item) for item in self.splits.items()],  # their order numbers the cases
+            "pathology_share": self.pathology_share,
+        }
+
+    def _check_description(self) -> None:
+        path = self.root / "phantom.json"
+        if not path.is_file():
+            return
+        found, wanted = json.loads(path.read_text()), self._description()
+        differing = [name for name in wanted if found.get(name) != wanted[name]]
+        if differing:
+            listed = "; ".join(f"{name}: there {found.get(name)}, asked for {wanted[name]}" for name in differing)
+            raise ValueError(
+                f"{self.root} holds phantoms made with other settings ({listed}). "
+                "Choose another data.root or delete that folder."
+            )
+
+    def _write_case(self, case: str, index: int) -> None:
+        """Write into a temporary sibling, then rename: whoever finishes first wins."""
+        target = self.root / case
+        draft = self.root / f".{case}-{uuid.uuid4().hex}"
+        try:
+            draft.mkdir()
+            _write_files(make_phantom(self.seed, index, self.spacing, self.pathology_share), draft)
+            if target.exists() and not _complete(target):
+                _log.warning("%s is not complete and is written again", target)
+                shutil.rmtree(target)
+            try:
+                draft.rename(target)
+            except OSError:
+                if not _complete(target):
+                    raise
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def _meta(self) -> str:
+        """The table of cases, in the columns of TotalSegmentator."""
+        text = io.StringIO()
+        table = csv.DictWriter(text, COLUMNS, delimiter=";", lineterminator="\n")
+        table.writeheader()
+        for case, index, split in self._cases():
+            facts = phantom_metadata(self.seed, index, self.pathology_share)
+            table.writerow(
+                {
+                    "image_id": case,
+                    "institute": "phantom",
+                    "study_type": "ct thorax",
+                    "split": split,
+                    "manufacturer": "agg2exp",
+                    "scanner_model": f"phantom {GENERATOR_VERSION}",
+                    **facts,
+                }
+            )
+        return text.getvalue()
+
+
+def _complete(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in CASE_FILES)
+
+
+def _write_files(phantom: Phantom, folder: Path) -> None:
+    (folder / "segmentations").mkdir()
+    (folder / "pathologies").mkdir()
+    _write_nifti(folder / "ct.nii.gz", phantom.image, phantom.affine)
+    for name, mask in phantom.masks.items():
+        _write_nifti(folder / "segmentations" / f"{name}.nii.gz", mask.astype(np.uint8), phantom.affine)
+    for name, mask in phantom.pathologies.items():
+        _write_nifti(folder / "pathologies" / f"{name}.nii.gz", mask.astype(np.uint8), phantom.affine)
+
+
+def _write_nifti(path: Path, array: npt.NDArray[Any], affine: npt.NDArray[np.float64]) -> None:
+    """Fast compression, and no time stamp: the same phantom gives the same bytes."""
+    image = nib.nifti1.Nifti1Image(array, affine)
+    image.header.set_xyzt_units("mm")
+    path.write_bytes(gzip.compress(image.to_bytes(), compresslevel=1, mtime=0))
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
+    draft.write_text(text)
+    draft.replace(path)

@@ -1,0 +1,52 @@
+"""Where the files of a case lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agg2exp.domain.case import Grid
+from agg2exp.domain.labels import LabelScheme
+
+
+@dataclass(frozen=True)
+class CaseRecord:
+    """Files and facts of one case; nothing is read yet.
+
+    Attributes:
+        id: Name of the case.
+        image: The scan.
+        split: Which part of the data set it belongs to.
+        extra: Extra RoI masks by name; the file may be missing (mask not supplied).
+        metadata: The other columns of the data set's table.
+    """
+
+    id: str
+    image: Path
+    split: str
+    extra: Mapping[str, Path] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class Layout(Protocol):
+    """A data set's way of storing cases."""
+
+    root: Path
+    scheme: LabelScheme
+
+    def records(self) -> list[CaseRecord]:
+        """All cases of the data set, in its order."""
+
+    def unknown_structures(self) -> dict[str, str | None]:
+        """Structures of the label scheme that no case has a file for, with the most similar name that exists."""
+
+    def annotated(self, record: CaseRecord) -> tuple[bool, ...]:
+        """For each class whether the case has an annotation of it (L)."""
+
+    def label_map(self, record: CaseRecord, native: Grid) -> NDArray[np.uint8] | None:
+        """The merged label map (D, H, W) on the scan's own grid; None if nothing is annotated."""

@@ -1,0 +1,151 @@
+"""The layout of the TotalSegmentator data set, version 2."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from agg2exp.data.records import CaseRecord
+from agg2exp.domain.case import Grid
+from agg2exp.domain.errors import CaseError, SettingError
+from agg2exp.domain.labels import LabelScheme
+from agg2exp.io.nifti import UnreadableVolumeError, read_volume, write_volume
+
+log = logging.getLogger(__name__)
+
+
+class TotalSegmentatorLayout:
+    """`meta.csv` (separator `;`), `<case>/ct.nii.gz`, `<case>/segmentations/<structure>.nii.gz`.
+
+    A class is annotated if every one of its structure files is there; an empty file says "looked for, not present".
+    Label maps are merged once, on the scan's own grid, and kept in the cache under a name that changes with the label
+    scheme and with the files' sizes and times.
+
+    Args:
+        root: Folder with `meta.csv`.
+        scheme: The model's label scheme.
+        cache: Folder for merged label maps.
+        extra_masks: Further RoI masks: name -> path pattern with `{case}`, relative to `root` or absolute.
+
+    Raises:
+        SettingError: `root` has no `meta.csv`, or a pattern does not mention the case.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        scheme: LabelScheme,
+        cache: str | Path,
+        extra_masks: Mapping[str, str] | None = None,
+    ) -> None:
+        self.root = Path(root).expanduser()
+        self.scheme = scheme
+        self.cache = Path(cache).expanduser()
+        self.extra_masks = dict(extra_masks or {})
+        for name, pattern in self.extra_masks.items():
+            if "{case}" not in pattern:
+                raise SettingError(f"extra_masks.{name}", pattern, "a path that contains {case}")
+            if name in scheme.classes:
+                raise SettingError("extra_masks", name, "a name that is no class of the model")
+
+    def records(self) -> list[CaseRecord]:
+        """All cases of `meta.csv`, in its order."""
+        table = self.root / "meta.csv"
+        if not table.is_file():
+            raise SettingError("root", str(self.root), "a folder with meta.csv (TotalSegmentator v2 layout)")
+        meta = pd.read_csv(table, sep=";", dtype=str, keep_default_na=False)
+        missing = {"image_id", "split"} - set(meta.columns)
+        if missing:
+            raise SettingError("root", str(self.root), f"a meta.csv with ';' between columns, among them {missing}")
+        duplicated = sorted(set(meta.image_id[meta.image_id.duplicated()]))
+        if duplicated:
+            raise SettingError("root", str(self.root), f"every image_id once in meta.csv; repeated: {duplicated}")
+        return [self._record(dict(row)) for row in meta.to_dict("records")]
+
+    def _record(self, row: dict[str, str]) -> CaseRecord:
+        case = row["image_id"]
+        return CaseRecord(
+            id=case,
+            image=self.root / case / "ct.nii.gz",
+            split=row["split"],
+            extra={name: self.root / pattern.format(case=case) for name, pattern in self.extra_masks.items()},
+            metadata={k: v for k, v in row.items() if k not in ("image_id", "split") and v != ""},
+        )
+
+    def unknown_structures(self) -> dict[str, str | None]:
+        """Structures of the label scheme that no case has a file for, with the most similar name that exists."""
+        found = {path.name.removesuffix(".nii.gz") for path in self.root.glob("*/segmentations/*.nii.gz")}
+        wanted = {structure for files in self.scheme.files for structure in files}
+        spare = found - wanted
+        near = {name: difflib.get_close_matches(name, spare, n=1, cutoff=0.8) for name in sorted(wanted - found)}
+        return {name: matches[0] if matches else None for name, matches in near.items()}
+
+    def _mask(self, record: CaseRecord, structure: str) -> Path:
+        return self.root / record.id / "segmentations" / f"{structure}.nii.gz"
+
+    def annotated(self, record: CaseRecord) -> tuple[bool, ...]:
+        """Classes with all their files; background, being the rest, only if every class has."""
+        classes = [all(self._mask(record, s).is_file() for s in files) for files in self.scheme.files[1:]]
+        return (all(classes), *classes)
+
+    def label_map(self, record: CaseRecord, native: Grid) -> NDArray[np.uint8] | None:
+        """The merged label map (D, H, W); where structures overlap, the later class of the scheme wins.
+
+        Raises:
+            CaseError: A mask cannot be read or does not lie on the scan's grid.
+        """
+        files = {s: self._mask(record, s) for names in self.scheme.files for s in names}
+        found = {s: path for s, path in files.items() if path.is_file()}
+        if not found:
+            return None
+        cached = self.cache / "labels" / f"{record.id}-{self._key(found)}.nii.gz"
+        if cached.is_file():
+            try:
+                labels, grid = read_volume(cached)
+                if grid.shape == native.shape:
+                    return labels.astype(np.uint8)
+            except UnreadableVolumeError as error:
+                log.warning("merged label map is damaged and is made again: %s", error)
+        merged = np.zeros(native.shape, dtype=np.uint8)
+        for label, names in enumerate(self.scheme.files):
+            for structure in names:
+                if structure in found:
+                    merged[read_mask(record.id, found[structure], native)] = label
+        write_volume(cached, merged, native)
+        return merged
+
+    def _key(self, found: Mapping[str, Path]) -> str:
+        """Changes with the label scheme and with any of the files."""
+        stats = {s: (p.stat().st_size, p.stat().st_mtime_ns) for s, p in found.items()}
+        return hashlib.sha256(repr((str(self.root.resolve()), self.scheme.files, stats)).encode()).hexdigest()[:16]
+
+
+def read_mask(case_id: str, path: Path, native: Grid) -> NDArray[np.bool_]:
+    """A binary mask (D, H, W) on the scan's own grid.
+
+    Raises:
+        CaseError: The file cannot be read, or its grid is not the scan's.
+    """
+    try:
+        mask, grid = read_volume(path)
+    except UnreadableVolumeError as error:
+        raise CaseError(case_id, str(error)) from error
+    if grid.shape != native.shape:
+        raise CaseError(
+            case_id,
+            f"expected the mask {path.name} on the scan's grid {native.shape}, got {grid.shape}. Resample it.",
+        )
+    if not np.allclose(grid.affine, native.affine, atol=0.05 * min(native.spacing)):
+        raise CaseError(
+            case_id,
+            f"the mask {path.name} lies elsewhere in space than the scan (affine\n{grid.affine}\nagainst\n"
+            f"{native.affine}). Resample it to the scan's grid.",
+        )
+    return mask > 0

@@ -1,0 +1,1 @@
+"""Volumes, importances and failures on disk."""

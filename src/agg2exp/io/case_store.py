@@ -1,0 +1,121 @@
+"""One file per case: what the run computed about it, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from agg2exp.domain.explanation import PassCounts
+from agg2exp.domain.roi_importance import Kind, LocalImportance
+from agg2exp.io.atomic import written_whole
+
+
+class DamagedResultError(RuntimeError):
+    """The stored result of a case cannot be read."""
+
+
+@dataclass(frozen=True, eq=False)
+class CaseResult:
+    """RoI importance of a case and the facts beside it.
+
+    Attributes:
+        importance: RoI importance.
+        classes: Class names of the model (L).
+        voxels: Predicted voxels of each class (L).
+        dice: Dice of each class (L); NaN where not annotated.
+        iou: Intersection over union of each class (L).
+        settings: What the result depends on.
+        passes: Network passes it took.
+        seconds: Wall time of prediction and attribution.
+    """
+
+    importance: LocalImportance
+    classes: tuple[str, ...]
+    voxels: NDArray[np.int64]
+    dice: NDArray[np.float64]
+    iou: NDArray[np.float64]
+    settings: Mapping[str, str]
+    passes: PassCounts
+    seconds: float
+
+
+class CaseStore:
+    """`<output>/cases/<case>.safetensors`.
+
+    Args:
+        output: The run's folder.
+    """
+
+    def __init__(self, output: Path) -> None:
+        self.folder = output / "cases"
+
+    def path(self, case_id: str) -> Path:
+        """File of a case."""
+        return self.folder / f"{case_id}.safetensors"
+
+    def finished(self) -> list[str]:
+        """Ids of the cases that are done, sorted."""
+        return sorted(path.stem for path in self.folder.glob("[!.]*.safetensors"))
+
+    def write(self, result: CaseResult) -> None:
+        """Write the file of a case, atomically."""
+        importance = result.importance
+        arrays: dict[str, NDArray[Any]] = {f"kind/{kind.value}": importance.values[kind] for kind in Kind}
+        arrays |= {"voxels": result.voxels, "dice": result.dice, "iou": result.iou}
+        header = {
+            "case": importance.case_id,
+            "targets": importance.targets,
+            "sources": importance.sources,
+            "status": importance.status,
+            "classes": result.classes,
+            "settings": dict(result.settings),
+            "passes": [result.passes.forwards, result.passes.backwards],
+            "seconds": result.seconds,
+        }
+        content = save(
+            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
+            metadata={name: json.dumps(value) for name, value in header.items()},
+        )
+        with written_whole(self.path(importance.case_id)) as path:
+            path.write_bytes(content)
+
+    def read(self, case_id: str) -> CaseResult:
+        """Read the file of a case.
+
+        Raises:
+            DamagedResultError: The file is damaged or not one of ours.
+        """
+        path = self.path(case_id)
+        try:
+            with safe_open(path, framework="numpy") as file:
+                header = {name: json.loads(value) for name, value in file.metadata().items()}
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            importance = LocalImportance(
+                case_id=header["case"],
+                targets=tuple(header["targets"]),
+                sources=tuple(header["sources"]),
+                values={kind: arrays[f"kind/{kind.value}"] for kind in Kind},
+                status=tuple(header["status"]),
+            )
+            return CaseResult(
+                importance=importance,
+                classes=tuple(header["classes"]),
+                voxels=arrays["voxels"],
+                dice=arrays["dice"],
+                iou=arrays["iou"],
+                settings=header["settings"],
+                passes=PassCounts(*header["passes"]),
+                seconds=header["seconds"],
+            )
+        except (SafetensorError, KeyError, ValueError, OSError) as error:
+            raise DamagedResultError(
+                f"{path} is no readable result ({type(error).__name__}: {error}). Delete it and run again."
+            ) from error
