@@ -1,0 +1,1 @@
+"""Pictures: matrices and volumes in, matplotlib figures out; one file per picture, `style` shared by all."""

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import math
+from itertools import combinations
+
+import numpy as np
+import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
+
+from agg2exp.domain.errors import SettingError
+from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.roi_importance import GlobalImportance, Kind
+from agg2exp.figures import style
+from agg2exp.figures.heat_map import EMPTY_ENTRY, EMPTY_ROW, heat_map
+
+COLOURS = {"vessels": "#d62728", "bones": "#1f77b4", "other": "#8c8c8c", "pathologies": "#111111"}
+
+
+def scheme_of(n: int, stem: str = "lung_middle_lobe") -> LabelScheme:
+    classes = ("background", *(f"{stem}_{i}" for i in range(1, n)))
+    groups = ("other", *(("vessels", "bones", "other")[i % 3] for i in range(1, n)))
+    return LabelScheme("test", classes, ((), *((c,) for c in classes[1:])), groups, COLOURS)
+
+
+def importance_of(scheme: LabelScheme, mean: np.ndarray, extra: tuple[str, ...] = ("effusion",)) -> GlobalImportance:
+    count = np.where(np.isfinite(mean), 8, 0)
+    zero = np.zeros_like(mean)
+    sources = scheme.classes + extra
+    return GlobalImportance(Kind.IMPORTANCE, scheme.classes, sources, mean, count, zero, zero, zero)
+
+
+def random_mean(rows: int, columns: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).dirichlet(np.full(columns, 0.3), rows)
+
+
+def hatched(figure):
+    axes = figure.axes[0]
+    return {(p.get_x(), p.get_y(), p.get_width(), p.get_hatch()) for p in axes.patches if p.get_hatch()}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cells_show_percent_from_one_percent_on(seed):
+    scheme, mean = scheme_of(6), random_mean(6, 7, seed)
+    mean[2, 3], mean[3, 2], mean[4, :] = 0.0099, 0.01, np.nan
+    texts = heat_map(importance_of(scheme, mean), scheme).axes[0].texts
+    shown = {(int(t.xy[1]), int(t.xy[0])): t.get_text() for t in texts}
+    expected = {}
+    for row in range(6):
+        for column in range(7):
+            if not math.isnan(mean[row, column]) and mean[row, column] >= 0.01:
+                expected[row, column] = str(round(100 * mean[row, column]))
+    assert shown == expected
+    assert (2, 3) not in shown
+    assert shown[3, 2] == "1"
+
+
+def test_missing_values_are_hatched_rows_otherwise_than_entries():
+    scheme, mean = scheme_of(4), random_mean(4, 5)
+    mean[2, :] = np.nan
+    mean[1, 4] = np.nan
+    figure = heat_map(importance_of(scheme, mean), scheme)
+    assert hatched(figure) == {(0, 2, 5, EMPTY_ROW), (4, 1, 1, EMPTY_ENTRY)}
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert any("not predicted" in label for label in labels)
+    assert "no value" in labels
+
+
+def test_without_missing_values_nothing_is_hatched():
+    scheme = scheme_of(4)
+    figure = heat_map(importance_of(scheme, random_mean(4, 5)), scheme)
+    assert hatched(figure) == set()
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == [
+        "vessels",
+        "bones",
+        "other",
+        "pathologies",
+    ]
+
+
+def test_self_importance_is_framed_where_it_has_a_value():
+    scheme, mean = scheme_of(4), random_mean(4, 5)
+    mean[2, :] = np.nan
+    patches = heat_map(importance_of(scheme, mean), scheme).axes[0].patches
+    frames = {(p.get_x(), p.get_y()) for p in patches if isinstance(p, Rectangle) and not p.get_hatch()}
+    assert frames == {(0, 0), (1, 1), (3, 3)}
+
+
+def test_axes_name_targets_sources_groups_and_counts():
+    scheme = scheme_of(4)
+    figure = heat_map(importance_of(scheme, random_mean(4, 5), ("pleural_effusion",)), scheme)
+    axes, bar = figure.axes
+    rows = ["background", *(f"lung middle lobe {i}" for i in (1, 2, 3))]
+    assert [t.get_text() for t in axes.get_yticklabels()] == rows
+    assert [t.get_text() for t in axes.get_xticklabels()] == [*rows, "pleural effusion"]
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("target: class explained", "source: region")
+    assert "n = 8 cases" in axes.get_title()
+    assert bar.get_ylabel() == "share of |attribution|"
+    chips = [c for c in axes.collections if isinstance(c, PathCollection)]
+    on_rows, on_columns = ([to_hex(colour) for colour in c.get_facecolors()] for c in chips)
+    assert on_rows == ["#8c8c8c", "#1f77b4", "#8c8c8c", "#d62728"]
+    assert on_columns == [*on_rows, "#111111"]
+
+
+def test_row_zero_is_at_the_top_and_colours_are_those_of_the_matrix():
+    scheme, mean = scheme_of(3), random_mean(3, 4)
+    axes = heat_map(importance_of(scheme, mean), scheme).axes[0]
+    assert axes.get_ylim() == (3, 0)
+    np.testing.assert_array_equal(axes.collections[0].get_array(), mean)
+
+
+@pytest.mark.parametrize(("n", "extra"), [(3, ("effusion",)), (17, ("consolidation", "pleural_effusion")), (22, ())])
+def test_nothing_is_cut_off_and_names_do_not_collide(n, extra):
+    scheme, mean = scheme_of(n, "a_rather_long_name_of_a_class"), random_mean(n, n + len(extra))
+    mean[1, :] = np.nan
+    figure = heat_map(importance_of(scheme, mean, extra), scheme)
+    figure.canvas.draw()
+    axes, bar = figure.axes
+    for artist in (axes, bar, *figure.legends, figure._suptitle, figure._supxlabel):
+        box = artist.get_tightbbox()
+        assert box.x0 >= 0
+        assert box.y0 >= 0
+        assert box.x1 <= figure.bbox.x1
+        assert box.y1 <= figure.bbox.y1
+    others = [axes, bar, *figure.legends, figure._supxlabel]
+    assert not any(a.get_tightbbox().overlaps(b.get_tightbbox()) for a, b in combinations(others, 2))
+    rows = [t.get_window_extent() for t in axes.get_yticklabels()]
+    assert not any(a.overlaps(b) for a, b in combinations(rows, 2))
+    cell = axes.bbox.width / (n + len(extra))
+    assert all(t.get_window_extent().width < cell for t in axes.texts)
+    assert 0.8 < cell / (axes.bbox.height / n) < 1.25
+
+
+def test_a_kind_that_is_no_share_is_refused():
+    scheme = scheme_of(3)
+    shares = importance_of(scheme, random_mean(3, 4))
+    volumes = GlobalImportance(Kind.VOLUME_MM3, *(vars(shares)[f] for f in list(vars(shares))[1:]))
+    with pytest.raises(SettingError, match=r"kind: expected one of 'importance', .* got 'volume_mm3'"):
+        heat_map(volumes, scheme)
+
+
+def test_bytes_are_the_same_twice(tmp_path):
+    scheme, mean = scheme_of(3), random_mean(3, 4)
+    for name in "ab":
+        style.save(heat_map(importance_of(scheme, mean), scheme), tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import math
+from itertools import combinations
+
+import numpy as np
+import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
+from matplotlib.patches import FancyArrowPatch
+
+from agg2exp.domain.errors import SettingError
+from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.roi_importance import GlobalImportance, Kind
+from agg2exp.figures.importance_graph import graph_of, importance_graph, ring
+
+COLOURS = {"vessels": "#d62728", "bones": "#1f77b4", "other": "#8c8c8c", "pathologies": "#111111"}
+
+
+def scheme_of(n: int) -> LabelScheme:
+    classes = ("background", *(f"lung_middle_lobe_{i}" for i in range(1, n)))
+    groups = ("other", *(("vessels", "bones", "other")[i % 3] for i in range(1, n)))
+    return LabelScheme("test", classes, ((), *((c,) for c in classes[1:])), groups, COLOURS)
+
+
+def importance_of(scheme: LabelScheme, mean: np.ndarray, kind: Kind = Kind.IMPORTANCE) -> GlobalImportance:
+    count = np.where(np.isfinite(mean), 8, 0)
+    zero = np.zeros_like(mean)
+    sources = (*scheme.classes, "consolidation", "effusion")[: mean.shape[1]]
+    return GlobalImportance(kind, scheme.classes[: len(mean)], sources, mean, count, zero, zero, zero)
+
+
+def random_mean(rows: int, columns: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    mean = rng.dirichlet(np.full(columns, 0.3), rows).round(2)  # rounded: ties and zeros occur
+    mean[:, 0] += 0.3
+    return mean / mean.sum(axis=1, keepdims=True)
+
+
+def slow_edges(importance: GlobalImportance, top: int) -> list[tuple[str, str, float]]:
+    """Pick the largest entry again and again, the first of equals."""
+    edges = []
+    for i, target in enumerate(importance.targets):
+        left = {j: importance.mean[i, j] for j, source in enumerate(importance.sources) if source != target}
+        for _ in range(top):
+            best = None
+            for j, value in left.items():
+                if value > 0 and (best is None or value > left[best]):
+                    best = j
+            if best is not None:
+                edges.append((importance.sources[best], target, float(left.pop(best))))
+    return edges
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("top", [1, 3, 50])
+def test_edges_equal_the_slow_version(seed, top):
+    scheme, mean = scheme_of(6), random_mean(6, 8, seed)
+    mean[seed % 6, :] = np.nan
+    mean[(seed + 1) % 6, 7] = np.nan
+    importance = importance_of(scheme, mean)
+    graph = graph_of(importance, scheme, top)
+    assert set(graph.edges.data("weight")) == set(slow_edges(importance, top))
+    assert list(graph.nodes) == list(importance.sources)
+
+
+def test_of_equal_sources_the_first_wins():
+    names = ("trachea", "heart", "aorta", "sternum")  # neither in the order of the alphabet nor against it
+    scheme = LabelScheme("test", names, ((), *((n,) for n in names[1:])), ("other",) * 4, COLOURS)
+    mean = np.array([[0.4, 0.2, 0.2, 0.2], [0.25, 0.25, 0.25, 0.25], [0, 0, 1, 0], [0.1, 0.3, 0.3, 0.3]])
+    graph = graph_of(importance_of(scheme, mean), scheme, top=2)
+    background, a, b, c = scheme.classes
+    assert list(graph.predecessors(background)) == [a, b]
+    assert list(graph.predecessors(a)) == [background, b]
+    assert list(graph.predecessors(b)) == []
+    assert list(graph.predecessors(c)) == [a, b]
+
+
+def test_nodes_carry_group_colour_and_self_importance():
+    scheme, mean = scheme_of(4), random_mean(3, 6)  # the last class is not explained
+    mean[1, :] = np.nan
+    nodes = graph_of(importance_of(scheme, mean), scheme).nodes
+    assert nodes["effusion"]["group"] == "pathologies"
+    assert nodes["effusion"]["colour"] == "#111111"
+    assert nodes["lung_middle_lobe_1"]["group"] == "bones"
+    assert nodes["lung_middle_lobe_2"]["self_importance"] == mean[2, 2]
+    for name in ("lung_middle_lobe_1", "lung_middle_lobe_3", "effusion"):
+        assert math.isnan(nodes[name]["self_importance"])
+
+
+def test_the_picture_has_one_arrow_per_edge_in_the_colour_of_its_source():
+    scheme, mean = scheme_of(6), random_mean(6, 8)
+    importance = importance_of(scheme, mean)
+    graph = graph_of(importance, scheme, 2)
+    arrows = [p for p in importance_graph(importance, scheme, 2).axes[0].patches if isinstance(p, FancyArrowPatch)]
+    by_weight = sorted(graph.edges.data("weight"), key=lambda edge: -edge[2])
+    assert [to_hex(a.get_facecolor()) for a in arrows] == [graph.nodes[b]["colour"] for b, _, _ in by_weight]
+
+
+def test_node_area_grows_with_self_importance_and_is_hollow_without():
+    scheme = scheme_of(3)
+    mean = np.array([[0.8, 0.1, 0.1], [0.5, 0.3, 0.2], [np.nan] * 3])
+    axes = importance_graph(importance_of(scheme, mean), scheme).axes[0]
+    discs = [c for c in axes.collections if isinstance(c, PathCollection)]
+    areas = [float(c.get_sizes()[0]) for c in discs]
+    assert areas[0] > areas[1] > areas[2]
+    assert (areas[0] - areas[2]) / (areas[1] - areas[2]) == pytest.approx(0.8 / 0.3)
+    assert [to_hex(c.get_facecolor()[0]) for c in discs] == ["#8c8c8c", "#1f77b4", "#ffffff"]
+
+
+def test_the_ring_starts_with_background_and_keeps_groups_together():
+    scheme = scheme_of(8)
+    graph = graph_of(importance_of(scheme, random_mean(8, 10)), scheme)
+    places = ring(graph, scheme)
+    names = list(places)
+    groups = [graph.nodes[n]["group"] for n in names[1:]]
+    assert names[0] == "background"
+    assert groups == sorted(groups, key=list(COLOURS).index)
+    np.testing.assert_allclose(places["background"], [0, 1], atol=1e-12)
+    np.testing.assert_allclose([np.hypot(*p) for p in places.values()], 1)
+
+
+@pytest.mark.parametrize("n", [2, 3, 17, 30])
+def test_names_overlap_neither_names_nor_nodes_nor_edges_and_nothing_is_cut_off(n):
+    scheme, mean = scheme_of(n), random_mean(n, n + 2, seed=n)
+    figure = importance_graph(importance_of(scheme, mean), scheme)
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    outer = [*figure.legends, figure._suptitle, figure._supxlabel, axes.title]
+    boxes = [a.get_tightbbox() for a in outer]
+    if n <= 22:  # beyond, names are turned: their boxes overlap though the names do not
+        boxes += [t.get_window_extent() for t in axes.texts]
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    for box in [*boxes, *(t.get_window_extent() for t in axes.texts)]:
+        assert min(box.x0, box.y0) >= 0
+        assert box.x1 <= figure.bbox.x1
+        assert box.y1 <= figure.bbox.y1
+    assert len(axes.texts) == n + 2
+
+    to_ring = axes.transData.inverted()
+    for arrow in (p for p in axes.patches if isinstance(p, FancyArrowPatch)):
+        reach = np.hypot(*to_ring.transform(arrow.get_transform().transform_path(arrow.get_path()).vertices).T)
+        assert reach.max() < 1.03
+    discs = [c for c in axes.collections if isinstance(c, PathCollection)]
+    for text, disc in zip(axes.texts, discs, strict=True):
+        centre = axes.transData.transform(text.xy)
+        near = axes.transData.transform(text.xy) + np.array(text.get_position()) * figure.dpi / 72
+        assert np.hypot(*(near - centre)) > math.sqrt(disc.get_sizes()[0]) / 2 * figure.dpi / 72
+        assert np.hypot(*to_ring.transform(near)) > 1.03
+
+
+def test_wide_edges_between_neighbours_of_a_crowded_ring_can_be_drawn():
+    n = 60
+    scheme = scheme_of(n)
+    mean = np.eye(n) * 0.05 + np.roll(np.eye(n), 1, axis=1) * 0.95
+    importance_graph(importance_of(scheme, mean), scheme).canvas.draw()
+
+
+@pytest.mark.parametrize("top", [0, -1, 1.5])
+def test_top_must_be_a_positive_whole_number(top):
+    scheme = scheme_of(3)
+    with pytest.raises(SettingError, match="top: expected a whole number of at least 1"):
+        graph_of(importance_of(scheme, random_mean(3, 3)), scheme, top)
+
+
+def test_a_kind_that_is_no_share_is_refused():
+    scheme = scheme_of(3)
+    with pytest.raises(SettingError, match="kind"):
+        graph_of(importance_of(scheme, random_mean(3, 3), Kind.SIGNED_SUM), scheme)
+
+
+def test_a_matrix_without_any_value_still_gives_a_picture():
+    scheme = scheme_of(3)
+    figure = importance_graph(importance_of(scheme, np.full((3, 3), np.nan)), scheme)
+    figure.canvas.draw()
+    assert not [p for p in figure.axes[0].patches if isinstance(p, FancyArrowPatch)]
+    assert "n = 0 cases" in figure.axes[0].get_title()
