@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from agg2exp.domain.errors import check_choice
 from agg2exp.domain.regions import Regions
 
 CHUNK = 1 << 15  # voxels at a time: (2 K + R) x CHUNK floats stay in the processor's cache
@@ -69,7 +70,7 @@ class DenseAttribution(Attribution):
         # one buffer for all chunks: fresh memory for each of them would cost more than the product
         buffer = torch.empty(2, k * c, CHUNK, dtype=dtype, device=flat.device)
         for part, member in regions.membership(CHUNK, dtype):
-            e = flat[:, part]
+            e = flat[:, part].to(dtype)
             signed = buffer[..., : e.shape[1]]
             positive = torch.clamp(e, min=0, out=signed[0])
             torch.sub(positive, e, out=signed[1])
@@ -95,6 +96,9 @@ class SupervoxelAttribution(Attribution):
     partition: Tensor
     values: Tensor
     expansion: str = "density"
+
+    def __post_init__(self) -> None:
+        check_choice("expansion", self.expansion, ("density", "value"))
 
     @property
     def n_classes(self) -> int:

@@ -1,0 +1,30 @@
+"""The contract of a partition."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+
+class Supervoxels(ABC):
+    """Divides a volume into groups of voxels that are perturbed together."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def __call__(self, image: Tensor, labels: Tensor) -> Tensor:
+        """Supervoxel of every voxel, (D, H, W) int64 with ids 0..S-1 without gaps.
+
+        Args:
+            image: x, (C, D, H, W).
+            labels: ŷ, (D, H, W).
+        """
+
+
+def without_gaps(ids: Tensor) -> Tensor:
+    """Renumber integer ids to 0..S-1, order kept."""
+    renumbered: Tensor = torch.unique(ids.long(), return_inverse=True)[1]
+    return renumbered

@@ -1,0 +1,19 @@
+"""One supervoxel per predicted class."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from agg2exp.supervoxels.base import Supervoxels, without_gaps
+
+
+class Semantic(Supervoxels):
+    """v = ŷ: every predicted class is one supervoxel; classes that are absent have none."""
+
+    name: ClassVar[str] = "semantic"
+
+    def __call__(self, image: Tensor, labels: Tensor) -> Tensor:
+        """(D, H, W) int64; ids follow the order of the labels."""
+        return without_gaps(labels)

@@ -1,0 +1,61 @@
+"""Partitions: contiguous ids, one place per id, even boxes."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from agg2exp.domain.errors import SettingError
+from agg2exp.supervoxels import Cubes, Semantic
+
+SHAPES = [(64, 64, 64), (60, 57, 61), (20, 33, 7), (3, 2, 50)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("cubes", [Cubes(512), Cubes(64), Cubes(7), Cubes(1), Cubes(None, edge=5)])
+def test_cubes_are_even_boxes_with_ids_of_their_own(shape: tuple[int, int, int], cubes: Cubes) -> None:
+    ids = cubes(torch.zeros(1, *shape), torch.zeros(shape))
+    counts = cubes.counts(shape)
+    n = math.prod(counts)
+    assert torch.equal(ids.unique(), torch.arange(n))
+    assert cubes.n_components is None or n <= cubes.n_components
+    sizes = set()
+    for s in range(n):
+        where = (ids == s).nonzero()
+        extent = where.amax(dim=0) - where.amin(dim=0) + 1
+        assert math.prod(extent.tolist()) == len(where)  # one full box
+        sizes.add(tuple(extent.tolist()))
+    for axis in range(3):
+        assert max(s[axis] for s in sizes) - min(s[axis] for s in sizes) <= 1
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("r", [1, 8, 30, 100])
+def test_no_other_grid_is_nearer_to_cubes(shape: tuple[int, int, int], r: int) -> None:
+    edge = (math.prod(shape) / r) ** (1 / 3)
+
+    def misfit(counts: tuple[int, ...]) -> float:
+        return sum(math.log(size / n / edge) ** 2 for size, n in zip(shape, counts, strict=True))
+
+    grids = itertools.product(*(range(1, min(size, r) + 1) for size in shape))
+    best = min(misfit(counts) for counts in grids if math.prod(counts) <= r)
+    assert misfit(Cubes(r).counts(shape)) == pytest.approx(best)
+
+
+def test_a_cube_is_divided_into_cubes() -> None:
+    assert Cubes(512).counts((64, 64, 64)) == (8, 8, 8)
+    assert Cubes(None, edge=16).counts((64, 64, 96)) == (4, 4, 6)
+
+
+def test_semantic_numbers_the_classes_that_are_there() -> None:
+    labels = torch.tensor([0, 3, 3, 16, 0, 5], dtype=torch.int16).reshape(1, 2, 3)
+    assert Semantic()(torch.zeros(1, 1, 2, 3), labels).flatten().tolist() == [0, 1, 1, 3, 0, 2]
+
+
+@pytest.mark.parametrize("settings", [{"n_components": 0}, {"n_components": 8, "edge": 4}, {"n_components": None}])
+def test_wrong_settings_are_refused(settings: dict[str, int | None]) -> None:
+    with pytest.raises(SettingError):
+        Cubes(**settings)
