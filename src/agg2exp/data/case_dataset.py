@@ -34,7 +34,10 @@ class CaseDataset(Dataset[Case | Failure]):
         try:
             return self.read(record)
         except Exception as error:  # noqa: BLE001 - whatever one file does, it is recorded and the others go on
-            return Failure(record.id, "reading", str(error), traceback.format_exc())
+            message = (
+                str(error) if isinstance(error, CaseError) else f"case {record.id}: {record.image.parent}: {error}"
+            )
+            return Failure(record.id, "reading", message, traceback.format_exc())
 
     def read(self, record: CaseRecord) -> Case:
         """Read and preprocess one case.

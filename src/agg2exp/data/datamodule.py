@@ -107,12 +107,12 @@ class CaseDataModule(lightning.LightningDataModule):
             unknown = [c for c in cases if c not in by_id]
             if unknown or not cases:
                 some = ", ".join(list(by_id)[:5])
-                raise SettingError("cases", list(cases), f"ids of {self.layout.root}/meta.csv ({some}, …)")
+                raise SettingError("data.cases", list(cases), f"ids of {self.layout.root}/meta.csv ({some}, …)")
             return [by_id[c] for c in dict.fromkeys(cases)]
         chosen = [record for record in everything if record.split == split]
         if not chosen:
             found = dict(Counter(record.split for record in everything))
-            raise SettingError("split", split, f"a split with cases; {self.layout.root} has {found}")
+            raise SettingError("data.split", split, f"a split with cases; {self.layout.root} has {found}")
         return chosen
 
     def expected(self) -> list[str]:
@@ -134,7 +134,7 @@ class CaseDataModule(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         """Random patches of the training cases; cases with gaps in their annotation are left out."""
         if self.patches is None:
-            raise SettingError("patches", None, "settings of training patches (see conf/data/phantom.yaml)")
+            raise SettingError("data.patches", None, "settings of training patches (see conf/data/phantom.yaml)")
         records = self.records("train")
         usable = [record for record in records if all(self.layout.annotated(record))]
         if len(usable) < len(records):
@@ -144,7 +144,7 @@ class CaseDataModule(lightning.LightningDataModule):
                 len(records),
             )
         if not usable:
-            raise SettingError("split", "train", "training cases with every class of the label scheme annotated")
+            raise SettingError("data.split", "train", "training cases with every class of the label scheme annotated")
         dataset = CaseDataset(self.layout, usable, self.preprocessing)
         return self.patches(n_classes=len(self.layout.scheme)).loader(dataset, usable)
 

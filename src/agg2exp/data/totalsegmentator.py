@@ -118,7 +118,10 @@ class TotalSegmentatorLayout:
             for structure in names:
                 if structure in found:
                     merged[read_mask(record.id, found[structure], native)] = label
-        write_volume(cached, merged, native)
+        try:
+            write_volume(cached, merged, native)
+        except OSError as error:
+            log.warning("merged label map is not kept for the next run: %s", error)
         return merged
 
     def _key(self, found: Mapping[str, Path]) -> str:

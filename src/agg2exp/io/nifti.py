@@ -25,13 +25,15 @@ def read_volume(path: Path) -> tuple[NDArray[Any], Grid]:
     """Voxels (D, H, W) and grid of a 3D NIfTI file, as stored.
 
     Raises:
-        UnreadableVolumeError: The file is missing, damaged, or not 3D.
+        UnreadableVolumeError: The file is missing, damaged, not 3D, or its affine is singular.
     """
     try:
         image: Any = nib.load(path)
         data = np.asanyarray(image.dataobj)
     except FileNotFoundError as error:
-        raise UnreadableVolumeError(f"expected a NIfTI file at {path}, found none.") from error
+        raise UnreadableVolumeError(
+            f"expected a NIfTI file at {path}, found none. Fetch the file again, or leave the case out."
+        ) from error
     except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
         raise UnreadableVolumeError(
             f"{path} cannot be read as NIfTI, it is damaged or cut off ({type(error).__name__}: {error}). "
@@ -44,7 +46,14 @@ def read_volume(path: Path) -> tuple[NDArray[Any], Grid]:
             f"{path}: expected a 3D volume, got {data.ndim}D of shape {data.shape}. "
             "Give one time point or channel per file."
         )
-    return data, Grid(data.shape, np.asarray(image.affine, dtype=np.float64))
+    if data.dtype.kind not in "biuf":
+        raise UnreadableVolumeError(f"{path}: expected one number per voxel, got {data.dtype}. Convert the file.")
+    grid = Grid(data.shape, np.asarray(image.affine, dtype=np.float64))
+    if not (np.isfinite(grid.affine).all() and grid.voxel_volume > 0):
+        raise UnreadableVolumeError(
+            f"{path}: its affine\n{grid.affine}\ndoes not span three dimensions. Repair the header."
+        )
+    return data, grid
 
 
 def to_native(volume: NDArray[Any], grid: Grid, native: Grid, *, labels: bool) -> NDArray[Any]:

@@ -1,0 +1,1 @@
+"""From voxel attributions to the importance of regions, for one case and over cases."""

@@ -1,0 +1,1 @@
+"""What happens to explanations: files, tables, pictures, trackers, progress bars."""

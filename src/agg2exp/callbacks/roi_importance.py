@@ -1,0 +1,152 @@
+"""RoI importance of every case, and the tables over all of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from lightning import LightningModule, Trainer
+
+from agg2exp.aggregation.expected_by_distance import expected_by_distance
+from agg2exp.aggregation.global_importance import global_importance
+from agg2exp.aggregation.local_importance import local_importance
+from agg2exp.aggregation.overlap import dice_and_iou
+from agg2exp.callbacks.case_writer import CaseWriter
+from agg2exp.domain.case import Case
+from agg2exp.domain.errors import CaseError, check_choice
+from agg2exp.domain.explanation import Explanation
+from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.roi_importance import Kind
+from agg2exp.io.case_store import CaseResult, CaseStore
+from agg2exp.io.tables import (
+    GLOBAL_IMPORTANCE,
+    ROI_IMPORTANCE,
+    case_tables,
+    check_same_settings,
+    write_tables,
+)
+
+log = logging.getLogger(__name__)
+
+POOR_DICE = 0.5
+
+
+class RoIImportanceWriter(CaseWriter):
+    """Writes `cases/<case>.safetensors` after each case and `tables/*.parquet` at the end.
+
+    Args:
+        output: The run's folder.
+        regions: "prediction" (as in the paper) or "label": where the source regions come from.
+        by_distance: Also compute what each region would receive if attribution depended on distance alone.
+        draws: Bootstrap draws for the intervals of the global importance.
+
+    Raises:
+        SettingError: `regions` is neither of the two.
+    """
+
+    stage = "aggregating"
+
+    def __init__(
+        self, output: str | Path, regions: str = "prediction", by_distance: bool = True, draws: int = 1000
+    ) -> None:
+        super().__init__(output)
+        check_choice("regions", regions, ("prediction", "label"))
+        self.regions = regions
+        self.by_distance = by_distance
+        self.draws = draws
+        self.store = CaseStore(self.output)
+
+    def write_case(self, labels: LabelScheme, case: Case, explanation: Explanation) -> None:
+        """Aggregate one case and write its file."""
+        self.store.write(self.result(labels, case, explanation))
+
+    def result(self, labels: LabelScheme, case: Case, explanation: Explanation) -> CaseResult:
+        """RoI importance, Dice and IoU of one case.
+
+        Raises:
+            CaseError: Regions should come from labels, and the case has none.
+        """
+        predicted = explanation.prediction.labels
+        regions = predicted
+        unknown: tuple[int, ...] = ()
+        if self.regions == "label":
+            if case.labels is None:
+                raise CaseError(case.id, "regions=label needs an annotation, this case has none.")
+            regions = case.labels
+            unknown = tuple(c for c, known in enumerate(case.annotated) if not known)
+        expected = None
+        if self.by_distance and case.body is not None:
+            expected = expected_by_distance(
+                case.id,
+                explanation.attribution,
+                explanation.classes,
+                len(labels),
+                predicted,
+                regions,
+                case.body,
+                case.grid.spacing,
+                extra=case.extra,
+            )
+        importance = local_importance(
+            case.id,
+            explanation.attribution,
+            explanation.classes,
+            labels,
+            predicted,
+            regions,
+            voxel_volume=case.grid.voxel_volume,
+            unknown=unknown,
+            extra=case.extra,
+            body=case.body,
+            expected=expected,
+        )
+        dice = iou = np.full(len(labels), np.nan)
+        if case.labels is not None:
+            dice, iou = dice_and_iou(predicted, case.labels, case.annotated, len(labels))
+            self._warn_of_poor_regions(labels, case, dice)
+        return CaseResult(
+            importance=importance,
+            classes=labels.classes,
+            voxels=explanation.prediction.voxels().cpu().numpy(),
+            dice=dice,
+            iou=iou,
+            settings={**explanation.settings, "regions": self.regions, "by_distance": str(self.by_distance)},
+            passes=explanation.passes,
+            seconds=explanation.seconds,
+        )
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Merge the files of the expected cases to tables, on one process."""
+        trainer.strategy.barrier()
+        if trainer.is_global_zero:
+            datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.predict
+            self.merge(datamodule.expected())
+
+    def merge(self, expected: Sequence[str]) -> None:
+        """Write the tables over the expected cases that are done."""
+        finished = set(self.store.finished())
+        results = [self.store.read(case) for case in expected if case in finished]
+        if not results:
+            log.warning("no case was finished, there are no tables")
+            return
+        check_same_settings(results)
+        tables = case_tables(results)
+        local = tables[ROI_IMPORTANCE]
+        tables[GLOBAL_IMPORTANCE] = pd.concat(
+            [global_importance(local, kind, draws=self.draws).to_frame() for kind in Kind], ignore_index=True
+        )
+        write_tables(self.output / "tables", tables)
+
+    def _warn_of_poor_regions(self, labels: LabelScheme, case: Case, dice: Any) -> None:
+        poor = [f"{labels.classes[c]} {dice[c]:.2f}" for c in range(1, len(labels)) if dice[c] < POOR_DICE]
+        if poor and self.regions == "prediction":
+            log.warning(
+                "case %s: predicted regions are poor (Dice below %.1f), read their importance with care: %s",
+                case.id,
+                POOR_DICE,
+                ", ".join(poor),
+            )

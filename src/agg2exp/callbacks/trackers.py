@@ -1,0 +1,61 @@
+"""Hand the run's results to Weights & Biases or any other Lightning logger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import wandb
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import WandbLogger
+
+from agg2exp.io.tables import GLOBAL_IMPORTANCE, SEGMENTATION, TIMINGS, read_tables
+
+
+class TrackerLogger(Callback):
+    """Logs summary numbers to every logger, and to W&B the global importance as table and pictures.
+
+    Nothing per patient and no image of a patient leaves the machine: tables are over cases, pictures are global.
+
+    Args:
+        output: The run's folder.
+    """
+
+    def __init__(self, output: str | Path) -> None:
+        self.output = Path(output)
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log once, after tables and pictures are written."""
+        folder = self.output / "tables"
+        if not trainer.is_global_zero or not (folder / f"{GLOBAL_IMPORTANCE}.parquet").is_file():
+            return
+        tables = read_tables(folder, [GLOBAL_IMPORTANCE, SEGMENTATION, TIMINGS])
+        summary = _summary(tables)
+        for logger in trainer.loggers:
+            logger.log_metrics(summary)
+            if isinstance(logger, WandbLogger):
+                self._log_wandb(logger, tables[GLOBAL_IMPORTANCE])
+            logger.save()
+
+    def _log_wandb(self, logger: WandbLogger, importance: Any) -> None:
+        table = importance[importance["kind"] == "importance"].drop(columns="kind")
+        media: dict[str, Any] = {"global_importance": wandb.Table(dataframe=table)}
+        for picture in sorted((self.output / "figures").glob("*.png")):
+            media[picture.stem] = wandb.Image(str(picture))
+        logger.experiment.log(media)
+
+
+def _summary(tables: dict[str, Any]) -> dict[str, float]:
+    """A few numbers that describe the run."""
+    segmentation, timings = tables[SEGMENTATION], tables[TIMINGS]
+    structures = segmentation[segmentation["class"] != segmentation["class"].iloc[0]]
+    importance = tables[GLOBAL_IMPORTANCE].query("kind == 'importance' and target == source")
+    numbers = {
+        "cases": float(len(timings)),
+        "dice": float(structures["dice"].mean()),
+        "self_importance": float(importance["mean"].mean()),
+        "window_forwards": float(timings["window_forwards"].sum()),
+        "window_backwards": float(timings["window_backwards"].sum()),
+        "seconds_per_case": float(timings["seconds"].mean()),
+    }
+    return {name: value for name, value in numbers.items() if value == value}

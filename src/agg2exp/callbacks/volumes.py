@@ -1,0 +1,58 @@
+"""Predictions and attributions as NIfTI on the scan's own grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from agg2exp.callbacks.case_writer import CaseWriter
+from agg2exp.domain.case import Case
+from agg2exp.domain.explanation import Explanation
+from agg2exp.domain.labels import LabelScheme
+from agg2exp.io.nifti import to_native, write_volume
+
+
+class VolumeWriter(CaseWriter):
+    """Writes `volumes/<case>/prediction.nii.gz` and, if asked, `volumes/<case>/attribution_<class>.nii.gz`.
+
+    Label maps return to the scan's grid by the nearest voxel; attributions by linear interpolation of the value of a
+    preprocessed voxel, summed over channels.
+
+    Args:
+        output: The run's folder.
+        prediction: Write the predicted label map.
+        attribution: Classes whose attribution to write: "all", a list of names, or None. Large: 4 bytes per voxel.
+    """
+
+    stage = "volumes"
+
+    def __init__(
+        self, output: str | Path, prediction: bool = True, attribution: Sequence[str] | str | None = None
+    ) -> None:
+        super().__init__(output)
+        self.prediction = prediction
+        self.attribution = attribution
+
+    def write_case(self, labels: LabelScheme, case: Case, explanation: Explanation) -> None:
+        """Write the volumes of one case."""
+        folder = self.output / "volumes" / case.id
+        if self.prediction:
+            predicted = explanation.prediction.labels.cpu().numpy().astype(np.uint8)
+            write_volume(
+                folder / "prediction.nii.gz",
+                to_native(predicted, case.grid, case.native, labels=True),
+                case.native,
+            )
+        if self.attribution is None:
+            return
+        wanted = labels.indices(self.attribution)
+        for k, c in enumerate(explanation.classes):
+            if c in wanted:
+                e = explanation.attribution.dense(k).sum(dim=0).float().cpu().numpy()
+                write_volume(
+                    folder / f"attribution_{labels.classes[c]}.nii.gz",
+                    to_native(e, case.grid, case.native, labels=False),
+                    case.native,
+                )

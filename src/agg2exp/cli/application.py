@@ -1,0 +1,84 @@
+"""What every job shares: readable errors, and objects made from the configuration."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import re
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from hydra.errors import CompactHydraException, InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from agg2exp.domain.errors import SettingError
+
+
+class JobError(CompactHydraException):
+    """A mistake that the user can mend: printed as it is, without a traceback."""
+
+
+def one_log() -> None:
+    """One line per message: Hydra's handlers write it, Lightning's own do not; its advertising is left out.
+
+    Call it after importing Lightning.
+    """
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).handlers.clear()
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
+
+
+def job(task: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
+    """Turn the mistakes that users make into messages without a traceback; everything else keeps its own."""
+
+    @functools.wraps(task)
+    def run(config: DictConfig) -> None:
+        try:
+            task(config)
+        except SettingError as error:
+            raise JobError(f"agg2exp: {error}") from error
+
+    return run
+
+
+def build(config: DictConfig, key: str, **objects: Any) -> Any:
+    """Make the object that a node of the configuration describes.
+
+    Args:
+        config: The whole configuration.
+        key: The node.
+        objects: Further arguments, handed over as they are (Hydra would turn records into configuration).
+
+    Raises:
+        JobError: A value is not allowed; the message names the key, the value and what is allowed.
+    """
+    node = OmegaConf.select(config, key)
+    try:
+        if not objects:
+            return instantiate(node, _convert_="object")
+        return instantiate(node, _partial_=True, _convert_="object")(**objects)
+    except InstantiationException as error:
+        cause, place = error.__cause__, re.search(r"full_key: (\S+)", str(error))
+        if not isinstance(cause, TypeError | ValueError):
+            raise
+        raise JobError(_message(place.group(1) if place else key, cause)) from error
+    except SettingError as error:
+        raise JobError(_message(key, error)) from error
+
+
+def _message(key: str, cause: Exception) -> str:
+    """The key of the setting in front of what is wrong with it."""
+    if isinstance(cause, SettingError):
+        return f"agg2exp: {cause}" if cause.setting.startswith(key) else f"agg2exp: {key}.{cause}"
+    return f"agg2exp: {key}: {cause}"
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """The resolved configuration as plain dicts and lists."""
+    content = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    if not isinstance(content, dict):
+        raise TypeError(f"expected a mapping, got {type(content).__name__}")
+    return {str(k): v for k, v in content.items()}

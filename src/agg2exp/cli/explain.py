@@ -1,0 +1,52 @@
+"""`agg2exp explain`: cases -> predictions -> voxel attributions -> RoI importance -> tables and pictures."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from agg2exp.cli.application import JobError, build, job, one_log
+from agg2exp.cli.conf_dir import conf_dir
+
+log = logging.getLogger(__name__)
+
+
+@hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="explain")
+@job
+def main(config: DictConfig) -> None:
+    """Explain the cases of a split and write everything into the run's folder.
+
+    Raises:
+        JobError: A setting is wrong, or some cases failed (the others are done).
+    """
+    from agg2exp.cli.parts import closing, explanation_module, loggers
+    from agg2exp.cli.summary import write_environment, write_summary
+    from agg2exp.io.case_store import CaseStore
+    from agg2exp.io.failures import FailureLog
+
+    one_log()
+    output = Path(config.paths.output)
+    OmegaConf.save(config, output / "config.yaml", resolve=True)
+    module = explanation_module(config)
+    callbacks = [c for c in build(config, "callbacks").values() if c is not None]
+    data = build(config, "data")
+    trainer = build(config, "trainer", callbacks=callbacks, logger=loggers(config))
+    write_environment(output, trainer)
+    with closing(trainer):
+        trainer.predict(module, datamodule=data, return_predictions=False)
+        if not trainer.is_global_zero:
+            return
+        expected = data.expected()
+        failures = FailureLog(output).merge()
+        finished = set(CaseStore(output).finished())
+        write_summary(output, expected, finished, failures)
+        lost = [case for case in expected if case not in finished]
+        if failures or lost:
+            names = sorted({*lost, *(f.case_id for f in failures)})
+            raise JobError(
+                f"agg2exp: {len(names)} of {len(expected)} cases failed ({', '.join(names[:10])}); "
+                f"what went wrong is in {output / 'failures.csv'} and in the log, what was finished is kept."
+            )

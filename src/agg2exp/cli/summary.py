@@ -1,0 +1,102 @@
+"""What a run was made with, and what it found, in a few lines."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Collection, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+from lightning import Trainer
+from rich.console import Console
+from rich.table import Table
+
+from agg2exp.domain.case import Failure
+from agg2exp.io.atomic import written_whole
+from agg2exp.io.tables import GLOBAL_IMPORTANCE, SEGMENTATION, read_tables
+
+PACKAGES = (
+    "agg2exp",
+    "torch",
+    "lightning",
+    "monai",
+    "captum",
+    "numpy",
+    "scipy",
+    "hydra-core",
+    "nibabel",
+    "wandb",
+)
+DISCLAIMER = "Importance is association with the model's score: not anatomy, not causation, not for diagnosis."
+
+
+def write_environment(output: Path, trainer: Trainer) -> None:
+    """Write `environment.json`: versions and device of this run."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    facts = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": versions,
+        "device": str(trainer.strategy.root_device),
+        "threads": torch.get_num_threads(),
+    }
+    with written_whole(output / "environment.json") as path:
+        path.write_text(json.dumps(facts, indent=2) + "\n")
+
+
+def write_summary(
+    output: Path, expected: Sequence[str], finished: Collection[str], failures: Sequence[Failure]
+) -> None:
+    """Print where things are and the five strongest edges between different regions."""
+    console = Console(stderr=True)
+    folder = output / "tables"
+    if (folder / f"{GLOBAL_IMPORTANCE}.parquet").is_file():
+        console.print(_edges(folder))
+        _print_segmentation(console, folder)
+    console.print(f"[bold]{len([c for c in expected if c in finished])}[/] of {len(expected)} cases explained.")
+    for failure in failures:
+        console.print(f"[red]failed[/] while {failure.stage}: {failure.error}", highlight=False)
+    places = {
+        "tables": "tables/*.parquet (pandas.read_parquet)",
+        "pictures": "figures/",
+        "volumes": "volumes/ (3D Slicer)",
+        "failures": "failures.csv",
+    }
+    for name, place in places.items():
+        if (output / place.split("/")[0].split(" ")[0]).exists():
+            console.print(f"{name:<9} {output}/{place}", highlight=False, soft_wrap=True)
+    console.print(DISCLAIMER, style="italic dim")
+
+
+def _edges(folder: Path, n: int = 5) -> Table:
+    """The strongest edges source -> target, self-importance and background left out."""
+    frame = read_tables(folder, [GLOBAL_IMPORTANCE])[GLOBAL_IMPORTANCE]
+    background = frame["target"].iloc[0] if frame["target"].iloc[0] == frame["source"].iloc[0] else ""
+    rows = frame[(frame["kind"] == "importance") & (frame["target"] != frame["source"])]
+    rows = rows[(rows["source"] != background) & (rows["target"] != background)]
+    strongest = rows.sort_values(["mean", "target", "source"], ascending=[False, True, True]).head(n)
+    table = Table(title="Strongest edges between structures (mean share of |attribution|)")
+    for name in ("source", "target", "importance", "cases"):
+        table.add_column(name, justify="right" if name in ("importance", "cases") else "left")
+    for row in strongest.itertuples():
+        table.add_row(row.source, row.target, f"{row.mean:.1%}", str(row.count))
+    return table
+
+
+def _print_segmentation(console: Console, folder: Path) -> None:
+    """Mean Dice, and the classes that no case shows."""
+    frame = read_tables(folder, [SEGMENTATION])[SEGMENTATION]
+    structures = frame[frame["class"] != frame["class"].iloc[0]]
+    if structures["dice"].notna().any():
+        console.print(f"mean Dice over annotated structures: {structures['dice'].mean():.3f}")
+    seen = structures.groupby("class", sort=False)["predicted_voxels"].sum()
+    never = list(seen[seen == 0].index)
+    if never:
+        console.print(f"[yellow]predicted in no case[/] (their rows are NaN): {', '.join(never)}")

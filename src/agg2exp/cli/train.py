@@ -1,0 +1,44 @@
+"""`agg2exp train`: fit a segmentation model, keep its best weights, test them."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from agg2exp.cli.application import build, job, one_log
+from agg2exp.cli.conf_dir import conf_dir
+
+log = logging.getLogger(__name__)
+
+
+@hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
+@job
+def main(config: DictConfig) -> None:
+    """Fit, save `weights.safetensors`, and write Dice per class of the test split."""
+    import pandas as pd
+    from lightning import seed_everything
+
+    from agg2exp.cli.parts import loggers, model_facts
+    from agg2exp.models.checkpoint import save_weights
+
+    one_log()
+    seed_everything(config.seed, workers=True)
+    output = Path(config.paths.output)
+    labels = build(config, "model.labels")
+    network = build(config, "model.network")
+    module = build(config, "module", network=network, inference=build(config, "inference"), labels=labels)
+    data = build(config, "data")
+    callbacks = list(build(config, "callbacks").values())
+    trainer = build(config, "trainer", callbacks=callbacks, logger=loggers(config))
+    trainer.fit(module, datamodule=data)
+    (result,) = trainer.test(module, datamodule=data, ckpt_path="best", weights_only=True)
+
+    weights = output / "weights.safetensors"
+    save_weights(network, weights, model_facts(config.model, labels))
+    dice = {name: result[f"test/dice/{name}"] for name in labels.classes}
+    pd.Series(dice, name="dice").rename_axis("class").to_csv(output / "test_dice.csv")
+    log.info("mean Dice over the structures of the test cases: %.3f", result["test/dice"])
+    log.info("weights: %s (explain them with model.weights=%s)", weights, weights)

@@ -1,0 +1,1 @@
+"""The two Lightning modules."""

@@ -1,0 +1,141 @@
+"""Explain one case after another."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+
+import lightning
+import torch
+from torch import Tensor, nn
+
+from agg2exp.attribution import Attributor
+from agg2exp.domain.attribution import Attribution
+from agg2exp.domain.case import Case, Failure
+from agg2exp.domain.class_scores import ClassScores
+from agg2exp.domain.explanation import Explanation
+from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.prediction import Prediction
+from agg2exp.domain.roles import CaseProgress, Silent
+from agg2exp.domain.seeding import RandomStreams
+from agg2exp.inference import SlidingWindow, WindowedModel
+from agg2exp.scores import Score
+
+
+class ExplanationModule(lightning.LightningModule):
+    """Case -> prediction and voxel attribution of every explained class.
+
+    Subclass it and override `forward` (what the network does with one window), `class_scores` (the scalars that are
+    explained) or `attribute` (how they are attributed to voxels).
+
+    Args:
+        network: (B, C, d, h, w) -> (B, L, d, h, w) logits, L = len(labels).
+        attribution: The attribution method.
+        score: The score 𝒜.
+        inference: Windows.
+        labels: The model's label scheme.
+        classes: Names of the classes to explain, or "all".
+        seed: Seed of every random number.
+        provenance: What the network and its images were made from (weights, preprocessing), kept with the results.
+
+    Raises:
+        SettingError: A class is not in the label scheme.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        attribution: Attributor,
+        score: Score,
+        inference: SlidingWindow,
+        labels: LabelScheme,
+        classes: Sequence[str] | str = "all",
+        seed: int = 0,
+        provenance: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.attribution = attribution
+        self.score = score
+        self.inference = inference
+        self.labels = labels
+        self.classes = labels.indices(classes)
+        self.seed = seed
+        self.provenance = dict(provenance or {})
+        self.progress: CaseProgress = Silent()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (B, L, d, h, w) of a window batch (B, C, d, h, w)."""
+        logits: Tensor = self.network(x)
+        return logits
+
+    def class_scores(self, prediction: Prediction) -> ClassScores:
+        """The scalars f̂_c that are explained, from the prediction at the unperturbed image."""
+        return self.score(prediction, self.classes)
+
+    def attribute(self, model: WindowedModel, case: Case, scores: ClassScores) -> Attribution:
+        """Voxel attribution of the K classes of `scores` for one case."""
+        streams = RandomStreams(self.seed, case.id, self.attribution.name)
+        return self.attribution.attribute(model, case.image, scores, streams)
+
+    def explain(self, case: Case) -> Explanation:
+        """Prediction and attribution of one case; also works without a Trainer."""
+        _synchronize(case.image)
+        start = time.perf_counter()
+        model = WindowedModel(self, self.inference, on_forward=self.progress.advance)
+        windows = len(model.plan(case.image).windows)
+        self.progress.begin(case.id, windows * (1 + self.attribution.evaluations()))
+        prediction = model.predict(case.image)
+        if prediction.n_classes != len(self.labels):
+            raise ValueError(
+                f"the network gives {prediction.n_classes} label channels, but the label scheme "
+                f"{self.labels.name!r} has {len(self.labels)} classes. Set model.labels to what it was trained with."
+            )
+        with torch.enable_grad():
+            attribution = self.attribute(model, case, self.class_scores(prediction))
+        _synchronize(case.image)
+        return Explanation(
+            case_id=case.id,
+            classes=self.classes,
+            prediction=prediction,
+            attribution=attribution,
+            settings=self.settings(attribution),
+            passes=model.passes,
+            seconds=time.perf_counter() - start,
+        )
+
+    def settings(self, attribution: Attribution) -> dict[str, str]:
+        """What the result depends on; results with other settings are never mixed with it."""
+        return {
+            **self.attribution.settings(),
+            "score": self.score.name,
+            "mask_policy": "fixed",
+            "expansion": attribution.expansion,
+            **self.inference.describe(),
+            "classes": ",".join(self.labels.classes[c] for c in self.classes),
+            "labels": self.labels.name,
+            "seed": str(self.seed),
+            **self.provenance,
+        }
+
+    def on_predict_start(self) -> None:
+        """Say early what would fail late."""
+        if torch.is_inference_mode_enabled():
+            raise RuntimeError("explanations need gradients: use Trainer(inference_mode=False) (conf/trainer does)")
+
+    def predict_step(self, batch: Case | Failure, batch_idx: int) -> Explanation | Failure:
+        """Explain one case; whatever goes wrong with it is handed on as a `Failure`, and the other cases go on."""
+        if isinstance(batch, Failure):
+            return batch
+        try:
+            return self.explain(batch)
+        except Exception as error:  # noqa: BLE001 - recorded with its traceback, and the exit code tells
+            message = f"case {batch.id}: {error}"
+            return Failure(batch.id, "explaining", message, traceback.format_exc())
+
+
+def _synchronize(image: Tensor) -> None:
+    """Wait for the GPU, so that the time measured is the time taken."""
+    if image.is_cuda:
+        torch.cuda.synchronize(image.device)

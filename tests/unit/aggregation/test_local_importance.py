@@ -1,0 +1,269 @@
+import numpy as np
+import pytest
+import torch
+
+from agg2exp.aggregation.local_importance import local_importance
+from agg2exp.domain.attribution import DenseAttribution, SupervoxelAttribution
+from agg2exp.domain.errors import CaseError
+from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.roi_importance import Kind, LocalImportance
+
+SHAPE = (5, 6, 7)
+L = 4
+VOLUME = 2.5
+SUMS = (Kind.IMPORTANCE, Kind.MASS, Kind.SIGNED_SUM, Kind.VOLUME_VOXELS, Kind.VOLUME_MM3)
+
+
+def scheme(n=L):
+    names = ("background", *(f"organ_{c}" for c in range(1, n)))
+    files = ((), *((name,) for name in names[1:]))
+    return LabelScheme("toy", names, files, ("g",) * n, {"g": "#808080", "pathologies": "#000000"})
+
+
+class Toy:
+    """A random case: K = 3 explained classes in another order than the labels, 2 channels."""
+
+    def __init__(self, seed):
+        g = torch.Generator().manual_seed(seed)
+        self.classes = (2, 0, 3)
+        self.e = torch.randn(3, 2, *SHAPE, generator=g)
+        self.prediction = torch.randint(0, L, SHAPE, generator=g).to(torch.int16)
+        self.regions = torch.randint(0, L, SHAPE, generator=g).to(torch.int16)
+        self.body = torch.rand(SHAPE, generator=g) < 0.7
+        self.extra = {
+            "across": torch.rand(SHAPE, generator=g) < 0.2,
+            "within": (torch.rand(SHAPE, generator=g) < 0.2) & self.body,
+        }
+
+    def compute(self, **changes) -> LocalImportance:
+        inputs = {
+            "case_id": "toy",
+            "attribution": DenseAttribution(self.e),
+            "classes": self.classes,
+            "scheme": scheme(),
+            "prediction_labels": self.prediction,
+            "region_labels": self.regions,
+            "voxel_volume": VOLUME,
+            "extra": self.extra,
+            "body": self.body,
+        }
+        return local_importance(**(inputs | changes))
+
+
+def slowly(e, masks, body):
+    """Every kind from its definition, one entry at a time; e (K, C, D, H, W), masks (R, D, H, W), body (D, H, W)."""
+    e, masks, body = e.double().numpy(), masks.numpy(), body.numpy()
+    out = {kind: np.full((len(e), len(masks)), np.nan) for kind in Kind}
+    for a, ea in enumerate(e):
+        for b, m in enumerate(masks):
+            inside = np.abs(ea)[:, m].sum()
+            out[Kind.MASS][a, b] = inside
+            out[Kind.IMPORTANCE][a, b] = inside / np.abs(ea).sum()
+            out[Kind.POSITIVE][a, b] = ea[:, m][ea[:, m] > 0].sum() / ea[ea > 0].sum()
+            out[Kind.NEGATIVE][a, b] = ea[:, m][ea[:, m] < 0].sum() / ea[ea < 0].sum()
+            out[Kind.MEAN][a, b] = np.abs(ea).sum(axis=0)[m].mean()
+            out[Kind.SIGNED_SUM][a, b] = ea[:, m].sum()
+            out[Kind.VOLUME_VOXELS][a, b] = m.sum()
+            out[Kind.VOLUME_MM3][a, b] = m.sum() * VOLUME
+            out[Kind.ENRICHMENT_VOLUME][a, b] = out[Kind.IMPORTANCE][a, b] / m.mean()
+            share_of_mass = np.abs(ea)[:, m & body].sum() / np.abs(ea)[:, body].sum()
+            out[Kind.ENRICHMENT_BODY][a, b] = share_of_mass / ((m & body).sum() / body.sum())
+    return out
+
+
+def masks_of(labels, extra=()):
+    return torch.stack([*(labels == c for c in range(L)), *extra])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_equals_the_definitions_entry_by_entry(seed):
+    toy = Toy(seed)
+    result = toy.compute()
+    expected = slowly(toy.e, masks_of(toy.regions, toy.extra.values()), toy.body)
+    assert result.targets == ("organ_2", "background", "organ_3")
+    assert result.sources == ("background", "organ_1", "organ_2", "organ_3", "across", "within")
+    assert result.status == ("ok",) * 3
+    for kind in Kind:
+        assert result.values[kind].dtype == np.float64
+        np.testing.assert_allclose(result.values[kind], expected[kind], rtol=2e-5, atol=1e-5, err_msg=kind)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_over_a_partition_sum_to_one(seed):
+    values = Toy(seed).compute().values
+    for kind in (Kind.IMPORTANCE, Kind.POSITIVE, Kind.NEGATIVE):
+        np.testing.assert_allclose(values[kind][:, :L].sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_relabelling_regions_permutes_the_columns(seed):
+    toy = Toy(seed)
+    order = torch.randperm(L, generator=torch.Generator().manual_seed(seed))
+    before = toy.compute().values
+    after = toy.compute(region_labels=order[toy.regions.long()].to(torch.int16)).values
+    for kind in Kind:
+        np.testing.assert_allclose(after[kind][:, order.numpy()], before[kind][:, :L], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(after[kind][:, L:], before[kind][:, L:], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_merged_classes_add_up(seed):
+    toy = Toy(seed)
+    before = toy.compute().values
+    after = toy.compute(region_labels=torch.where(toy.regions == 3, 1, toy.regions)).values
+    for kind in SUMS:
+        np.testing.assert_allclose(after[kind][:, 1], before[kind][:, 1] + before[kind][:, 3], rtol=1e-5, atol=1e-5)
+        assert (after[kind][:, 3] == 0).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("expansion", ["density", "value"])
+def test_supervoxels_and_their_voxels_give_the_same_matrix(seed, expansion):
+    toy = Toy(seed)
+    g = torch.Generator().manual_seed(seed)
+    partition = torch.randint(0, 9, SHAPE, generator=g)
+    few = SupervoxelAttribution(partition, torch.randn(3, 9, generator=g), expansion)
+    dense = DenseAttribution(torch.stack([few.dense(k) for k in range(3)]))
+    one, other = toy.compute(attribution=few).values, toy.compute(attribution=dense).values
+    for kind in Kind:
+        np.testing.assert_allclose(one[kind], other[kind], rtol=1e-5, atol=1e-5, err_msg=kind)
+
+
+def test_uniform_attribution_is_enriched_nowhere():
+    toy = Toy(0)
+    values = toy.compute(attribution=DenseAttribution(torch.ones(3, 1, *SHAPE))).values
+    np.testing.assert_allclose(values[Kind.ENRICHMENT_VOLUME], 1, rtol=1e-6)
+    np.testing.assert_allclose(values[Kind.ENRICHMENT_BODY], 1, rtol=1e-6)
+
+
+def test_air_outside_the_body_does_not_touch_the_body_enrichment():
+    toy = Toy(1)
+    louder = torch.where(toy.body, toy.e, 100 * toy.e)
+    before, after = toy.compute().values, toy.compute(attribution=DenseAttribution(louder)).values
+    np.testing.assert_allclose(after[Kind.ENRICHMENT_BODY], before[Kind.ENRICHMENT_BODY], rtol=1e-5)
+    assert not np.allclose(after[Kind.ENRICHMENT_VOLUME], before[Kind.ENRICHMENT_VOLUME], rtol=0.05)
+
+
+def test_target_absent_from_the_prediction_has_a_nan_row():
+    toy = Toy(0)
+    result = toy.compute(prediction_labels=torch.where(toy.prediction == 3, 1, toy.prediction))
+    assert result.status == ("ok", "ok", "absent from the prediction")
+    for kind in Kind:
+        assert np.isnan(result.values[kind][2]).all()
+    assert not np.isnan(result.values[Kind.IMPORTANCE][:2]).any()
+
+
+def test_zero_attribution_has_a_nan_row():
+    toy = Toy(0)
+    toy.e[1] = 0
+    result = toy.compute()
+    assert result.status == ("ok", "attribution is zero everywhere", "ok")
+    assert all(np.isnan(result.values[kind][1]).all() for kind in Kind)
+    assert result.status == toy.compute(expected=torch.ones(3, 6)).status
+
+
+def test_one_sided_attribution_has_no_other_side():
+    toy = Toy(0)
+    toy.e[0] = toy.e[0].abs()
+    values = toy.compute().values
+    assert np.isnan(values[Kind.NEGATIVE][0]).all()
+    np.testing.assert_allclose(values[Kind.POSITIVE][0], values[Kind.IMPORTANCE][0], rtol=1e-6)
+
+
+def test_absent_source_has_no_mass_and_no_mean():
+    toy = Toy(0)
+    values = toy.compute(region_labels=torch.where(toy.regions == 2, 1, toy.regions)).values
+    for kind in (*SUMS, Kind.POSITIVE, Kind.NEGATIVE):
+        assert (values[kind][:, 2] == 0).all()
+    for kind in (Kind.MEAN, Kind.ENRICHMENT_VOLUME, Kind.ENRICHMENT_BODY):
+        assert np.isnan(values[kind][:, 2]).all()
+
+
+def test_source_outside_the_body_has_no_body_enrichment():
+    toy = Toy(0)
+    values = toy.compute(body=toy.body & (toy.regions != 2)).values
+    assert np.isnan(values[Kind.ENRICHMENT_BODY][:, 2]).all()
+    assert not np.isnan(values[Kind.ENRICHMENT_VOLUME][:, 2]).any()
+
+
+def test_empty_mask_is_zero_and_missing_mask_is_nan():
+    toy = Toy(0)
+    result = toy.compute(extra={"missing": None, "empty": torch.zeros(SHAPE, dtype=torch.bool), **toy.extra})
+    missing, empty = (result.sources.index(name) for name in ("missing", "empty"))
+    assert all(np.isnan(matrix[:, missing]).all() for matrix in result.values.values())
+    assert (result.values[Kind.IMPORTANCE][:, empty] == 0).all()
+    assert (result.values[Kind.MASS][:, empty] == 0).all()
+    assert np.isnan(result.values[Kind.MEAN][:, empty]).all()
+    assert np.isnan(result.values[Kind.ENRICHMENT_VOLUME][:, empty]).all()
+    assert np.isnan(result.values[Kind.ENRICHMENT_BODY][:, empty]).all()
+    before = toy.compute().values[Kind.MASS]
+    np.testing.assert_allclose(result.values[Kind.MASS][:, -2:], before[:, -2:], rtol=1e-6)
+
+
+def test_classes_that_were_not_annotated_are_nan_as_sources_and_background_with_them():
+    toy = Toy(0)
+    values, before = toy.compute(unknown={2}).values, toy.compute().values
+    for kind in Kind:
+        assert np.isnan(values[kind][:, [0, 2]]).all()
+        np.testing.assert_array_equal(values[kind][:, [1, 3, 4, 5]], before[kind][:, [1, 3, 4, 5]])
+
+
+def test_without_a_body_only_its_enrichment_is_missing():
+    toy = Toy(0)
+    without, before = toy.compute(body=None).values, toy.compute().values
+    assert np.isnan(without[Kind.ENRICHMENT_BODY]).all()
+    for kind in set(Kind) - {Kind.ENRICHMENT_BODY}:
+        np.testing.assert_allclose(without[kind], before[kind], rtol=1e-5, atol=1e-5)
+
+
+def test_expected_by_distance_is_kept_under_the_same_nan_rules():
+    toy = Toy(0)
+    expected = torch.rand(3, 6, dtype=torch.float64)
+    absent = torch.where(toy.prediction == 2, 1, toy.prediction)
+    stored = toy.compute(expected=expected, unknown=[1], prediction_labels=absent).values[Kind.EXPECTED_BY_DISTANCE]
+    assert np.isnan(stored[0]).all() and np.isnan(stored[:, :2]).all()
+    np.testing.assert_array_equal(stored[1:, 2:], expected[1:, 2:])
+    assert np.isnan(toy.compute().values[Kind.EXPECTED_BY_DISTANCE]).all()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_attribution_that_is_not_finite_is_an_error(value):
+    toy = Toy(0)
+    toy.e[1, 0, 2, 3, 4] = value
+    with pytest.raises(CaseError, match=r"toy.*finite"):
+        toy.compute()
+
+
+@pytest.mark.parametrize("label", [-1, L])
+@pytest.mark.parametrize("which", ["prediction_labels", "region_labels"])
+def test_label_out_of_range_is_an_error(label, which):
+    toy = Toy(0)
+    labels = toy.regions.clone()
+    labels[0, 0, 0] = label
+    with pytest.raises(CaseError, match=f"toy.*{label}"):
+        toy.compute(**{which: labels})
+
+
+def test_masks_must_fit():
+    toy = Toy(0)
+    with pytest.raises(CaseError, match="shape"):
+        toy.compute(body=toy.body[1:])
+    with pytest.raises(CaseError, match="organ_1"):
+        toy.compute(extra={"organ_1": toy.body})
+
+
+def test_half_precision_sums_like_single():
+    g = torch.Generator().manual_seed(0)
+    e = torch.rand(1, 1, 40, 40, 40, generator=g).bfloat16()
+    labels = torch.zeros(40, 40, 40, dtype=torch.int16)
+    mass = local_importance("toy", DenseAttribution(e), (0,), scheme(), labels, labels, voxel_volume=1.0).values[
+        Kind.MASS
+    ]
+    np.testing.assert_allclose(mass[0, 0], e.double().sum(), rtol=1e-5)
+
+
+def test_table_has_one_row_per_entry_in_order():
+    frame = Toy(0).compute().to_frame()
+    assert list(frame["target"].unique()) == ["organ_2", "background", "organ_3"]
+    assert len(frame) == 3 * 6
+    assert (frame["case"] == "toy").all()
