@@ -12,9 +12,22 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 
 from agg2exp.domain.case import Case, Failure
+from agg2exp.domain.errors import SettingError
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.io.failures import FailureLog
+
+
+def known_classes(labels: LabelScheme, names: Sequence[str] | str, setting: str) -> tuple[int, ...]:
+    """Label indices of the classes that a writer's setting names.
+
+    Raises:
+        SettingError: A name is not in the label scheme; the message has the writer's own setting.
+    """
+    try:
+        return labels.indices(names)
+    except SettingError as error:
+        raise SettingError(setting, names, f"'all' or a list without repeats from {list(labels.classes)}") from error
 
 
 class CaseWriter(BasePredictionWriter):

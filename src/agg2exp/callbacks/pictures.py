@@ -9,7 +9,7 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
-from agg2exp.callbacks.case_writer import CaseWriter
+from agg2exp.callbacks.case_writer import CaseWriter, known_classes
 from agg2exp.domain.case import Case
 from agg2exp.domain.errors import check_range
 from agg2exp.domain.explanation import Explanation
@@ -51,11 +51,11 @@ class SlicePictures(CaseWriter):
         self._chosen: frozenset[str] | None = None
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Fix which cases get pictures."""
+        """Fix which cases get pictures; an unknown class is told now, not after the first case."""
         datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.predict
         self._chosen = None if self.first is None else frozenset(datamodule.expected()[: self.first])
         labels: Any = pl_module.labels
-        labels.indices(self.classes)  # an unknown class is told now, not after the first case
+        known_classes(labels, self.classes, "callbacks.slices.classes")
 
     def write_case(self, labels: LabelScheme, case: Case, explanation: Explanation) -> None:
         """Draw the classes of one case."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from lightning import LightningModule, Trainer
 
-from agg2exp.callbacks.case_writer import CaseWriter
+from agg2exp.callbacks.case_writer import CaseWriter, known_classes
 from agg2exp.domain.case import Case
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import LabelScheme
@@ -34,6 +36,12 @@ class VolumeWriter(CaseWriter):
         super().__init__(output)
         self.prediction = prediction
         self.attribution = attribution
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """An unknown class is told now, not after the first case."""
+        labels: Any = pl_module.labels
+        if self.attribution is not None:
+            known_classes(labels, self.attribution, "callbacks.volumes.attribution")
 
     def write_case(self, labels: LabelScheme, case: Case, explanation: Explanation) -> None:
         """Write the volumes of one case."""

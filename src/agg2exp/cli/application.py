@@ -13,7 +13,7 @@ from hydra.errors import CompactHydraException, InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from agg2exp.domain.errors import SettingError
+from agg2exp.domain.errors import RankLostError, SettingError
 
 
 class JobError(CompactHydraException):
@@ -23,11 +23,15 @@ class JobError(CompactHydraException):
 def one_log() -> None:
     """One line per message: Hydra's handlers write it, Lightning's own do not; its advertising is left out.
 
-    Call it after importing Lightning.
+    A process that another rank started has no handlers of Hydra's and is silent until it explains cases of its own
+    (`agg2exp.distributed`). Call it after importing Lightning.
     """
+    if not logging.getLogger().handlers:
+        logging.getLogger().addHandler(logging.NullHandler())
     for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).handlers.clear()
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.distributed"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
 
 
@@ -38,7 +42,7 @@ def job(task: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
     def run(config: DictConfig) -> None:
         try:
             task(config)
-        except SettingError as error:
+        except (SettingError, RankLostError) as error:
             raise JobError(f"agg2exp: {error}") from error
 
     return run
@@ -64,16 +68,27 @@ def build(config: DictConfig, key: str, **objects: Any) -> Any:
         cause, place = error.__cause__, re.search(r"full_key: (\S+)", str(error))
         if not isinstance(cause, TypeError | ValueError):
             raise
-        raise JobError(_message(place.group(1) if place else key, cause)) from error
-    except SettingError as error:
-        raise JobError(_message(key, error)) from error
+        raise JobError(_message(config, place.group(1) if place else key, cause)) from error
+    except (TypeError, ValueError) as error:  # raised by the call with `objects`
+        raise JobError(_message(config, key, error)) from error
 
 
-def _message(key: str, cause: Exception) -> str:
+def _message(config: DictConfig, key: str, cause: Exception) -> str:
     """The key of the setting in front of what is wrong with it."""
-    if isinstance(cause, SettingError):
-        return f"agg2exp: {cause}" if cause.setting.startswith(key) else f"agg2exp: {key}.{cause}"
-    return f"agg2exp: {key}: {cause}"
+    if not isinstance(cause, SettingError):
+        return f"agg2exp: {key}: {cause}"
+    setting = cause.setting if cause.setting.startswith(key) else f"{key}.{cause.setting}"
+    return f"agg2exp: {_origin(config, setting)}{str(cause).removeprefix(cause.setting)}"
+
+
+def _origin(config: DictConfig, key: str) -> str:
+    """The key that a user sets: `classes` where the configuration says `module.classes: ${classes}`."""
+    parent, _, name = key.rpartition(".")
+    node = OmegaConf.select(config, parent)
+    if not isinstance(node, DictConfig) or not OmegaConf.is_interpolation(node, name):
+        return key
+    reference = re.fullmatch(r"\$\{([\w.]+)\}", str(OmegaConf.to_container(node, resolve=False)[name]))  # type: ignore[call-overload,index]
+    return reference[1] if reference else key
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

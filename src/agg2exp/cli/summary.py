@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from lightning import Trainer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from agg2exp.domain.case import Failure
@@ -62,7 +63,7 @@ def write_summary(
         _print_segmentation(console, folder)
     console.print(f"[bold]{len([c for c in expected if c in finished])}[/] of {len(expected)} cases explained.")
     for failure in failures:
-        console.print(f"[red]failed[/] while {failure.stage}: {failure.error}", highlight=False)
+        console.print(f"[red]failed[/] while {failure.stage}: {escape(failure.error)}", highlight=False)
     places = {
         "tables": "tables/*.parquet (pandas.read_parquet)",
         "pictures": "figures/",
@@ -79,7 +80,7 @@ def _edges(folder: Path, n: int = 5) -> Table:
     """The strongest edges source -> target, self-importance and background left out."""
     frame = read_tables(folder, [GLOBAL_IMPORTANCE])[GLOBAL_IMPORTANCE]
     background = frame["target"].iloc[0] if frame["target"].iloc[0] == frame["source"].iloc[0] else ""
-    rows = frame[(frame["kind"] == "importance") & (frame["target"] != frame["source"])]
+    rows = frame[(frame["kind"] == "importance") & (frame["target"] != frame["source"]) & (frame["count"] > 0)]
     rows = rows[(rows["source"] != background) & (rows["target"] != background)]
     strongest = rows.sort_values(["mean", "target", "source"], ascending=[False, True, True]).head(n)
     table = Table(title="Strongest edges between structures (mean share of |attribution|)")

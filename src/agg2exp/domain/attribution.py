@@ -25,6 +25,10 @@ class Attribution(ABC):
         """K."""
 
     @abstractmethod
+    def to(self, device: torch.device | str) -> Attribution:
+        """The same attribution on `device`."""
+
+    @abstractmethod
     def dense(self, k: int) -> Tensor:
         """e of the k-th explained class, (C, D, H, W)."""
 
@@ -56,6 +60,10 @@ class DenseAttribution(Attribution):
     def n_classes(self) -> int:
         """K."""
         return self.values.shape[0]
+
+    def to(self, device: torch.device | str) -> DenseAttribution:
+        """The same attribution on `device`."""
+        return DenseAttribution(self.values.to(device))
 
     def dense(self, k: int) -> Tensor:
         """e of the k-th explained class, (C, D, H, W)."""
@@ -111,6 +119,10 @@ class SupervoxelAttribution(Attribution):
             return self.values
         size = torch.bincount(self.partition.flatten(), minlength=self.values.shape[1])
         return self.values / size.clamp(min=1)
+
+    def to(self, device: torch.device | str) -> SupervoxelAttribution:
+        """The same attribution on `device`."""
+        return SupervoxelAttribution(self.partition.to(device), self.values.to(device), self.expansion)
 
     def dense(self, k: int) -> Tensor:
         """e of the k-th explained class, (1, D, H, W)."""

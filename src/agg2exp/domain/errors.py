@@ -37,6 +37,10 @@ class CaseError(RuntimeError):
         return type(self), (self.case_id, str(self).removeprefix(f"case {self.case_id}: "))
 
 
+class RankLostError(RuntimeError):
+    """Another process of the run ended with an error, was killed or stalled; the run cannot go on."""
+
+
 def check_choice(setting: str, value: object, choices: Collection[str]) -> None:
     """Raise `SettingError` unless `value` is one of `choices`."""
     if value not in choices:

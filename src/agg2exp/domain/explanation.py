@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import torch
 
 from agg2exp.domain.attribution import Attribution
 from agg2exp.domain.prediction import Prediction
@@ -43,3 +45,7 @@ class Explanation:
     settings: Mapping[str, str]
     passes: PassCounts
     seconds: float
+
+    def to(self, device: torch.device | str) -> Explanation:
+        """The same explanation with its tensors on `device`."""
+        return replace(self, prediction=self.prediction.to(device), attribution=self.attribution.to(device))

@@ -51,6 +51,16 @@ class Prediction:
             n_classes=slabs[0].n_classes,
         )
 
+    def to(self, device: torch.device | str) -> Prediction:
+        """The same prediction on `device`."""
+        return Prediction(
+            self.labels.to(device),
+            self.top_logit.to(device),
+            self.top_probability.to(device),
+            self.runner_up.to(device),
+            self.n_classes,
+        )
+
     def crop(self, where: tuple[slice, ...]) -> Prediction:
         """The part inside three slices."""
         return Prediction(

@@ -73,7 +73,7 @@ class GlobalImportance:
         mean: (K, R); NaN where no case has a value.
         count: (K, R) cases with a value.
         std: (K, R) standard deviation over cases (n - 1 in the denominator).
-        low: (K, R) lower end of the 95 % percentile bootstrap interval over patients; NaN where fewer than 5 patients have a value.
+        low: (K, R) lower end of the 95 % percentile bootstrap interval over patients; NaN below 5 patients.
         high: (K, R) upper end.
     """
 

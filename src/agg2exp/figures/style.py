@@ -77,7 +77,7 @@ def case_counts(importance: GlobalImportance) -> str:
     if not counts.size:
         return "n = 0 cases"
     low, high = int(counts.min()), int(counts.max())
-    return f"n = {low} case{'s' * (low != 1)}" if low == high else f"n = {low}..{high} cases"
+    return f"n = {low} case{'s' * (low != 1)}" if low == high else f"n = {low} to {high} cases"
 
 
 def ink_on(background: str | tuple[float, float, float]) -> str:

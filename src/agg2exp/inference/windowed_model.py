@@ -87,7 +87,10 @@ class WindowedModel:
                 logits = self._forward(self._cut(plan, padded, batch))
                 if not bool(torch.isfinite(logits).all()):
                     corners = [tuple(int(s.start) for s in plan.windows[w]) for w, _ in batch]
-                    raise NonFiniteLogitsError(f"the network returned NaN or infinity for the windows at {corners}")
+                    raise NonFiniteLogitsError(
+                        f"the network returned NaN or infinity for the windows at {corners}; expected finite logits. "
+                        "Check the weights and the scan."
+                    )
                 for (w, _), window_logits in zip(batch, logits, strict=True):
                     stitcher.add(w, window_logits)
         return stitcher.finish()

@@ -96,7 +96,7 @@ class CaseStore:
         path = self.path(case_id)
         try:
             with safe_open(path, framework="numpy") as file:
-                header = {name: json.loads(value) for name, value in file.metadata().items()}
+                header = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
             importance = LocalImportance(
                 case_id=header["case"],

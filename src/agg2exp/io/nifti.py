@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import zlib
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from scipy.ndimage import affine_transform
 from agg2exp.domain.case import Grid
 from agg2exp.io.atomic import written_whole
 
+BROKEN = (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError)  # what broken files raise
+
 
 class UnreadableVolumeError(RuntimeError):
     """A file is not a readable 3D NIfTI volume."""
@@ -29,12 +32,14 @@ def read_volume(path: Path) -> tuple[NDArray[Any], Grid]:
     """
     try:
         image: Any = nib.load(path)
+        if path.name.endswith(".nii.gz"):  # nib.load alone never reads the checksum at the end
+            image = type(image).from_bytes(gzip.decompress(path.read_bytes()))
         data = np.asanyarray(image.dataobj)
     except FileNotFoundError as error:
         raise UnreadableVolumeError(
             f"expected a NIfTI file at {path}, found none. Fetch the file again, or leave the case out."
         ) from error
-    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
+    except BROKEN as error:
         raise UnreadableVolumeError(
             f"{path} cannot be read as NIfTI, it is damaged or cut off ({type(error).__name__}: {error}). "
             "Copy or convert the file again."
@@ -54,6 +59,19 @@ def read_volume(path: Path) -> tuple[NDArray[Any], Grid]:
             f"{path}: its affine\n{grid.affine}\ndoes not span three dimensions. Repair the header."
         )
     return data, grid
+
+
+def read_volume_mm3(path: Path) -> float:
+    """Cubic millimetres that a NIfTI file covers, from its header alone.
+
+    Raises:
+        UnreadableVolumeError: The header cannot be read.
+    """
+    try:
+        image: Any = nib.load(path)
+        return float(np.prod(image.shape[:3]) * Grid(image.shape[:3], image.affine).voxel_volume)
+    except BROKEN as error:
+        raise UnreadableVolumeError(f"the header of {path} cannot be read ({error})") from error
 
 
 def to_native(volume: NDArray[Any], grid: Grid, native: Grid, *, labels: bool) -> NDArray[Any]:

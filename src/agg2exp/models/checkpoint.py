@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -66,7 +66,7 @@ def load_weights(network: nn.Module, weights: str | None, facts: ModelFacts) -> 
         facts: The model's config.
 
     Returns:
-        Fingerprint of the weights (sha256 of the file, 16 hexadecimal digits).
+        Fingerprint of the weights (sha256 of names and values, 16 hexadecimal digits), whatever file holds them.
 
     Raises:
         SettingError: `weights` is not given, or there is no such file.
@@ -97,7 +97,7 @@ def load_weights(network: nn.Module, weights: str | None, facts: ModelFacts) -> 
             f"Other shapes: {_some(shapes)}. Set model=… (or model.network.…) to what the weights were trained with."
         )
     network.load_state_dict(state)
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    return _fingerprint(state)
 
 
 def save_weights(network: nn.Module, path: Path, facts: ModelFacts) -> None:
@@ -106,6 +106,14 @@ def save_weights(network: nn.Module, path: Path, facts: ModelFacts) -> None:
     header = {**facts.as_strings(), "monai": version("monai"), "network": type(network).__name__}
     with written_whole(path) as temporary:
         save_file(state, temporary, metadata=header)
+
+
+def _fingerprint(state: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        digest.update(name.encode())
+        digest.update(state[name].contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def weights_path(weights: str) -> Path:
@@ -127,8 +135,11 @@ def weights_path(weights: str) -> Path:
 def _read(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
     """State dict and header of a weights file."""
     if path.suffix == ".safetensors":
-        with safe_open(path, framework="pt") as file:
-            return {k: file.get_tensor(k) for k in file.keys()}, file.metadata() or {}  # noqa: SIM118 - no mapping
+        try:
+            with safe_open(path, framework="pt") as file:
+                return {k: file.get_tensor(k) for k in file.keys()}, file.metadata() or {}  # noqa: SIM118 - no mapping
+        except SafetensorError as error:
+            raise WeightsError(f"{path} cannot be read as safetensors ({error}). Fetch or save it again.") from error
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:

@@ -14,6 +14,7 @@ from agg2exp.attribution import Attributor
 from agg2exp.domain.attribution import Attribution
 from agg2exp.domain.case import Case, Failure
 from agg2exp.domain.class_scores import ClassScores
+from agg2exp.domain.errors import CaseError, check_range
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.prediction import Prediction
@@ -40,7 +41,7 @@ class ExplanationModule(lightning.LightningModule):
         provenance: What the network and its images were made from (weights, preprocessing), kept with the results.
 
     Raises:
-        SettingError: A class is not in the label scheme.
+        SettingError: A class is not in the label scheme, or the seed is no whole number.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class ExplanationModule(lightning.LightningModule):
         provenance: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
+        check_range("seed", seed, integer=True)
         self.network = network
         self.attribution = attribution
         self.score = score
@@ -108,6 +110,7 @@ class ExplanationModule(lightning.LightningModule):
     def settings(self, attribution: Attribution) -> dict[str, str]:
         """What the result depends on; results with other settings are never mixed with it."""
         return {
+            "module": f"{type(self).__module__}.{type(self).__qualname__}",
             **self.attribution.settings(),
             "score": self.score.name,
             "mask_policy": "fixed",
@@ -131,7 +134,7 @@ class ExplanationModule(lightning.LightningModule):
         try:
             return self.explain(batch)
         except Exception as error:  # noqa: BLE001 - recorded with its traceback, and the exit code tells
-            message = f"case {batch.id}: {error}"
+            message = str(error) if isinstance(error, CaseError) else f"case {batch.id}: {error}"
             return Failure(batch.id, "explaining", message, traceback.format_exc())
 
 

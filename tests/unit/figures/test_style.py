@@ -69,7 +69,7 @@ def test_every_figure_carries_the_disclaimer():
 @pytest.mark.parametrize(
     ("counts", "text"),
     [
-        ([3, 32, 7], "n = 3..32 cases"),
+        ([3, 32, 7], "n = 3 to 32 cases"),
         ([5, 5], "n = 5 cases"),
         ([1, 1], "n = 1 case"),
         ([0, 4], "n = 4 cases"),

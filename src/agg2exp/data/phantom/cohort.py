@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from agg2exp.data.phantom.phantom import Phantom, make_phantom, phantom_metadata
 from agg2exp.data.phantom.structures import PATHOLOGIES, STRUCTURES
+from agg2exp.domain.errors import SettingError
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class PhantomCohort:
         """Ids of the cases whose folder is not complete.
 
         Raises:
-            ValueError: the folder holds a cohort with other settings.
+            SettingError: the folder holds a cohort with other settings.
         """
         self._check_description()
         return [case for case, _, _ in self._cases() if not _complete(self.root / case)]
@@ -73,7 +74,7 @@ class PhantomCohort:
         Safe to interrupt, to repeat and to run from several processes: a case appears at once or not at all.
 
         Raises:
-            ValueError: the folder holds a cohort with other settings.
+            SettingError: the folder holds a cohort with other settings.
         """
         missing = set(self.missing())
         if not missing and (self.root / "meta.csv").is_file():
@@ -110,9 +111,11 @@ class PhantomCohort:
         differing = [name for name in wanted if found.get(name) != wanted[name]]
         if differing:
             listed = "; ".join(f"{name}: there {found.get(name)}, asked for {wanted[name]}" for name in differing)
-            raise ValueError(
-                f"{self.root} holds phantoms made with other settings ({listed}). "
-                "Choose another data.root or delete that folder."
+            raise SettingError(
+                "data.generator",
+                listed,
+                f"the settings of the phantoms in {self.root}",
+                "Choose another data.root or delete that folder.",
             )
 
     def _write_case(self, case: str, index: int) -> None:

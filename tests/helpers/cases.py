@@ -1,0 +1,152 @@
+"""Tiny data sets in the TotalSegmentator layout, and a toy model to explain them with.
+
+Anatomy is defined in world space (millimetres, RAS+), so that a scan of any spacing, orientation or tilt shows the same
+patient and every voxel's value is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from agg2exp.domain.case import Grid
+from agg2exp.domain.labels import LabelScheme
+from agg2exp.models.checkpoint import ModelFacts, save_weights
+from tests.helpers.networks import ToyNetwork
+
+CLASSES = {
+    "background": {"group": "other", "files": []},
+    "lung": {"group": "other", "files": ["lung_left", "lung_right"]},
+    "heart": {"group": "cardiovascular", "files": ["heart"]},
+    "aorta": {"group": "cardiovascular", "files": ["aorta"]},
+}
+GROUPS = {"other": "#999999", "cardiovascular": "#D55E00", "pathologies": "#000000"}
+BOXES = {  # (low, high) corners in mm; heart and left lung overlap
+    "lung_left": ((-26, -14, -18), (-6, 14, 18)),
+    "lung_right": ((6, -14, -18), (26, 14, 18)),
+    "heart": ((-10, -10, -14), (4, 10, 6)),
+    "aorta": ((-3, -16, 8), (3, -12, 22)),
+}
+SPACING = (6.0, 6.0, 6.0)
+WINDOW = (8, 8, 8)
+HU_RANGE = (-1024.0, 1024.0)
+
+
+def scheme(classes: Mapping[str, Mapping[str, object]] = CLASSES) -> LabelScheme:
+    return LabelScheme.from_config("toy", classes, GROUPS)
+
+
+def facts(spacing: Sequence[float] = SPACING) -> ModelFacts:
+    return ModelFacts(tuple(CLASSES), tuple(spacing), WINDOW, HU_RANGE)
+
+
+def scan_grid(
+    axes: str = "RAS",
+    spacing: Sequence[float] = (4.0, 4.0, 4.0),
+    extent: Sequence[float] = (72.0, 60.0, 56.0),
+    tilt: float = 0.0,
+    centre: Sequence[float] = (0.0, 0.0, 0.0),
+) -> Grid:
+    """A grid whose array axes point to `axes`, turned by `tilt` radians about x and z; `extent`: mm along R, A, S."""
+    directions = np.zeros((3, 3))
+    shape = []
+    for column, letter in enumerate(axes):
+        row = next(i for i, pair in enumerate(("LR", "PA", "IS")) if letter in pair)
+        directions[row, column] = 1.0 if letter in "RAS" else -1.0
+        shape.append(round(extent[row] / spacing[column]))
+    c, s = np.cos(tilt), np.sin(tilt)
+    turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
+    affine = np.eye(4)
+    affine[:3, :3] = turn @ directions * np.asarray(spacing)
+    affine[:3, 3] = np.asarray(centre) - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    return Grid((shape[0], shape[1], shape[2]), affine)
+
+
+def world(grid: Grid) -> NDArray[np.float64]:
+    """World coordinates of every voxel centre, (D, H, W, 3)."""
+    index = np.stack(np.meshgrid(*map(np.arange, grid.shape), indexing="ij"), axis=-1)
+    return np.asarray(index @ grid.affine[:3, :3].T + grid.affine[:3, 3])
+
+
+def hounsfield(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A linear field (…, 3) -> HU (…): linear interpolation reproduces it exactly."""
+    return np.asarray(points @ np.array([9.0, 4.0, -6.0]) - 40.0)
+
+
+def in_box(points: NDArray[np.float64], name: str) -> NDArray[np.bool_]:
+    low, high = BOXES[name]
+    return np.asarray(((points >= low) & (points < high)).all(axis=-1))
+
+
+def label_map(points: NDArray[np.float64], classes: Mapping[str, Mapping[str, object]] = CLASSES) -> NDArray[np.int64]:
+    """Labels of world points, one point at a time in the order of the classes: the later class wins."""
+    labels = np.zeros(points.shape[:-1], dtype=np.int64)
+    for label, spec in enumerate(classes.values()):
+        for name in spec["files"]:  # type: ignore[attr-defined]
+            labels[in_box(points, name)] = label
+    return labels
+
+
+def write_nifti(path: Path, volume: NDArray[np.generic], grid: Grid) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(volume, grid.affine), path)
+
+
+def write_case(root: Path, case: str, grid: Grid | None = None, without: Collection[str] = (), noise: int = 0) -> Path:
+    """Write one patient's scan and masks, but for the masks named in `without`; `noise` seeds a little noise."""
+    grid = scan_grid() if grid is None else grid
+    points = world(grid)
+    hu = hounsfield(points)
+    if noise:
+        hu = hu + np.random.default_rng(noise).normal(0, 30, grid.shape)
+    write_nifti(root / case / "ct.nii.gz", hu.astype(np.float32), grid)
+    for name in BOXES:
+        if name not in without:
+            path = root / case / "segmentations" / f"{name}.nii.gz"
+            write_nifti(path, in_box(points, name).astype(np.uint8), grid)
+    return root / case
+
+
+def write_table(root: Path, splits: Mapping[str, str]) -> None:
+    rows = [f"{case};61;{split};" for case, split in splits.items()]
+    (root / "meta.csv").write_text("\n".join(["image_id;age;split;pathology", *rows]) + "\n")
+
+
+def write_data_set(root: Path, splits: Mapping[str, str]) -> Path:
+    """Whole cases, each with noise of its own."""
+    for k, case in enumerate(splits, start=1):
+        write_case(root, case, noise=k)
+    write_table(root, splits)
+    return root
+
+
+def write_toy_model(folder: Path, network: nn.Module | None = None, target: str = "ToyNetwork") -> Path:
+    """A user's configuration folder with `model=toy` and its weights beside it; returns the folder."""
+    save_weights(network or ToyNetwork(classes=len(CLASSES)), folder / "toy.safetensors", facts())
+    classes = "".join(f"  {n}: {{group: {s['group']}, files: [{', '.join(s['files'])}]}}\n" for n, s in CLASSES.items())
+    groups = "".join(f'  {name}: "{colour}"\n' for name, colour in GROUPS.items())
+    labels = folder / "model" / "labels" / "toy.yaml"
+    labels.parent.mkdir(parents=True, exist_ok=True)
+    labels.write_text(
+        f"_target_: agg2exp.domain.labels.LabelScheme.from_config\nname: toy\nclasses:\n{classes}groups:\n{groups}"
+    )
+    (folder / "model" / "toy.yaml").write_text(
+        "defaults:\n  - labels: toy\n  - _self_\n"
+        f"name: toy\nspacing: {list(SPACING)}\nwindow: {list(WINDOW)}\nhu_range: {list(HU_RANGE)}\n"
+        f"weights: {folder / 'toy.safetensors'}\n"
+        f"network:\n  _target_: tests.helpers.networks.{target}\n  classes: {len(CLASSES)}\n"
+    )
+    return folder
+
+
+def spoiled(network: nn.Module) -> nn.Module:
+    """The network with NaN in its last bias."""
+    with torch.no_grad():
+        list(network.parameters())[-1].fill_(torch.nan)
+    return network

@@ -1,0 +1,71 @@
+"""Small cases and explanations with known content, for what comes after the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from agg2exp.domain.attribution import DenseAttribution
+from agg2exp.domain.case import Case, Grid
+from agg2exp.domain.explanation import Explanation, PassCounts
+from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.prediction import Prediction
+
+SHAPE = (9, 8, 7)
+SPACING = 2.0
+
+
+def scheme() -> LabelScheme:
+    """Background and three classes."""
+    classes = {
+        "background": {"group": "other", "files": []},
+        "lung": {"group": "other", "files": ["lung"]},
+        "heart": {"group": "organs", "files": ["heart"]},
+        "aorta": {"group": "organs", "files": ["aorta"]},
+    }
+    return LabelScheme.from_config("toy", classes, {"other": "#999999", "organs": "#D55E00", "pathologies": "#000000"})
+
+
+def small_case(
+    case_id: str = "a",
+    seed: int = 0,
+    labels: Tensor | None = None,
+    annotated: tuple[bool, ...] = (),
+    extra: Mapping[str, Tensor | None] | None = None,
+) -> Case:
+    """Random voxels; the scan's own grid is twice as fine as the preprocessed one."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse, fine = np.diag([SPACING] * 3 + [1.0]), np.diag([SPACING / 2] * 3 + [1.0])
+    body = torch.ones(SHAPE, dtype=torch.bool)
+    body[0] = False
+    return Case(
+        id=case_id,
+        image=torch.rand(1, *SHAPE, generator=generator),
+        grid=Grid(SHAPE, coarse),
+        native=Grid((17, 15, 13), fine),
+        labels=labels,
+        annotated=annotated,
+        extra=extra or {},
+        body=body,
+    )
+
+
+def small_explanation(
+    case: Case, classes: tuple[int, ...] = (0, 1, 2, 3), absent: tuple[int, ...] = (), seed: int = 1
+) -> Explanation:
+    """Random attributions, and a predicted label map without the classes in `absent`."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(len(scheme()), *SHAPE, generator=generator)
+    logits[list(absent)] = -100
+    return Explanation(
+        case_id=case.id,
+        classes=classes,
+        prediction=Prediction.from_logits(logits),
+        attribution=DenseAttribution(torch.randn(len(classes), 1, *SHAPE, generator=generator)),
+        settings={"method": "toy"},
+        passes=PassCounts(2, 8),
+        seconds=0.5,
+    )

@@ -1,0 +1,124 @@
+"""Weights & Biases, offline: what was recorded is read back from the run's own log."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from tests.helpers.runs import CASES, ONE_CASE, Finished, Tiny, run
+
+PICTURES = ["callbacks=explain", "callbacks.slices.first=1", "logger=wandb", "logger.wandb.group=tests"]
+
+
+def recorded(output: Path) -> list[dict[str, Any]]:
+    """The records of the only W&B run below a folder, each {"type": t, t: content}."""
+    (log,) = [p for p in output.glob("wandb/offline-run-*/*.wandb") if not p.parent.is_symlink()]
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(log)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def of_type(records: list[dict[str, Any]], kind: str) -> list[Any]:
+    return [record[kind] for record in records if record["type"] == kind]
+
+
+def merged(records: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+    return {key: value for update in of_type(records, kind) for key, value in update["update"].items()}
+
+
+@pytest.fixture(scope="module")
+def logged(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    finished = run("explain", tiny.explain(*ONE_CASE, *PICTURES), tmp_path_factory.mktemp("wandb"))
+    assert finished.code == 0
+    return finished
+
+
+@pytest.fixture(scope="module")
+def records(logged: Finished) -> list[dict[str, Any]]:
+    return recorded(logged.output)
+
+
+def test_configuration_is_recorded_resolved(records: list[dict[str, Any]], logged: Finished):
+    config = merged(records, "config")
+    assert config["attribution"]["_target_"] == "agg2exp.attribution.VanillaGradient"
+    assert config["module"]["classes"] == ["heart", "aorta"]
+    assert config["inference"]["window"] == [24, 24, 24]
+    assert config["paths"]["output"] == str(logged.output)
+    assert "${" not in json.dumps(config)
+
+
+def test_summary_tells_the_numbers_of_the_run(records: list[dict[str, Any]], logged: Finished):
+    summary = merged(records, "summary")
+    timings = pd.read_parquet(logged.output / "tables" / "timings.parquet")
+    assert summary["cases"] == 1
+    assert summary["window_forwards"] == timings["window_forwards"].sum()
+    assert summary["window_backwards"] == timings["window_backwards"].sum()
+    importance = pd.read_parquet(logged.output / "tables" / "global_importance.parquet")
+    own = importance.query("kind == 'importance' and target == source")["mean"].mean()
+    assert summary["self_importance"] == pytest.approx(own)
+
+
+def test_global_importance_is_a_table_and_two_pictures(records: list[dict[str, Any]], logged: Finished):
+    files = [Path(f["path"]) for update in of_type(records, "files") for f in update["files"]]
+    media = [f for f in files if f.parts[0] == "media"]
+    assert sorted(f.name.split("_1_")[0] for f in media) == ["global_importance", "graph", "heat_map"]
+    (folder,) = logged.output.glob("wandb/offline-run-*/files")
+    table = json.loads(next((folder / f).read_text() for f in media if f.suffix == ".json"))
+    importance = pd.read_parquet(logged.output / "tables" / "global_importance.parquet")
+    expected = importance[importance["kind"] == "importance"].drop(columns="kind")
+    assert table["columns"] == list(expected.columns)
+    assert len(table["data"]) == len(expected)
+    for picture in (f for f in media if f.suffix == ".png"):
+        name = picture.name.split("_1_")[0]
+        assert (folder / picture).read_bytes() == (logged.output / "figures" / f"{name}.png").read_bytes()
+        assert Image.open(folder / picture).size > (100, 100)
+
+
+def test_run_is_finished_and_named(records: list[dict[str, Any]]):
+    assert [e.get("exit_code", 0) for e in of_type(records, "exit")] == [0]
+    (described,) = of_type(records, "run")
+    assert described["job_type"] == "explain"
+    assert described["project"] == "agg2exp"
+
+
+def test_nothing_about_a_patient_is_recorded(records: list[dict[str, Any]], logged: Finished):
+    """No case id, no printed line, no picture of a scan, though the run itself wrote them all."""
+    assert (logged.output / "figures" / "slices" / CASES[0] / "heart.png").is_file()
+    assert f"case {CASES[0]}" in (logged.output / "explain.log").read_text()
+    assert not of_type(records, "output_raw")
+    assert not of_type(records, "output")
+    assert CASES[0] not in json.dumps(records)
+    (files,) = logged.output.glob("wandb/offline-run-*/files")
+    for path in files.rglob("*"):
+        if path.is_file():
+            assert CASES[0].encode() not in path.read_bytes(), path
+
+
+def test_jobs_of_a_multirun_are_runs_of_their_own(tiny: Tiny, tmp_path: Path):
+    assert run("explain", ["-m", *tiny.explain(*ONE_CASE), "logger=wandb", "score=sum,mean"], tmp_path).code == 0
+    first, second = (recorded(tmp_path / job) for job in ("0", "1"))
+    ids = {of_type(records, "run")[0]["run_id"] for records in (first, second)}
+    assert len(ids) == 2
+    for records, score in ((first, "SumScore"), (second, "MeanScore")):
+        assert [e.get("exit_code", 0) for e in of_type(records, "exit")] == [0]
+        assert merged(records, "config")["score"]["_target_"] == f"agg2exp.scores.{score}"
+
+
+def test_failed_job_is_recorded_as_failed(tiny: Tiny, tmp_path: Path):
+    arguments = [*tiny.explain(*ONE_CASE), "logger=wandb", "data.split=nope"]
+    assert run("explain", arguments, tmp_path).code == 1
+    assert [e["exit_code"] for e in of_type(recorded(tmp_path), "exit")] == [1]
+
+
+def test_training_is_recorded_and_finished(tiny: Tiny, tmp_path: Path):
+    assert run("train", tiny.train("logger=wandb"), tmp_path).code == 0
+    records = recorded(tmp_path)
+    assert [e.get("exit_code", 0) for e in of_type(records, "exit")] == [0]
+    summary = merged(records, "summary")
+    assert {"train/loss", "val/dice", "test/dice", "test/dice/heart"} <= set(summary)
+    assert of_type(records, "run")[0]["job_type"] == "train"

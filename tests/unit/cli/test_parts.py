@@ -1,0 +1,77 @@
+"""What jobs make in the same way: module, trainer, and loggers that are finished."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import MagicMock
+
+import pytest
+import torch
+from lightning.pytorch.loggers import WandbLogger
+from omegaconf import OmegaConf
+
+from agg2exp.cli.application import JobError
+from agg2exp.cli.parts import explanation_module, tracked, trainer
+from agg2exp.domain.errors import SettingError
+from tests.helpers.runs import Tiny, composed
+
+
+def module(tiny: Tiny, folder: Path, *overrides: str):
+    with composed("explain", [*tiny.explain(), *overrides], folder) as config:
+        return explanation_module(config)
+
+
+def test_module_has_the_weights_and_records_where_they_come_from(tiny: Tiny, tmp_path: Path):
+    made = module(tiny, tmp_path, "score=mean", "seed=5", "classes=[heart]")
+    assert made.score.name == "mean"
+    assert made.seed == 5
+    assert made.classes == (made.labels.classes.index("heart"),)
+    assert made.provenance["spacing"] == "[15.0, 15.0, 15.0]"
+    assert made.provenance["torch"] == torch.__version__
+    assert len(made.provenance["weights"]) == 16
+    again = module(tiny, tmp_path)
+    assert all(torch.equal(a, b) for a, b in zip(made.network.parameters(), again.network.parameters(), strict=True))
+
+
+def test_supervoxels_for_a_method_that_uses_none(tiny: Tiny, tmp_path: Path):
+    with pytest.raises(SettingError, match=r"^supervoxels: expected none, got 'agg2exp\.supervoxels\.Cubes'\."):
+        module(tiny, tmp_path, "supervoxels=cubes")
+    with pytest.raises(SettingError, match=r"^supervoxels: expected none, got \{'edge': 3\}\."):
+        module(tiny, tmp_path, "+supervoxels.edge=3")
+
+
+def test_weights_of_another_model(tiny: Tiny, tmp_path: Path):
+    with pytest.raises(JobError, match=r"^agg2exp: model\.weights: .*tiny\.safetensors does not fit UNet"):
+        module(tiny, tmp_path, "model.network.channels=[4,8,16]")
+
+
+def test_parts_set_to_null_are_left_out(tiny: Tiny, tmp_path: Path):
+    overrides = [*tiny.explain(), "callbacks.slices=null", "callbacks.progress=null", "logger.csv=null"]
+    with composed("explain", overrides, tmp_path) as config:
+        made = trainer(config)
+    names = {type(callback).__name__ for callback in made.callbacks}
+    assert {"FailureWriter", "RoIImportanceWriter", "VolumeWriter", "TrackerLogger"} <= names
+    assert "SlicePictures" not in names
+    assert made.loggers == []
+
+
+def fake_wandb() -> MagicMock:
+    return MagicMock(spec=WandbLogger)
+
+
+@pytest.mark.parametrize("error", [None, JobError("some cases failed"), KeyboardInterrupt()])
+def test_loggers_are_told_the_configuration_and_finished_whatever_happens(error: BaseException | None):
+    wandb, other = fake_wandb(), MagicMock()
+    config = OmegaConf.create({"a": 1, "b": "${a}"})
+    with pytest.raises(type(error)) if error else _nothing(), tracked(SimpleNamespace(loggers=[wandb, other]), config):
+        wandb.experiment.config.update.assert_called_once_with({"a": 1, "b": 1})
+        wandb.experiment.finish.assert_not_called()
+        if error:
+            raise error
+    wandb.experiment.finish.assert_called_once_with(exit_code=int(error is not None))
+    other.finalize.assert_called_once_with("failed" if error else "success")
+
+
+def _nothing():
+    from contextlib import nullcontext
+
+    return nullcontext()

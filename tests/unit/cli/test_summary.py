@@ -1,0 +1,82 @@
+"""What a run says at its end."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from agg2exp.callbacks.roi_importance import RoIImportanceWriter
+from agg2exp.cli.summary import DISCLAIMER, write_environment, write_summary
+from agg2exp.domain.case import Failure
+from agg2exp.io.tables import GLOBAL_IMPORTANCE, read_tables
+from tests.helpers.explanations import SHAPE, scheme, small_case, small_explanation
+
+FAILURE = Failure("b", "reading", "case b: expected a NIfTI file at [b/ct.nii.gz], found none.", "Traceback")
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    labels = torch.randint(4, SHAPE, generator=torch.Generator().manual_seed(5)).to(torch.int16)
+    case = small_case(labels=labels, annotated=(True,) * 4)
+    writer = RoIImportanceWriter(tmp_path, by_distance=False)
+    writer.write_case(scheme(), case, small_explanation(case, absent=(2,)))
+    writer.merge(["a"])
+    return tmp_path
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().err.split())
+
+
+def test_strongest_edge_is_named_without_background_and_self_importance(output: Path, capsys):
+    write_summary(output, ["a"], {"a"}, [])
+    text = said(capsys)
+    frame = read_tables(output / "tables", [GLOBAL_IMPORTANCE])[GLOBAL_IMPORTANCE]
+    between = frame[
+        (frame["kind"] == "importance")
+        & (frame["source"] != frame["target"])
+        & ~frame["source"].eq("background")
+        & ~frame["target"].eq("background")
+    ]
+    best = between.loc[between["mean"].idxmax()]
+    first = next(cells for cells in (row.split("│") for row in text.split("┩")[1].split("└")) if len(cells) > 3)
+    assert [c.strip() for c in first[1:4]] == [best.source, best.target, f"{best['mean']:.1%}"]
+    assert "│ background │" not in text
+    assert "1 of 1 cases explained." in text
+    assert "predicted in no case (their rows are NaN): heart" in text
+    assert "mean Dice over annotated structures: 0." in text
+    assert DISCLAIMER in text
+
+
+def test_only_places_that_exist_are_named(output: Path, capsys):
+    write_summary(output, ["a"], {"a"}, [])
+    text = said(capsys)
+    assert f"{output}/tables/*.parquet" in text
+    assert "volumes" not in text
+    assert "failures.csv" not in text
+
+
+def test_failures_are_told_in_their_own_words(output: Path, capsys):
+    (output / "failures.csv").touch()
+    write_summary(output, ["a", "b"], {"a"}, [FAILURE])
+    text = said(capsys)
+    assert "1 of 2 cases explained." in text
+    assert f"failed while reading: {FAILURE.error}" in text
+    assert f"{output}/failures.csv" in text
+
+
+def test_run_without_any_finished_case(tmp_path: Path, capsys):
+    write_summary(tmp_path, ["b"], set(), [FAILURE])
+    text = said(capsys)
+    assert "0 of 1 cases explained." in text
+    assert "Strongest edges" not in text
+
+
+def test_environment(tmp_path: Path):
+    write_environment(tmp_path, SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device("cpu"))))
+    facts = json.loads((tmp_path / "environment.json").read_text())
+    assert facts["packages"]["torch"] == torch.__version__
+    assert facts["device"] == "cpu"
+    assert facts["threads"] == torch.get_num_threads()

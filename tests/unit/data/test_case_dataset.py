@@ -1,0 +1,145 @@
+"""Reading one case: everything on one grid, and a clear word for each file that is bad."""
+
+import gzip
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from agg2exp.data.case_dataset import CaseDataset
+from agg2exp.data.preprocessing import Preprocessing
+from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
+from agg2exp.domain.case import Case, Failure
+from tests.helpers import cases
+
+EXTRA = {"nodule": "{case}/extra/nodule.nii.gz", "effusion": "{case}/extra/effusion.nii.gz"}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return cases.write_data_set(tmp_path / "data", {"good": "test", "bad": "test"})
+
+
+def dataset(root: Path) -> CaseDataset:
+    layout = TotalSegmentatorLayout(root, cases.scheme(), root.parent / "cache", EXTRA)
+    return CaseDataset(layout, layout.records(), Preprocessing((4.0, 4.0, 4.0)))
+
+
+def failure(root: Path) -> str:
+    """The message for the bad case; the good one is read."""
+    good, bad = (dataset(root)[i] for i in range(2))
+    assert isinstance(good, Case)
+    assert isinstance(bad, Failure)
+    assert (bad.case_id, bad.stage) == ("bad", "reading")
+    assert bad.error.startswith("case bad: ")
+    assert bad.error.count("case bad") == 1
+    assert bad.traceback.startswith("Traceback")
+    return bad.error
+
+
+@pytest.mark.parametrize("axes", ["RAS", "LPS"])
+def test_a_case_has_everything_on_one_grid(root: Path, axes: str):
+    native = cases.scan_grid(axes)
+    cases.write_case(root, "good", native)
+    nodule = np.zeros(native.shape, np.uint8)
+    nodule[4, 5, 6] = 1
+    cases.write_nifti(root / "good/extra/nodule.nii.gz", nodule, native)
+    case = dataset(root)[0]
+    assert isinstance(case, Case)
+    points = cases.world(case.grid)
+    assert case.grid.shape == native.shape if axes == "RAS" else case.grid.shape == tuple(case.image.shape[1:])
+    np.testing.assert_array_equal(case.labels, cases.label_map(points))
+    np.testing.assert_allclose(case.image[0], (cases.hounsfield(points) + 1024) / 2048, atol=1e-5)
+    assert case.annotated == (True,) * 4
+    assert (case.labels.dtype, case.body.dtype) == (torch.int16, torch.bool)
+    assert case.body.shape == case.labels.shape
+    marked = points[case.extra["nodule"].numpy()]
+    np.testing.assert_allclose(marked, [native.affine[:3, :3] @ [4, 5, 6] + native.affine[:3, 3]], atol=1e-4)
+    assert case.extra["effusion"] is None  # not supplied, which differs from empty
+    assert case.metadata == {"age": "61"}
+    np.testing.assert_array_equal(case.native.affine, native.affine)
+
+
+def test_a_case_without_labels_has_none(root: Path):
+    cases.write_case(root, "new", without=cases.BOXES)
+    cases.write_table(root, {"new": "test"})
+    case = dataset(root)[0]
+    assert isinstance(case, Case)
+    assert case.labels is None
+    assert case.annotated == ()
+
+
+def test_a_truncated_scan(root: Path):
+    path = root / "bad/ct.nii.gz"
+    path.write_bytes(path.read_bytes()[:2000])
+    message = failure(root)
+    assert str(path) in message
+    assert "cut off" in message
+    assert "again" in message
+
+
+def test_a_truncated_header_and_a_text_file(root: Path):
+    path = root / "bad/ct.nii.gz"
+    path.write_bytes(gzip.compress(b"no scan at all"))
+    assert str(path) in failure(root)
+    path.write_text("<html>404</html>")
+    assert str(path) in failure(root)
+
+
+def test_a_missing_scan(root: Path):
+    path = root / "bad/ct.nii.gz"
+    path.unlink()
+    message = failure(root)
+    assert str(path) in message
+    assert "found none" in message
+
+
+def test_a_mask_of_another_shape(root: Path):
+    cases.write_nifti(root / "bad/segmentations/heart.nii.gz", np.zeros((3, 4, 5), np.uint8), cases.scan_grid())
+    message = failure(root)
+    assert all(word in message for word in ("heart.nii.gz", "(18, 15, 14)", "(3, 4, 5)", "Resample"))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_voxels_that_are_not_finite(root: Path, value: float):
+    path = root / "bad/ct.nii.gz"
+    hu = np.asarray(nib.load(path).dataobj).copy()
+    hu[0, 1, 2] = hu[3, 4, 5] = value
+    cases.write_nifti(path, hu, cases.scan_grid())
+    message = failure(root)
+    assert all(word in message for word in (str(path), "2 voxels", "Repair"))
+
+
+def test_a_4d_file(root: Path):
+    path = root / "bad/ct.nii.gz"
+    cases.write_nifti(path, np.zeros((6, 6, 6, 2), np.int16), cases.scan_grid())
+    message = failure(root)
+    assert all(word in message for word in (str(path), "4D", "(6, 6, 6, 2)"))
+
+
+def test_colours_are_no_scan(root: Path):
+    path = root / "bad/ct.nii.gz"
+    colour = np.zeros((6, 6, 6), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
+    cases.write_nifti(path, colour, cases.scan_grid())
+    assert str(path) in failure(root)
+
+
+def test_an_affine_that_is_flat(root: Path):
+    path = root / "bad/ct.nii.gz"
+    image = nib.Nifti1Image(np.zeros((6, 6, 6), np.int16), None)
+    image.header.set_sform(np.diag([2.0, 2.0, 0.0, 1.0]), code=1)
+    nib.save(image, path)
+    message = failure(root)
+    assert str(path) in message
+    assert "affine" in message
+
+
+def test_what_nobody_thought_of_still_names_the_case(root: Path, monkeypatch: pytest.MonkeyPatch):
+    data = dataset(root)
+    monkeypatch.setattr(data.layout, "annotated", lambda record: 1 / 0)
+    result = data[0]
+    assert isinstance(result, Failure)
+    assert result.error.startswith("case good: ")
+    assert "ZeroDivisionError" in result.traceback

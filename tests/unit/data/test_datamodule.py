@@ -1,0 +1,122 @@
+"""Which cases go where."""
+
+import logging
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from agg2exp.data.datamodule import CaseDataModule
+from agg2exp.data.patches import TrainingPatches
+from agg2exp.data.preprocessing import Preprocessing
+from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
+from agg2exp.domain.case import Case, Failure
+from agg2exp.domain.errors import SettingError
+from tests.helpers import cases
+
+SPLITS = {"s5": "test", "s1": "train", "s3": "val", "s2": "test", "s4": "train", "s6": "test"}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return cases.write_data_set(tmp_path_factory.mktemp("cohort") / "data", SPLITS)
+
+
+def module(root: Path, classes=cases.CLASSES, **settings) -> CaseDataModule:
+    layout = partial(TotalSegmentatorLayout, scheme=cases.scheme(classes), cache=root.parent / "cache")
+    return CaseDataModule(str(root), layout, Preprocessing((6.0, 6.0, 6.0)), **settings)
+
+
+def ids(loader) -> list[str]:
+    return [case.id for case in loader]
+
+
+def test_splits_are_kept_apart_in_the_table_s_order(root: Path):
+    data = module(root)
+    assert data.expected() == ids(data.predict_dataloader()) == ids(data.test_dataloader()) == ["s5", "s2", "s6"]
+    assert ids(data.val_dataloader()) == ["s3"]
+    assert module(root, split="train").expected() == ["s1", "s4"]
+
+
+def test_chosen_cases_come_in_the_order_asked_for_and_once(root: Path):
+    data = module(root, cases=["s4", "s5", "s4"])
+    assert data.expected() == ids(data.predict_dataloader()) == ["s4", "s5"]
+
+
+def test_a_limit_takes_the_first_cases(root: Path):
+    assert module(root, limit=2).expected() == ids(module(root, limit=2).predict_dataloader()) == ["s5", "s2"]
+    assert module(root, limit=9, cases=["s1"]).expected() == ["s1"]
+
+
+def test_a_batch_is_one_case_also_from_worker_processes(tmp_path: Path):
+    root = cases.write_data_set(tmp_path / "data", {"s1": "test", "s2": "test"})
+    (root / "s1/ct.nii.gz").unlink()
+    first, second = module(root, num_workers=1).predict_dataloader()
+    assert isinstance(first, Failure)
+    assert isinstance(second, Case)
+    assert second.image.shape[1:] == second.grid.shape
+
+
+def test_an_empty_split_names_the_splits_with_their_sizes(root: Path):
+    with pytest.raises(SettingError) as error:
+        module(root, split="validation").expected()
+    assert str(error.value).startswith("data.split: ")
+    assert all(word in str(error.value) for word in ("'test': 3", "'train': 2", "'val': 1", "'validation'", str(root)))
+
+
+@pytest.mark.parametrize("wanted", [["s1", "s9"], []])
+def test_an_unknown_case_is_named(root: Path, wanted: list[str]):
+    with pytest.raises(SettingError) as error:
+        module(root, cases=wanted).expected()
+    assert str(error.value).startswith("data.cases: ")
+    assert all(word in str(error.value) for word in (repr(wanted), "meta.csv", "s5"))
+
+
+@pytest.mark.parametrize(("key", "value"), [("limit", 0), ("limit", 1.5), ("num_workers", -1)])
+def test_wrong_settings_are_named(root: Path, key: str, value: float):
+    with pytest.raises(SettingError, match=key):
+        module(root, **{key: value})
+
+
+def test_a_misspelt_structure_is_a_warning_with_the_closest_name(root: Path, caplog: pytest.LogCaptureFixture):
+    classes = {**cases.CLASSES, "heart": {"group": "cardiovascular", "files": ["haert"]}}
+    with caplog.at_level(logging.WARNING):
+        module(root, classes).prepare_data()
+    assert "haert (did you mean heart?)" in caplog.text
+    caplog.clear()
+    module(root).prepare_data()
+    assert caplog.text == ""
+
+
+def test_missing_cases_are_generated_before_they_are_read(tmp_path: Path):
+    class Generator:
+        def __init__(self, root: str) -> None:
+            self.root = Path(root)
+
+        def missing(self) -> list[str]:
+            return [] if (self.root / "meta.csv").exists() else ["g1", "g2"]
+
+        def generate(self, advance=None) -> None:
+            cases.write_data_set(self.root, {"g1": "test", "g2": "train"})
+            advance("g1")
+            advance("g2")
+
+    data = module(tmp_path / "new", generator=Generator)
+    data.prepare_data()
+    assert ids(data.predict_dataloader()) == ["g1"]
+
+
+def test_training_leaves_out_cases_with_gaps_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    root = cases.write_data_set(tmp_path / "data", {"s1": "train", "s2": "train", "s3": "train"})
+    (root / "s2/segmentations/lung_left.nii.gz").unlink()
+    patches = partial(TrainingPatches, size=(6, 6, 6), per_case=2)
+    with caplog.at_level(logging.WARNING):
+        loader = module(root, patches=patches).train_dataloader()
+    assert "1 of 3 training cases" in caplog.text
+    assert len(loader) == 2
+    (root / "s1/segmentations/heart.nii.gz").unlink()
+    (root / "s3/segmentations/heart.nii.gz").unlink()
+    with pytest.raises(SettingError, match="annotated"):
+        module(root, patches=patches).train_dataloader()
+    with pytest.raises(SettingError, match="patches"):
+        module(root).train_dataloader()

@@ -1,0 +1,237 @@
+"""The reader of the TotalSegmentator layout, its annotation rules and its cache of merged label maps."""
+
+import logging
+import multiprocessing
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agg2exp.data import totalsegmentator
+from agg2exp.data.totalsegmentator import TotalSegmentatorLayout, read_mask
+from agg2exp.domain.case import Grid
+from agg2exp.domain.errors import CaseError, SettingError
+from agg2exp.io.nifti import read_volume
+from tests.helpers import cases
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return cases.write_data_set(tmp_path / "data", {"s1": "train", "s2": "test"})
+
+
+@pytest.fixture
+def layout(root: Path, tmp_path: Path) -> TotalSegmentatorLayout:
+    return TotalSegmentatorLayout(root, cases.scheme(), tmp_path / "cache")
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files that the reader opens."""
+    names: list[str] = []
+
+    def counted(path: Path):
+        names.append(path.name)
+        return read_volume(path)
+
+    monkeypatch.setattr(totalsegmentator, "read_volume", counted)
+    return names
+
+
+def mask_path(root: Path, case: str, structure: str) -> Path:
+    return root / case / "segmentations" / f"{structure}.nii.gz"
+
+
+def cached(layout: TotalSegmentatorLayout) -> list[Path]:
+    return sorted((layout.cache / "labels").iterdir())
+
+
+def test_cases_come_in_the_table_s_order_with_split_and_facts(tmp_path: Path):
+    (tmp_path / "meta.csv").write_text("image_id;age;gender;split\nz9;NA;f;test\na1;;m;train\n", encoding="utf-8-sig")
+    z9, a1 = TotalSegmentatorLayout(tmp_path, cases.scheme(), tmp_path, {"node": "{case}/extra/node.nii.gz"}).records()
+    assert (z9.id, z9.split, z9.metadata) == ("z9", "test", {"age": "NA", "gender": "f"})
+    assert (a1.id, a1.split, a1.metadata) == ("a1", "train", {"gender": "m"})
+    assert z9.image == tmp_path / "z9" / "ct.nii.gz"
+    assert z9.extra == {"node": tmp_path / "z9" / "extra" / "node.nii.gz"}
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        (None, "meta.csv"),
+        ("image_id,split\ns1,test\n", "';'"),
+        ("image_id;age\ns1;3\n", "split"),
+        ("image_id;split\ns1;test\ns2;test\ns1;train\n", "s1"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_named(tmp_path: Path, table: str | None, expected: str):
+    if table is not None:
+        (tmp_path / "meta.csv").write_text(table)
+    with pytest.raises(SettingError) as error:
+        TotalSegmentatorLayout(tmp_path, cases.scheme(), tmp_path).records()
+    assert expected in str(error.value)
+    assert str(tmp_path) in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "pattern"), [("node", "extra/node.nii.gz"), ("heart", "{case}/heart.nii.gz")])
+def test_extra_masks_need_a_case_and_a_name_of_their_own(tmp_path: Path, name: str, pattern: str):
+    with pytest.raises(SettingError, match="extra_masks"):
+        TotalSegmentatorLayout(tmp_path, cases.scheme(), tmp_path, {name: pattern})
+
+
+def test_structures_are_merged_and_the_later_class_wins(layout: TotalSegmentatorLayout):
+    record, grid = layout.records()[0], cases.scan_grid()
+    merged = layout.label_map(record, grid)
+    expected = cases.label_map(cases.world(grid))
+    np.testing.assert_array_equal(merged, expected)
+    overlap = cases.in_box(cases.world(grid), "heart") & cases.in_box(cases.world(grid), "lung_left")
+    assert overlap.any()
+    assert (merged[overlap] == 2).all()
+    assert merged.dtype == np.uint8
+
+
+def test_an_empty_mask_is_annotated_and_a_missing_file_is_not(layout: TotalSegmentatorLayout, root: Path):
+    record, grid = layout.records()[0], cases.scan_grid()
+    assert layout.annotated(record) == (True, True, True, True)
+    cases.write_nifti(mask_path(root, "s1", "aorta"), np.zeros(grid.shape, np.uint8), grid)
+    assert layout.annotated(record) == (True, True, True, True)
+    assert not (layout.label_map(record, grid) == 3).any()
+    mask_path(root, "s1", "aorta").unlink()
+    assert layout.annotated(record) == (False, True, True, False)  # background is what remains: unknown as well
+
+
+def test_a_merged_class_with_a_gap_is_not_annotated_but_its_voxels_are_kept(layout: TotalSegmentatorLayout, root: Path):
+    mask_path(root, "s1", "lung_right").unlink()
+    record, grid = layout.records()[0], cases.scan_grid()
+    assert layout.annotated(record) == (False, False, True, True)
+    points = cases.world(grid)
+    lung = cases.in_box(points, "lung_left") & ~cases.in_box(points, "heart")
+    np.testing.assert_array_equal(layout.label_map(record, grid) == 1, lung)
+
+
+def test_nothing_annotated_gives_no_label_map(layout: TotalSegmentatorLayout, root: Path):
+    for structure in cases.BOXES:
+        mask_path(root, "s1", structure).unlink()
+    assert layout.label_map(layout.records()[0], cases.scan_grid()) is None
+    assert layout.annotated(layout.records()[0]) == (False,) * 4
+
+
+def test_the_second_read_opens_only_the_cache(layout: TotalSegmentatorLayout, reads: list[str]):
+    record, grid = layout.records()[0], cases.scan_grid()
+    first = layout.label_map(record, grid)
+    assert sorted(reads) == sorted(f"{s}.nii.gz" for s in cases.BOXES)
+    reads.clear()
+    np.testing.assert_array_equal(layout.label_map(record, grid), first)
+    assert reads == [cached(layout)[0].name]
+
+
+def test_a_changed_mask_a_lost_mask_and_another_scheme_make_the_map_again(
+    layout: TotalSegmentatorLayout, root: Path, reads: list[str]
+):
+    record, grid = layout.records()[0], cases.scan_grid()
+    before = layout.label_map(record, grid)
+    cases.write_nifti(mask_path(root, "s1", "heart"), np.zeros(grid.shape, np.uint8), grid)
+    os.utime(mask_path(root, "s1", "heart"), ns=(1, 1))
+    changed = layout.label_map(record, grid)
+    assert (before == 2).any()
+    assert not (changed == 2).any()
+    mask_path(root, "s1", "aorta").unlink()
+    assert not (layout.label_map(record, grid) == 3).any()
+    turned = {n: cases.CLASSES[n] for n in ("background", "aorta", "heart", "lung")}
+    other = TotalSegmentatorLayout(root, cases.scheme(turned), layout.cache)
+    np.testing.assert_array_equal(other.label_map(record, grid) == 3, np.isin(before, (1,)) | (changed == 1))
+    assert len(cached(layout)) == 4
+
+
+@pytest.mark.parametrize("keep", [0, 60])
+def test_a_damaged_cache_entry_is_made_again_with_a_warning(
+    layout: TotalSegmentatorLayout, caplog: pytest.LogCaptureFixture, keep: int
+):
+    record, grid = layout.records()[0], cases.scan_grid()
+    first = layout.label_map(record, grid)
+    (entry,) = cached(layout)
+    whole = entry.read_bytes()
+    entry.write_bytes(whole[:keep])
+    with caplog.at_level(logging.WARNING):
+        np.testing.assert_array_equal(layout.label_map(record, grid), first)
+    assert "damaged" in caplog.text
+    assert entry.name in caplog.text
+    np.testing.assert_array_equal(read_volume(entry)[0], first)
+
+
+def test_a_cache_that_cannot_be_written_is_a_warning(
+    layout: TotalSegmentatorLayout, caplog: pytest.LogCaptureFixture, tmp_path: Path
+):
+    (tmp_path / "file").touch()
+    layout.cache = tmp_path / "file" / "cache"  # a folder cannot lie in a file
+    grid = cases.scan_grid()
+    with caplog.at_level(logging.WARNING):
+        merged = layout.label_map(layout.records()[0], grid)
+    np.testing.assert_array_equal(merged, cases.label_map(cases.world(grid)))
+    assert "not kept" in caplog.text
+
+
+def test_a_scheme_that_divides_the_same_files_otherwise_has_a_map_of_its_own(
+    layout: TotalSegmentatorLayout, root: Path
+):
+    record, grid = layout.records()[0], cases.scan_grid()
+    layout.label_map(record, grid)
+    lungs = {side: {"group": "other", "files": [side]} for side in ("lung_left", "lung_right")}
+    divided = {"background": cases.CLASSES["background"], **lungs, **{n: cases.CLASSES[n] for n in ("heart", "aorta")}}
+    other = TotalSegmentatorLayout(root, cases.scheme(divided), layout.cache)
+    np.testing.assert_array_equal(other.label_map(record, grid), cases.label_map(cases.world(grid), divided))
+
+
+def _fill(layout: TotalSegmentatorLayout, grid: Grid, start, results) -> None:
+    record = layout.records()[0]
+    start.wait(30)
+    merged = layout.label_map(record, grid)
+    results.put(int(merged.astype(np.int64).sum()))
+
+
+def test_processes_that_fill_one_entry_at_once_leave_one_whole_file(layout: TotalSegmentatorLayout):
+    fork, grid = multiprocessing.get_context("fork"), cases.scan_grid()
+    start, results = fork.Barrier(4), fork.Queue()
+    workers = [fork.Process(target=_fill, args=(layout, grid, start, results)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    sums = [results.get(timeout=60) for _ in workers]
+    for worker in workers:
+        worker.join(30)
+    expected = cases.label_map(cases.world(grid))
+    assert [w.exitcode for w in workers] == [0] * 4
+    assert sums == [int(expected.sum())] * 4
+    (entry,) = cached(layout)  # no temporary file is left beside it
+    np.testing.assert_array_equal(read_volume(entry)[0], expected)
+
+
+def test_an_unknown_structure_comes_with_the_closest_name(root: Path, tmp_path: Path):
+    classes = {
+        **cases.CLASSES,
+        "lung": {"group": "other", "files": ["lung_lft", "lung_right"]},
+        "liver": {"group": "other", "files": ["liver"]},
+    }
+    layout = TotalSegmentatorLayout(root, cases.scheme(classes), tmp_path)
+    assert layout.unknown_structures() == {"lung_lft": "lung_left", "liver": None}
+    assert layout.annotated(layout.records()[0]) == (False, False, True, True, False)
+
+
+def test_no_structure_is_unknown_when_one_case_has_it(layout: TotalSegmentatorLayout, root: Path):
+    mask_path(root, "s1", "heart").unlink()
+    assert layout.unknown_structures() == {}
+
+
+def test_a_mask_on_another_grid_is_refused(tmp_path: Path):
+    grid, path = cases.scan_grid(), tmp_path / "heart.nii.gz"
+    shorter = cases.scan_grid(extent=(72, 60, 52))
+    cases.write_nifti(path, np.ones(shorter.shape, np.uint8), shorter)
+    with pytest.raises(CaseError, match=r"s1.*heart\.nii\.gz.*\(18, 15, 14\).*\(18, 15, 13\).*Resample"):
+        read_mask("s1", path, grid)
+    moved = cases.scan_grid(centre=(0, 0, 4))
+    cases.write_nifti(path, np.ones(grid.shape, np.uint8), moved)
+    with pytest.raises(CaseError, match="elsewhere in space"):
+        read_mask("s1", path, grid)
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(CaseError, match=r"case s1: .*heart\.nii\.gz.*damaged"):
+        read_mask("s1", path, grid)

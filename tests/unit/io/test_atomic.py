@@ -1,0 +1,58 @@
+"""Files that appear whole or not at all."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from agg2exp.io.atomic import written_whole
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_file_appears_with_the_end_of_the_block(tmp_path: Path):
+    target = tmp_path / "new" / "folder" / "a.csv"
+    with written_whole(target) as path:
+        path.write_text("half")
+        assert not target.exists()
+        path.write_text("whole")
+    assert target.read_text() == "whole"
+    assert names(target.parent) == ["a.csv"]
+    assert target.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_full_disk_leaves_what_was_there_before(tmp_path: Path):
+    target = tmp_path / "a.csv"
+    target.write_text("before")
+    with pytest.raises(OSError, match="No space"), written_whole(target) as path:
+        path.write_text("hal")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert target.read_text() == "before"
+    assert names(tmp_path) == ["a.csv"]
+
+
+def test_an_interrupted_write_leaves_nothing(tmp_path: Path):
+    with pytest.raises(KeyboardInterrupt), written_whole(tmp_path / "a.csv") as path:
+        path.write_text("hal")
+        raise KeyboardInterrupt
+    assert names(tmp_path) == []
+
+
+def test_two_writers_at_once_do_not_mix(tmp_path: Path):
+    target = tmp_path / "a.csv"
+    with written_whole(target) as first, written_whole(target) as second:
+        assert first != second
+        first.write_text("first")
+        second.write_text("second")
+    assert target.read_text() == "first"  # the outer block ends last
+    assert names(tmp_path) == ["a.csv"]
+
+
+@pytest.mark.parametrize(("name", "ending"), [("s1.nii.gz", ".nii.gz"), ("s1.2.safetensors", ".safetensors")])
+def test_the_sibling_keeps_the_ending_and_is_hidden(tmp_path: Path, name: str, ending: str):
+    with written_whole(tmp_path / name) as path:
+        assert path.name.endswith(ending)
+        assert path.name.startswith(".")
+        assert path.parent == tmp_path

@@ -1,0 +1,69 @@
+"""Tables over cases."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from agg2exp.domain.explanation import PassCounts
+from agg2exp.domain.roi_importance import Kind, LocalImportance
+from agg2exp.io.case_store import CaseResult
+from agg2exp.io.tables import case_tables, check_same_settings, read_tables, write_tables
+
+CLASSES = ("background", "heart", "lung")
+
+
+def result(case: str, **settings: str) -> CaseResult:
+    values = {kind: np.arange(8.0).reshape(2, 4) + k for k, kind in enumerate(Kind)}
+    status = ("ok", "absent from the prediction")
+    return CaseResult(
+        importance=LocalImportance(case, ("lung", "heart"), (*CLASSES, "nodule"), values, status),
+        classes=CLASSES,
+        voxels=np.array([500, 0, 12]),
+        dice=np.array([0.9, np.nan, 0.5]),
+        iou=np.array([0.8, np.nan, 0.25]),
+        settings={"method": "gradient", **settings},
+        passes=PassCounts(8, 16),
+        seconds=1.25,
+    )
+
+
+def test_cases_are_sorted_and_every_number_stands_under_its_names():
+    tables = case_tables([result("s2"), result("s1")])
+    local = tables["roi_importance"]
+    assert list(local.columns) == ["case", "target", "source", *(k.value for k in Kind)]
+    assert list(local["case"]) == ["s1"] * 8 + ["s2"] * 8
+    row = local.set_index(["case", "target", "source"]).loc[("s2", "heart", "nodule")]
+    assert row["importance"] == 7
+    assert row["expected_by_distance"] == 7 + list(Kind).index(Kind.EXPECTED_BY_DISTANCE)
+
+
+def test_segmentation_says_why_a_class_was_not_explained():
+    table = case_tables([result("s1")])["segmentation"].set_index("class")
+    assert list(table["explained"]) == ["not asked for", "absent from the prediction", "ok"]  # by name, not by order
+    assert list(table["predicted_voxels"]) == [500, 0, 12]
+    assert table.loc["lung", "dice"] == 0.5
+    assert np.isnan(table.loc["heart", "iou"])
+
+
+def test_times_lie_apart_so_that_the_others_are_the_same_everywhere():
+    tables = case_tables([result("s1")])
+    assert tables["timings"].to_dict("records") == [
+        {"case": "s1", "seconds": 1.25, "window_forwards": 8, "window_backwards": 16}
+    ]
+    assert not any("seconds" in tables[name].columns for name in ("roi_importance", "segmentation"))
+
+
+def test_tables_come_back_from_disk(tmp_path: Path):
+    tables = case_tables([result("s1"), result("s2")])
+    write_tables(tmp_path, tables)
+    for name, table in read_tables(tmp_path, tables).items():
+        pd.testing.assert_frame_equal(table, tables[name])
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(f"{name}.parquet" for name in tables)
+
+
+def test_results_of_other_settings_are_not_mixed():
+    check_same_settings([result("s1"), result("s2")])
+    with pytest.raises(ValueError, match=r"s1 and s3 .*\(method, noise\)"):
+        check_same_settings([result("s1"), result("s2"), result("s3", method="smooth", noise="0.1")])

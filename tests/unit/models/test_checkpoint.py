@@ -1,0 +1,168 @@
+"""Weights are loaded all or not at all, without pickle, and only into the model they were trained for."""
+
+import dataclasses
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from agg2exp.domain.errors import SettingError
+from agg2exp.models.checkpoint import WeightsError, load_weights, save_weights
+from tests.helpers import cases
+from tests.helpers.networks import LinearNetwork, ToyNetwork
+
+
+def same(a: torch.nn.Module, b: torch.nn.Module) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+@pytest.fixture
+def trained() -> ToyNetwork:
+    return ToyNetwork(seed=1)
+
+
+@pytest.fixture
+def stored(trained: ToyNetwork, tmp_path: Path) -> Path:
+    save_weights(trained, tmp_path / "toy.safetensors", cases.facts())
+    return tmp_path / "toy.safetensors"
+
+
+def refused(path: Path | str, network: torch.nn.Module | None = None, facts=None) -> str:
+    """The message; and nothing of the file went into the network."""
+    network = network or ToyNetwork()
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    with pytest.raises(WeightsError) as error:
+        load_weights(network, str(path), facts or cases.facts())
+    assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
+    assert str(path) in str(error.value)
+    return str(error.value)
+
+
+def test_weights_come_back_with_a_fingerprint_of_their_values(trained: ToyNetwork, stored: Path, tmp_path: Path):
+    network = ToyNetwork(seed=2)
+    assert not same(network, trained)
+    fingerprint = load_weights(network, str(stored), cases.facts())
+    assert same(network, trained)
+    again = tmp_path / "again.pt"
+    torch.save(trained.state_dict(), again)
+    assert load_weights(ToyNetwork(), str(again), cases.facts()) == fingerprint
+    with torch.no_grad():
+        trained.first.bias[0] += 1e-6
+    torch.save(trained.state_dict(), again)
+    assert load_weights(ToyNetwork(), str(again), cases.facts()) != fingerprint
+
+
+@pytest.mark.parametrize("ending", ["pt", "pth", "ckpt"])
+@pytest.mark.parametrize("wrapped", [False, True], ids=["state dict", "Lightning"])
+def test_files_of_torch_and_lightning_are_read_with_a_warning(
+    trained: ToyNetwork, tmp_path: Path, caplog: pytest.LogCaptureFixture, ending: str, wrapped: bool
+):
+    content = trained.state_dict()
+    if wrapped:  # as SegmentationModule keeps it: network, loss, metrics
+        state = {**{f"network.{k}": v for k, v in content.items()}, "loss.weight": torch.ones(4)}
+        content = {"state_dict": state, "epoch": 3}
+    torch.save(content, tmp_path / f"w.{ending}")
+    network = ToyNetwork(seed=2)
+    load_weights(network, str(tmp_path / f"w.{ending}"), cases.facts())
+    assert same(network, trained)
+    assert "not checked" in caplog.text
+
+
+def test_another_architecture_is_told_by_its_keys(stored: Path):
+    message = refused(stored, LinearNetwork([1.0, 2.0], [0.0, 0.0]))
+    assert "LinearNetwork" in message
+    assert "Missing in the file: offsets, slopes" in message
+    assert "first.bias" in message
+    assert "model" in message
+
+
+def test_other_shapes_are_told(stored: Path):
+    message = refused(stored, ToyNetwork(classes=7))
+    assert "last.bias: (4,) in the file, (7,) in the network" in message
+    assert "Missing in the file: none" in message
+
+
+def test_long_lists_of_keys_are_cut(tmp_path: Path):
+    save_file({f"layer{i}": torch.zeros(1) for i in range(30)}, tmp_path / "w.safetensors")
+    message = refused(tmp_path / "w.safetensors")
+    assert "and 25 more" in message
+    assert len(message) < 1000
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"spacing": (1.5, 1.5, 1.5)}, ("spacing", "[6.0, 6.0, 6.0]", "[1.5, 1.5, 1.5]")),
+        ({"window": (96, 96, 96)}, ("window", "[8, 8, 8]", "[96, 96, 96]")),
+        ({"hu_range": (-200.0, 300.0)}, ("hu_range", "-1024.0", "-200.0")),
+        ({"classes": ("background", "heart", "lung", "aorta")}, ("classes", "lung", "heart")),
+    ],
+)
+def test_other_settings_than_in_the_header_are_told(stored: Path, change: dict, words: tuple[str, ...]):
+    message = refused(stored, facts=dataclasses.replace(cases.facts(), **change))
+    assert all(word in message for word in words)
+
+
+def test_whole_numbers_in_the_config_are_the_same_spacing(stored: Path):
+    load_weights(ToyNetwork(), str(stored), cases.facts(spacing=(6, 6, 6)))
+
+
+class Trap:
+    """What a malicious file holds: unpickling it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("write", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content))])
+def test_a_pickled_object_is_refused_and_not_run(tmp_path: Path, write):
+    write({"first.weight": Trap(tmp_path / "owned")}, tmp_path / "w.pt")
+    message = refused(tmp_path / "w.pt")
+    assert "pickle" in message
+    assert "state_dict()" in message
+    assert not (tmp_path / "owned").exists()
+
+
+def test_a_whole_pickled_network_is_refused(trained: ToyNetwork, tmp_path: Path):
+    torch.save(trained, tmp_path / "w.pt")
+    assert "state_dict()" in refused(tmp_path / "w.pt")
+
+
+def test_a_state_that_is_no_state_dict_is_refused(tmp_path: Path):
+    torch.save([torch.zeros(3)], tmp_path / "list.pt")
+    assert "list" in refused(tmp_path / "list.pt")
+    torch.save({"epoch": 3}, tmp_path / "dict.pt")
+    assert "state dict" in refused(tmp_path / "dict.pt")
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "pt"])
+@pytest.mark.parametrize("keep", [0, 5, 300])
+def test_a_damaged_file_is_told(trained: ToyNetwork, tmp_path: Path, ending: str, keep: int):
+    path = tmp_path / f"w.{ending}"
+    if ending == "pt":
+        torch.save(trained.state_dict(), path)
+    else:
+        save_weights(trained, path, cases.facts())
+    path.write_bytes(path.read_bytes()[:keep])
+    assert "cannot be read" in refused(path)
+
+
+@pytest.mark.parametrize("weights", [None, "", "nowhere.safetensors", "shipped:nothing.safetensors"])
+def test_missing_weights_are_a_setting(weights: str | None):
+    with pytest.raises(SettingError, match=r"model\.weights") as error:
+        load_weights(ToyNetwork(), weights, cases.facts())
+    if weights:
+        assert weights in str(error.value)
+
+
+def test_weights_that_are_not_finite_are_told(tmp_path: Path):
+    save_weights(cases.spoiled(ToyNetwork()), tmp_path / "w.safetensors", cases.facts())
+    network = ToyNetwork()
+    load_weights(network, str(tmp_path / "w.safetensors"), cases.facts())  # the windows will tell
+    assert torch.isnan(network.last.bias).all()
