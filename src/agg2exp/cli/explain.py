@@ -22,22 +22,23 @@ def main(config: DictConfig) -> None:
     Raises:
         JobError: A setting is wrong, or some cases failed (the others are done).
     """
-    from agg2exp.cli.parts import closing, explanation_module, loggers
+    from agg2exp.cli.parts import explanation_module, is_first_rank, tracked, trainer
     from agg2exp.cli.summary import write_environment, write_summary
     from agg2exp.io.case_store import CaseStore
     from agg2exp.io.failures import FailureLog
 
     one_log()
     output = Path(config.paths.output)
-    OmegaConf.save(config, output / "config.yaml", resolve=True)
+    if is_first_rank():
+        OmegaConf.save(config, output / "config.yaml", resolve=True)
     module = explanation_module(config)
-    callbacks = [c for c in build(config, "callbacks").values() if c is not None]
     data = build(config, "data")
-    trainer = build(config, "trainer", callbacks=callbacks, logger=loggers(config))
-    write_environment(output, trainer)
-    with closing(trainer):
-        trainer.predict(module, datamodule=data, return_predictions=False)
-        if not trainer.is_global_zero:
+    run = trainer(config, data)
+    if is_first_rank():
+        write_environment(output, run)
+    with tracked(run, config):
+        run.predict(module, datamodule=data, return_predictions=False)
+        if not run.is_global_zero:
             return
         expected = data.expected()
         failures = FailureLog(output).merge()

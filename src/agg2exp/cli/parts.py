@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,23 +10,32 @@ from importlib.metadata import version
 from typing import Any
 
 from lightning import Trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers import WandbLogger
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from agg2exp.cli.application import build, plain
+from agg2exp.cli.application import JobError, build, plain
+from agg2exp.data.datamodule import CaseDataModule
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.labels import LabelScheme
-from agg2exp.models.checkpoint import ModelFacts, load_weights
+from agg2exp.models.checkpoint import ModelFacts, WeightsError, load_weights
 from agg2exp.modules.explanation import ExplanationModule
+
+log = logging.getLogger(__name__)
 
 
 def explanation_module(config: DictConfig) -> ExplanationModule:
-    """The module of the `explain` job with its weights loaded."""
+    """The module of the `explain` job with its weights loaded.
+
+    Raises:
+        JobError: A setting is wrong, or the weights do not fit the model.
+    """
     attribution = build(config, "attribution")
     if config.supervoxels and not attribution.uses_supervoxels:
         raise SettingError(
             "supervoxels",
-            config.supervoxels._target_,
+            OmegaConf.select(config, "supervoxels._target_") or dict(config.supervoxels),
             "none",
             f"attribution={attribution.name} attributes to voxels and uses no supervoxels.",
         )
@@ -33,12 +43,11 @@ def explanation_module(config: DictConfig) -> ExplanationModule:
     score, inference = build(config, "score"), build(config, "inference")
     network = build(config, "model.network")
     facts = model_facts(config.model, labels)
-    provenance = {
-        "weights": load_weights(network, config.model.weights, facts),
-        **facts.as_strings(),
-        "torch": version("torch"),
-        "monai": version("monai"),
-    }
+    try:
+        weights = load_weights(network, config.model.weights, facts)
+    except WeightsError as error:
+        raise JobError(f"agg2exp: model.weights: {error}") from error
+    provenance = {"weights": weights, **facts.as_strings(), "torch": version("torch"), "monai": version("monai")}
     module: ExplanationModule = build(
         config,
         "module",
@@ -52,21 +61,60 @@ def explanation_module(config: DictConfig) -> ExplanationModule:
     return module
 
 
-def loggers(config: DictConfig) -> list[Any] | bool:
-    """The loggers, told the resolved configuration; False (Lightning's word for none) if there are none."""
-    if not config.logger:
-        return False
-    made = list(build(config, "logger").values())
-    for logger in made:
-        if isinstance(logger, WandbLogger):
-            logger.experiment.config.update(plain(config))
-    return made
+def trainer(config: DictConfig, data: CaseDataModule | None = None) -> Trainer:
+    """The trainer with its callbacks and, on rank 0, its loggers.
+
+    Args:
+        config: The whole configuration.
+        data: Cases to explain, so that there are at most as many devices as cases.
+
+    Raises:
+        JobError: A setting is wrong, or the machine has no such device.
+    """
+    callbacks, loggers = _members(config, "callbacks"), _members(config, "logger")
+    objects = {"callbacks": callbacks, "logger": loggers if loggers and is_first_rank() else False}
+    try:
+        made: Trainer = build(config, "trainer", **objects)
+        if data is None or made.num_devices == 1 or _is_started_by_others(made):
+            return made
+        data.prepare_data()
+        cases = len(data.expected())
+        if cases < made.num_devices:
+            log.info("cases: %d, devices: %d; as many devices as cases are used", cases, made.num_devices)
+            on_cpu = made.strategy.root_device.type == "cpu"
+            made = build(config, "trainer", **objects, devices=cases if on_cpu else made.device_ids[:cases])
+        return made
+    except MisconfigurationException as error:
+        raise JobError(f"agg2exp: trainer: {error}") from error
+
+
+def _members(config: DictConfig, group: str) -> list[Any]:
+    """The objects of a group; a member that a preset switched off (no `_target_`) stays off whatever is set for it."""
+    nodes = config[group] or {}
+    return [build(config, f"{group}.{name}") for name, node in nodes.items() if node and "_target_" in node]
+
+
+def is_first_rank() -> bool:
+    """Whether this process is the one that writes what belongs to the whole run."""
+    return bool(rank_zero_only.rank == 0)  # type: ignore[attr-defined]  # set by Lightning
+
+
+def _is_started_by_others(trainer: Trainer) -> bool:
+    """By rank 0, which has counted the cases, or by a job manager, which has fixed the number of processes."""
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    return environment is not None and bool(environment.creates_processes_externally)
 
 
 @contextmanager
-def closing(trainer: Trainer) -> Iterator[None]:
-    """Finish the loggers after a job, also a failed one, so that the next job of a multirun starts its own run."""
+def tracked(trainer: Trainer, config: DictConfig) -> Iterator[None]:
+    """Tell W&B the resolved configuration, and finish the loggers after the job, also after a failed one.
+
+    The next job of a multirun then starts a run of its own.
+    """
     try:
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.experiment.config.update(plain(config))
         yield
     finally:
         failed = sys.exc_info()[0] is not None

@@ -21,7 +21,7 @@ def main(config: DictConfig) -> None:
     import pandas as pd
     from lightning import seed_everything
 
-    from agg2exp.cli.parts import loggers, model_facts
+    from agg2exp.cli.parts import model_facts, tracked, trainer
     from agg2exp.models.checkpoint import save_weights
 
     one_log()
@@ -31,10 +31,10 @@ def main(config: DictConfig) -> None:
     network = build(config, "model.network")
     module = build(config, "module", network=network, inference=build(config, "inference"), labels=labels)
     data = build(config, "data")
-    callbacks = list(build(config, "callbacks").values())
-    trainer = build(config, "trainer", callbacks=callbacks, logger=loggers(config))
-    trainer.fit(module, datamodule=data)
-    (result,) = trainer.test(module, datamodule=data, ckpt_path="best", weights_only=True)
+    run = trainer(config)
+    with tracked(run, config):
+        run.fit(module, datamodule=data)
+        (result,) = run.test(module, datamodule=data, ckpt_path="best", weights_only=True)
 
     weights = output / "weights.safetensors"
     save_weights(network, weights, model_facts(config.model, labels))

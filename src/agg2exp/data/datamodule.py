@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -15,8 +16,10 @@ from agg2exp.data.case_dataset import CaseDataset
 from agg2exp.data.patches import TrainingPatches
 from agg2exp.data.preprocessing import Preprocessing
 from agg2exp.data.records import CaseRecord, Layout
+from agg2exp.distributed.assignment import deal
 from agg2exp.domain.case import Case, Failure
 from agg2exp.domain.errors import SettingError, check_range
+from agg2exp.io.nifti import UnreadableVolumeError, read_volume_mm3
 
 log = logging.getLogger(__name__)
 
@@ -70,9 +73,13 @@ class CaseDataModule(lightning.LightningDataModule):
         self.patches = patches
         self.generator = None if generator is None else generator(root=root)
         self.num_workers = num_workers
+        self._prepared = False
 
     def prepare_data(self) -> None:
-        """On one process: generate what is missing, with a progress bar, and check the label scheme."""
+        """On one process and once: generate what is missing, with a progress bar, and check the label scheme."""
+        if self._prepared:
+            return
+        self._prepared = True
         if self.generator is not None:
             self._generate(self.generator)
         unknown = self.layout.unknown_structures()
@@ -116,12 +123,24 @@ class CaseDataModule(lightning.LightningDataModule):
         return chosen
 
     def expected(self) -> list[str]:
-        """Ids of the cases that `predict_dataloader` hands out."""
-        return [record.id for record in self.records(self.split, self.cases)[: self.limit]]
+        """Ids of the cases that `predict_dataloader` hands out, over all ranks."""
+        return [record.id for record in self._chosen()]
 
     def predict_dataloader(self) -> DataLoader[Case | Failure]:
-        """The cases to explain, in the data set's order."""
-        return self._cases(self.records(self.split, self.cases)[: self.limit])
+        """The cases that this rank explains, in the data set's order.
+
+        Raises:
+            SettingError: There are fewer cases than ranks.
+        """
+        records, trainer = self._chosen(), self.trainer
+        if trainer is None or trainer.world_size == 1:
+            return self._cases(records)
+        ranks = trainer.world_size
+        if len(records) < ranks:
+            raise SettingError("trainer.devices", ranks, f"at most one for each of the {len(records)} cases")
+        costs = [self._cost(record) for record in records] if trainer.is_global_zero else []
+        shares = trainer.strategy.broadcast(deal(costs, ranks))  # one rank deals, so that all agree
+        return self._cases([records[i] for i in shares[trainer.global_rank]])
 
     def val_dataloader(self) -> DataLoader[Case | Failure]:
         """Whole validation cases."""
@@ -147,6 +166,16 @@ class CaseDataModule(lightning.LightningDataModule):
             raise SettingError("data.split", "train", "training cases with every class of the label scheme annotated")
         dataset = CaseDataset(self.layout, usable, self.preprocessing)
         return self.patches(n_classes=len(self.layout.scheme)).loader(dataset, usable)
+
+    def _chosen(self) -> list[CaseRecord]:
+        return self.records(self.split, self.cases)[: self.limit]
+
+    def _cost(self, record: CaseRecord) -> float:
+        """Voxels after resampling, from the header alone; a scan without a readable one fails later, and fast."""
+        try:
+            return read_volume_mm3(record.image) / math.prod(self.preprocessing.spacing)
+        except UnreadableVolumeError:
+            return 0.0
 
     def _cases(self, records: list[CaseRecord]) -> DataLoader[Case | Failure]:
         dataset = CaseDataset(self.layout, records, self.preprocessing)
