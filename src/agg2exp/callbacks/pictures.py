@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import Logger
 
 from agg2exp.callbacks.case_writer import CaseWriter, known_classes
 from agg2exp.domain.case import Case
@@ -95,11 +96,10 @@ class GlobalPictures(Callback):
         self.output = Path(output)
         self.top = top
 
-    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw on one process; comes after the tables."""
-        if not trainer.is_global_zero or not (self.output / "tables" / f"{GLOBAL_IMPORTANCE}.parquet").is_file():
+    def finish(self, loggers: Sequence[Logger], labels: LabelScheme, expected: Sequence[str]) -> None:
+        """Draw; comes after the tables."""
+        if not (self.output / "tables" / f"{GLOBAL_IMPORTANCE}.parquet").is_file():
             return
-        labels: Any = pl_module.labels
         table = read_tables(self.output / "tables", [GLOBAL_IMPORTANCE])[GLOBAL_IMPORTANCE]
         importance = GlobalImportance.from_frame(table, Kind.IMPORTANCE)
         folder = self.output / "figures"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from lightning import LightningModule, Trainer
+from lightning.pytorch.loggers import Logger
 
 from agg2exp.aggregation.expected_by_distance import expected_by_distance
 from agg2exp.aggregation.global_importance import global_importance
@@ -21,7 +22,7 @@ from agg2exp.domain.errors import CaseError, check_choice
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roi_importance import Kind
-from agg2exp.io.case_store import CaseResult, CaseStore
+from agg2exp.io.case_store import CASE_FILES, CaseResult, CaseStore
 from agg2exp.io.tables import (
     GLOBAL_IMPORTANCE,
     ROI_IMPORTANCE,
@@ -114,19 +115,20 @@ class RoIImportanceWriter(CaseWriter):
             voxels=explanation.prediction.voxels().cpu().numpy(),
             dice=dice,
             iou=iou,
-            settings={**explanation.settings, "regions": self.regions, "by_distance": str(self.by_distance)},
+            settings={**explanation.settings, **self.settings(), CASE_FILES: case.fingerprint},
             passes=explanation.passes,
             seconds=explanation.seconds,
         )
 
-    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Merge the files of the expected cases to tables, on one process."""
-        trainer.strategy.barrier()
-        if trainer.is_global_zero:
-            datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.predict
-            self.merge(datamodule.expected())
+    def settings(self) -> dict[str, str]:
+        """What the result depends on besides the explanation's own settings."""
+        return {"regions": self.regions, "by_distance": str(self.by_distance)}
 
-    def merge(self, expected: Sequence[str]) -> None:
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Wait for all ranks, since their cases belong into the tables."""
+        trainer.strategy.barrier()
+
+    def finish(self, loggers: Sequence[Logger], labels: LabelScheme, expected: Sequence[str]) -> None:
         """Write the tables over the expected cases that are done."""
         finished = set(self.store.finished())
         results = [self.store.read(case) for case in expected if case in finished]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import wandb
-from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import WandbLogger
+from lightning import Callback
+from lightning.pytorch.loggers import Logger, WandbLogger
 
+from agg2exp.domain.labels import LabelScheme
 from agg2exp.io.tables import GLOBAL_IMPORTANCE, SEGMENTATION, TIMINGS, read_tables
 
 
@@ -24,14 +26,14 @@ class TrackerLogger(Callback):
     def __init__(self, output: str | Path) -> None:
         self.output = Path(output)
 
-    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def finish(self, loggers: Sequence[Logger], labels: LabelScheme, expected: Sequence[str]) -> None:
         """Log once, after tables and pictures are written."""
         folder = self.output / "tables"
-        if not trainer.is_global_zero or not (folder / f"{GLOBAL_IMPORTANCE}.parquet").is_file():
+        if not (folder / f"{GLOBAL_IMPORTANCE}.parquet").is_file():
             return
         tables = read_tables(folder, [GLOBAL_IMPORTANCE, SEGMENTATION, TIMINGS])
         summary = _summary(tables)
-        for logger in trainer.loggers:
+        for logger in loggers:
             logger.log_metrics(summary)
             if isinstance(logger, WandbLogger):
                 self._log_wandb(logger, tables[GLOBAL_IMPORTANCE])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
@@ -15,6 +15,8 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers import WandbLogger
 from omegaconf import DictConfig, OmegaConf
 
+from agg2exp.callbacks.finisher import Finisher
+from agg2exp.callbacks.roi_importance import RoIImportanceWriter
 from agg2exp.cli.application import JobError, build, plain
 from agg2exp.data.datamodule import CaseDataModule
 from agg2exp.domain.errors import SettingError
@@ -61,6 +63,22 @@ def explanation_module(config: DictConfig) -> ExplanationModule:
     return module
 
 
+def result_settings(config: DictConfig, module: ExplanationModule) -> dict[str, str]:
+    """What results depend on: the module's settings and those of the callbacks that compute results."""
+    settings = module.settings()
+    for callback in _members(config, "callbacks"):
+        if isinstance(callback, RoIImportanceWriter):
+            settings |= callback.settings()
+    return settings
+
+
+def finish(run: Trainer, module: ExplanationModule, expected: Sequence[str]) -> None:
+    """Have each callback that has a `finish` do what belongs to the end of a run: tables, pictures, trackers."""
+    for callback in run.callbacks:  # type: ignore[attr-defined]  # set by Lightning
+        if isinstance(callback, Finisher):
+            callback.finish(run.loggers, module.labels, expected)
+
+
 def trainer(config: DictConfig, data: CaseDataModule | None = None) -> Trainer:
     """The trainer with its callbacks and, on rank 0, its loggers.
 
@@ -77,8 +95,7 @@ def trainer(config: DictConfig, data: CaseDataModule | None = None) -> Trainer:
         made: Trainer = build(config, "trainer", **objects)
         if data is None or made.num_devices == 1 or _is_started_by_others(made):
             return made
-        data.prepare_data()
-        cases = len(data.expected())
+        cases = max(len(data.pending()), 1)
         if cases < made.num_devices:
             log.info("cases: %d, devices: %d; as many devices as cases are used", cases, made.num_devices)
             on_cpu = made.strategy.root_device.type == "cpu"

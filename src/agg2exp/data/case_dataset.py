@@ -71,4 +71,5 @@ class CaseDataset(Dataset[Case | Failure]):
             extra={name: masks.get(name) for name in record.extra},
             body=torch.from_numpy(body_mask(self.preprocessing.to_hu(image[0]))),
             metadata=dict(record.metadata),
+            fingerprint=self.layout.fingerprint(record),
         )

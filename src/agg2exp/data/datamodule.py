@@ -74,6 +74,7 @@ class CaseDataModule(lightning.LightningDataModule):
         self.generator = None if generator is None else generator(root=root)
         self.num_workers = num_workers
         self._prepared = False
+        self._finished: frozenset[str] = frozenset()
 
     def prepare_data(self) -> None:
         """On one process and once: generate what is missing, with a progress bar, and check the label scheme."""
@@ -123,8 +124,20 @@ class CaseDataModule(lightning.LightningDataModule):
         return chosen
 
     def expected(self) -> list[str]:
-        """Ids of the cases that `predict_dataloader` hands out, over all ranks."""
+        """Ids of the cases that should be explained when the run ends."""
         return [record.id for record in self._chosen()]
+
+    def fingerprints(self) -> dict[str, str]:
+        """What changes when a file of an expected case changes, by case id."""
+        return {record.id: self.layout.fingerprint(record) for record in self._chosen()}
+
+    def leave_out(self, finished: frozenset[str]) -> None:
+        """Do not hand out cases that an earlier part of this run has finished."""
+        self._finished = finished
+
+    def pending(self) -> list[str]:
+        """Ids of the cases that `predict_dataloader` hands out, over all ranks."""
+        return [record.id for record in self._pending()]
 
     def predict_dataloader(self) -> DataLoader[Case | Failure]:
         """The cases that this rank explains, in the data set's order.
@@ -132,7 +145,7 @@ class CaseDataModule(lightning.LightningDataModule):
         Raises:
             SettingError: There are fewer cases than ranks.
         """
-        records, trainer = self._chosen(), self.trainer
+        records, trainer = self._pending(), self.trainer
         if trainer is None or trainer.world_size == 1:
             return self._cases(records)
         ranks = trainer.world_size
@@ -169,6 +182,9 @@ class CaseDataModule(lightning.LightningDataModule):
 
     def _chosen(self) -> list[CaseRecord]:
         return self.records(self.split, self.cases)[: self.limit]
+
+    def _pending(self) -> list[CaseRecord]:
+        return [record for record in self._chosen() if record.id not in self._finished]
 
     def _cost(self, record: CaseRecord) -> float:
         """Voxels after resampling, from the header alone; a scan without a readable one fails later, and fast."""

@@ -48,5 +48,8 @@ class Layout(Protocol):
     def annotated(self, record: CaseRecord) -> tuple[bool, ...]:
         """For each class whether the case has an annotation of it (L)."""
 
+    def fingerprint(self, record: CaseRecord) -> str:
+        """Changes when a file of the case changes; cheap, and the same wherever the data set is copied to."""
+
     def label_map(self, record: CaseRecord, native: Grid) -> NDArray[np.uint8] | None:
         """The merged label map (D, H, W) on the scan's own grid; None if nothing is annotated."""

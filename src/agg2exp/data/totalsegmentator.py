@@ -20,6 +20,8 @@ from agg2exp.io.nifti import UnreadableVolumeError, read_volume, write_volume
 
 log = logging.getLogger(__name__)
 
+FINGERPRINT_BYTES = 1 << 16
+
 
 class TotalSegmentatorLayout:
     """`meta.csv` (separator `;`), `<case>/ct.nii.gz`, `<case>/segmentations/<structure>.nii.gz`.
@@ -123,6 +125,20 @@ class TotalSegmentatorLayout:
         except OSError as error:
             log.warning("merged label map is not kept for the next run: %s", error)
         return merged
+
+    def fingerprint(self, record: CaseRecord) -> str:
+        """From size, beginning and end of the scan, and the sizes of all masks; "" if there is no scan."""
+        try:
+            size = record.image.stat().st_size
+            with record.image.open("rb") as file:
+                ends = file.read(FINGERPRINT_BYTES)
+                file.seek(max(size - FINGERPRINT_BYTES, 0))
+                ends += file.read()
+        except OSError:
+            return ""
+        masks = [self._mask(record, s) for names in self.scheme.files for s in names] + list(record.extra.values())
+        sizes = [path.stat().st_size if path.is_file() else None for path in masks]
+        return hashlib.sha256(ends + repr((size, sizes)).encode()).hexdigest()[:16]
 
     def _key(self, found: Mapping[str, Path]) -> str:
         """Changes with the label scheme and with any of the files."""

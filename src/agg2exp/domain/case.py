@@ -50,6 +50,7 @@ class Case:
         extra: Extra RoI masks, (D, H, W) bool each; None for a mask that was not supplied.
         body: (D, H, W) bool, the patient without the air around; None if unknown.
         metadata: Facts about the patient or scan; they stay on this machine.
+        fingerprint: Changes when a file of the case changes.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Case:
     extra: Mapping[str, Tensor | None] = field(default_factory=dict)
     body: Tensor | None = None
     metadata: Mapping[str, str | float] = field(default_factory=dict)
+    fingerprint: str = ""
 
     def to(self, device: torch.device | str) -> Case:
         """The same case with its tensors on `device`."""

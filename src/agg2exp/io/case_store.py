@@ -17,6 +17,9 @@ from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.roi_importance import Kind, LocalImportance
 from agg2exp.io.atomic import written_whole
 
+CASE_FILES = "files of the case"
+"""The one setting in which the cases of a run differ: the fingerprint of what was read."""
+
 
 class DamagedResultError(RuntimeError):
     """The stored result of a case cannot be read."""

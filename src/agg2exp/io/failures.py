@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
@@ -40,9 +41,16 @@ class FailureLog:
         files = sorted(self.folder.glob("*.json"))
         return [Failure(**json.loads(path.read_text())) for path in files]
 
+    def forget(self, case_ids: Collection[str]) -> None:
+        """Remove what was recorded of cases that are tried again."""
+        for path in self.folder.glob("*.json"):
+            if json.loads(path.read_text())["case_id"] in case_ids:
+                path.unlink()
+
     def merge(self) -> list[Failure]:
         """Write `failures.csv` (columns case_id, stage, error, traceback) if there are any."""
         failures = self.read()
+        (self.output / "failures.csv").unlink(missing_ok=True)  # of an earlier part of the run
         if failures:
             with written_whole(self.output / "failures.csv") as path:
                 pd.DataFrame([asdict(f) for f in failures]).to_csv(path, index=False)

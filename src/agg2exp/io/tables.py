@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from agg2exp.io.atomic import written_whole
-from agg2exp.io.case_store import CaseResult
+from agg2exp.io.case_store import CASE_FILES, CaseResult
 
 ROI_IMPORTANCE = "roi_importance"
 GLOBAL_IMPORTANCE = "global_importance"
@@ -24,7 +24,7 @@ def check_same_settings(results: Sequence[CaseResult]) -> None:
     """
     first = results[0]
     for other in results[1:]:
-        keys = {*first.settings, *other.settings}
+        keys = {*first.settings, *other.settings} - {CASE_FILES}
         differing = sorted(k for k in keys if first.settings.get(k) != other.settings.get(k))
         if differing:
             raise ValueError(

@@ -102,19 +102,18 @@ class ExplanationModule(lightning.LightningModule):
             classes=self.classes,
             prediction=prediction,
             attribution=attribution,
-            settings=self.settings(attribution),
+            settings={**self.settings(), "expansion": attribution.expansion},
             passes=model.passes,
             seconds=time.perf_counter() - start,
         )
 
-    def settings(self, attribution: Attribution) -> dict[str, str]:
+    def settings(self) -> dict[str, str]:
         """What the result depends on; results with other settings are never mixed with it."""
         return {
             "module": f"{type(self).__module__}.{type(self).__qualname__}",
             **self.attribution.settings(),
             "score": self.score.name,
             "mask_policy": "fixed",
-            "expansion": attribution.expansion,
             **self.inference.describe(),
             "classes": ",".join(self.labels.classes[c] for c in self.classes),
             "labels": self.labels.name,

@@ -29,8 +29,8 @@ class SureVoxels(ExplanationModule):
         sure = prediction.top_probability > self.probability
         return ClassScores(scores.classes, scores.labels, scores.weights * sure, scores.runner_up)
 
-    def settings(self, attribution):
-        return {**super().settings(attribution), "probability": str(self.probability)}
+    def settings(self):
+        return {**super().settings(), "probability": str(self.probability)}
 
 
 class TimesInput(ExplanationModule):

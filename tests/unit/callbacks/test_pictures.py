@@ -52,15 +52,14 @@ def test_share_of_voxels_shown_is_checked(tmp_path: Path, top_fraction: object):
 
 
 def test_global_pictures_are_drawn_from_the_tables_on_one_process(tmp_path: Path):
-    GlobalPictures(tmp_path).on_predict_end(TRAINER, MODULE)
+    GlobalPictures(tmp_path).finish([], scheme(), ["a"])
     assert not (tmp_path / "figures").exists()  # no table, no picture
     writer = RoIImportanceWriter(tmp_path, by_distance=False)
     case = small_case("a")
     writer.write_case(scheme(), case, small_explanation(case))
-    writer.merge(["a"])
-    GlobalPictures(tmp_path).on_predict_end(SimpleNamespace(is_global_zero=False), MODULE)
+    writer.finish([], scheme(), ["a"])
     assert not (tmp_path / "figures").exists()
-    GlobalPictures(tmp_path).on_predict_end(TRAINER, MODULE)
+    GlobalPictures(tmp_path).finish([], scheme(), ["a"])
     assert {p.name for p in (tmp_path / "figures").iterdir()} == {"heat_map.png", "graph.png"}
 
 

@@ -57,7 +57,12 @@ def test_regions_from_the_prediction(tmp_path: Path):
     np.testing.assert_array_equal(result.dice, dice)
     np.testing.assert_array_equal(result.iou, iou)
     assert list(result.voxels) == [int((predicted == c).sum()) for c in range(4)]
-    assert result.settings == {"method": "toy", "regions": "prediction", "by_distance": "True"}
+    assert result.settings == {
+        "method": "toy",
+        "regions": "prediction",
+        "by_distance": "True",
+        "files of the case": case.fingerprint,
+    }
 
 
 def test_regions_from_labels_hide_what_was_not_annotated(tmp_path: Path):
@@ -126,7 +131,7 @@ def test_merge_takes_the_expected_cases_that_are_done(tmp_path: Path):
     for name in ("c", "a", "old"):
         case = small_case(name, seed=ord(name[0]))
         writer.write_case(scheme(), case, small_explanation(case))
-    writer.merge(["c", "a", "missing"])
+    writer.finish([], scheme(), ["c", "a", "missing"])
     local = pd.read_parquet(tmp_path / "tables" / "roi_importance.parquet")
     assert list(pd.unique(local["case"])) == ["a", "c"]
     overall = pd.read_parquet(tmp_path / "tables" / "global_importance.parquet")
@@ -135,7 +140,7 @@ def test_merge_takes_the_expected_cases_that_are_done(tmp_path: Path):
 
 
 def test_merge_without_any_case_writes_no_table(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    RoIImportanceWriter(tmp_path).merge(["a"])
+    RoIImportanceWriter(tmp_path).finish([], scheme(), ["a"])
     assert "no case was finished" in caplog.text
     assert not (tmp_path / "tables").exists()
 
@@ -145,4 +150,4 @@ def test_merge_refuses_cases_made_with_other_settings(tmp_path: Path):
         case = small_case(name)
         RoIImportanceWriter(tmp_path, by_distance=by_distance).write_case(scheme(), case, small_explanation(case))
     with pytest.raises(ValueError, match=r"cases a and b were computed with different settings \(by_distance\)"):
-        RoIImportanceWriter(tmp_path).merge(["a", "b"])
+        RoIImportanceWriter(tmp_path).finish([], scheme(), ["a", "b"])

@@ -1,7 +1,6 @@
 """The numbers that every logger receives."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -24,13 +23,13 @@ def tables(folder: Path, *, labelled: bool) -> list[np.ndarray]:
         explanation = small_explanation(case, absent=(2,), seed=seed)
         writer.write_case(scheme(), case, explanation)
         matrices.append(writer.store.read(name).importance.values["importance"])
-    writer.merge(["a", "b"])
+    writer.finish([], scheme(), ["a", "b"])
     return matrices
 
 
-def logged(folder: Path, *, first_rank: bool = True) -> dict[str, float]:
+def logged(folder: Path) -> dict[str, float]:
     logger = CSVLogger(folder, name="metrics", version="")
-    TrackerLogger(folder).on_predict_end(SimpleNamespace(is_global_zero=first_rank, loggers=[logger]), None)
+    TrackerLogger(folder).finish([logger], scheme(), ["a", "b"])
     path = folder / "metrics" / "metrics.csv"
     return dict(pd.read_csv(path).iloc[0]) if path.is_file() else {}
 
@@ -52,7 +51,5 @@ def test_dice_is_left_out_where_nothing_is_annotated(tmp_path: Path):
     assert "dice" not in logged(tmp_path)
 
 
-def test_nothing_is_logged_without_tables_or_on_another_process(tmp_path: Path):
+def test_nothing_is_logged_without_tables(tmp_path: Path):
     assert logged(tmp_path) == {}
-    tables(tmp_path, labelled=False)
-    assert logged(tmp_path, first_rank=False) == {}

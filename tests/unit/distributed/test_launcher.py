@@ -69,6 +69,7 @@ def test_rank_0_s_own_errors_stay_what_they_are(in_no_job: None, tmp_path: Path,
     with pytest.raises(type(error)) as raised:
         started.launch(job, trainer=PREDICTING)
     assert raised.value is error
+    started.watch.join(5)
     assert not started.watch.is_alive()
 
 

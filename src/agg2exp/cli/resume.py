@@ -1,0 +1,48 @@
+"""Which cases an earlier part of a run has finished."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from agg2exp.domain.errors import SettingError
+from agg2exp.io.case_store import CASE_FILES, CaseStore, DamagedResultError
+from agg2exp.io.failures import FailureLog
+
+log = logging.getLogger(__name__)
+
+
+def finished_cases(output: Path, settings: Mapping[str, str], fingerprints: Mapping[str, str]) -> frozenset[str]:
+    """Cases with a readable result under the same settings and without a recorded failure.
+
+    Args:
+        output: The run's folder.
+        settings: What results depend on now.
+        fingerprints: Of the files of each expected case.
+
+    Raises:
+        SettingError: A result in the folder was computed with other settings, or from other files; they never mix.
+    """
+    store, failed = CaseStore(output), {failure.case_id for failure in FailureLog(output).read()}
+    finished = set()
+    for case in store.finished():
+        if case in failed or case not in fingerprints:
+            continue
+        try:
+            before = store.read(case).settings
+        except DamagedResultError as error:
+            log.warning("case %s is computed again: %s", case, error)
+            continue
+        now = {**settings, CASE_FILES: fingerprints[case]}
+        differing = [key for key in now if before.get(key) != now[key]]
+        if differing:
+            changes = "; ".join(f"{key}: then {before.get(key)}, now {now[key]}" for key in differing)
+            raise SettingError(
+                "resume",
+                str(output),
+                f"the settings of its finished cases (case {case}: {changes})",
+                "Repeat the earlier command, or start a new run for other settings or files.",
+            )
+        finished.add(case)
+    return frozenset(finished)

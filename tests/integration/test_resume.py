@@ -1,0 +1,133 @@
+"""A run that was cut off goes on, and ends with the tables of an unbroken one."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from agg2exp.data.phantom import PhantomCohort
+from agg2exp.modules.explanation import ExplanationModule
+from tests.helpers.runs import PHANTOMS, Finished, Tiny, run
+
+KILLS = int(os.environ.get("AGG2EXP_KILLS", "20"))
+TABLES = ("roi_importance", "segmentation", "global_importance")
+CHEAP = ["attribution=vanilla_gradient", "classes=[heart,aorta]", "callbacks=tables", "logger=none"]
+
+
+def tables(output: Path) -> list[bytes]:
+    return [(output / "tables" / f"{name}.parquet").read_bytes() for name in TABLES]
+
+
+@pytest.fixture(scope="module")
+def dozen(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Arguments of a run over twelve cases."""
+    folder = tmp_path_factory.mktemp("dozen")
+    settings = {**PHANTOMS, "splits": {"train": 0, "val": 0, "test": 12}}
+    PhantomCohort(root=folder, **settings).generate()
+    own = [f"data.root={folder}", "data.generator.splits={train:0,val:0,test:12}"]
+    return [*(w for w in tiny.explain(*CHEAP) if not w.startswith(("data.root=", "data.generator.splits="))), *own]
+
+
+@pytest.fixture(scope="module")
+def unbroken(dozen: list[str], tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    finished = run("explain", dozen, tmp_path_factory.mktemp("unbroken"))
+    assert finished.code == 0
+    return finished
+
+
+def test_a_finished_run_computes_nothing_again(
+    dozen: list[str], unbroken: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tables(unbroken.output)
+    written = {path: path.stat().st_mtime_ns for path in (unbroken.output / "cases").iterdir()}
+    monkeypatch.setattr(ExplanationModule, "explain", None)  # nobody may call it
+    assert run("explain", dozen, unbroken.output).code == 0
+    assert tables(unbroken.output) == before
+    assert written == {path: path.stat().st_mtime_ns for path in (unbroken.output / "cases").iterdir()}
+
+
+def test_a_changed_setting_is_named(dozen: list[str], unbroken: Finished, capsys: pytest.CaptureFixture[str]) -> None:
+    before = tables(unbroken.output)
+    assert run("explain", [*dozen, "score=mean"], unbroken.output).code == 1
+    message = capsys.readouterr().err
+    assert "score: then sum, now mean" in message
+    assert "Traceback" not in message
+    assert tables(unbroken.output) == before
+
+
+def test_a_case_that_failed_is_tried_again(dozen: list[str], unbroken: Finished, tmp_path: Path) -> None:
+    explain = ExplanationModule.explain
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            ExplanationModule,
+            "explain",
+            lambda self, case: 1 / 0 if case.id in ("s0002", "s0007") else explain(self, case),
+        )
+        assert run("explain", dozen, tmp_path).code == 1
+    assert (tmp_path / "failures.csv").is_file()
+    assert run("explain", dozen, tmp_path).code == 0
+    assert not (tmp_path / "failures.csv").exists()
+    assert tables(tmp_path) == tables(unbroken.output)
+
+
+def test_interruption_ends_in_order_and_says_how_to_go_on(
+    dozen: list[str], unbroken: Finished, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    explain = ExplanationModule.explain
+    for number, wanted in ((signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGINT, 1)):
+        before = signal.getsignal(number)
+        with pytest.MonkeyPatch.context() as patch:
+            calls: list[str] = []
+
+            def interrupted(self: ExplanationModule, case: object, calls: list[str] = calls, number: int = number):
+                calls.append("x")
+                if len(calls) == 4:
+                    os.kill(os.getpid(), number)
+                return explain(self, case)
+
+            patch.setattr(ExplanationModule, "explain", interrupted)
+            assert run("explain", dozen, tmp_path).code == wanted
+        signal.signal(number, before)
+        assert f"repeat the command with resume={tmp_path}" in (tmp_path / "explain.log").read_text()
+    assert len(list((tmp_path / "cases").glob("s*.safetensors"))) == 6
+    assert run("explain", dozen, tmp_path).code == 0
+    assert tables(tmp_path) == tables(unbroken.output)
+
+
+def job(arguments: list[str], output: Path) -> None:
+    raise SystemExit(run("explain", arguments, output).code)
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_and_resumed(dozen: list[str], unbroken: Finished, tmp_path: Path) -> None:
+    """AGG2EXP_KILLS=200 makes it longer."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.helpers.runs", "agg2exp.cli.parts", "agg2exp.cli.summary"])
+    draw = random.Random(0)
+    expected, kills, runs, longest = tables(unbroken.output), 0, 0, 4.0
+    while kills < KILLS:
+        output, ended = tmp_path / f"run{runs}", None
+        runs += 1
+        while ended != 0:
+            process = context.Process(target=job, args=(dozen, output))
+            start = time.monotonic()
+            process.start()
+            process.join(draw.uniform(0, longest) if kills < KILLS else None)
+            if process.is_alive():
+                process.kill()
+                process.join()
+                kills += 1
+            else:
+                longest = max(longest, time.monotonic() - start)
+            ended = process.exitcode
+            assert ended in (0, -signal.SIGKILL)
+            if ended and kills % 5 == 0:
+                longest *= 1.3  # so that a slow machine gets somewhere between two kills
+        assert tables(output) == expected
+    assert runs > 1
