@@ -101,14 +101,21 @@ def test_interruption_ends_in_order_and_says_how_to_go_on(
 
 
 def job(arguments: list[str], output: Path) -> None:
+    os.environ["AGG2EXP_JOB"] = "explain"  # as the dispatcher does
     raise SystemExit(run("explain", arguments, output).code)
+
+
+def forks() -> multiprocessing.context.ForkServerContext:
+    """Starts processes that have imported everything already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.helpers.runs", "agg2exp.cli.parts", "agg2exp.cli.summary"])
+    return context
 
 
 @pytest.mark.slow
 def test_killed_at_random_moments_and_resumed(dozen: list[str], unbroken: Finished, tmp_path: Path) -> None:
     """AGG2EXP_KILLS=200 makes it longer."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.helpers.runs", "agg2exp.cli.parts", "agg2exp.cli.summary"])
+    context = forks()
     draw = random.Random(0)
     expected, kills, runs, longest = tables(unbroken.output), 0, 0, 4.0
     while kills < KILLS:
@@ -131,3 +138,22 @@ def test_killed_at_random_moments_and_resumed(dozen: list[str], unbroken: Finish
                 longest *= 1.3  # so that a slow machine gets somewhere between two kills
         assert tables(output) == expected
     assert runs > 1
+
+
+@pytest.mark.slow
+def test_killed_on_two_devices_and_resumed(dozen: list[str], unbroken: Finished, tmp_path: Path) -> None:
+    arguments = [w for w in dozen if not w.startswith("trainer.")] + ["trainer=ddp_cpu"]
+    for finished in (2, 7):
+        process = forks().Process(target=job, args=(arguments, tmp_path))
+        process.start()
+        while process.is_alive() and len(list((tmp_path / "cases").glob("s*.safetensors"))) < finished:
+            time.sleep(0.02)
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    assert not (tmp_path / "tables").exists()
+    process = forks().Process(target=job, args=(arguments, tmp_path))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert tables(tmp_path) == tables(unbroken.output)

@@ -118,6 +118,7 @@ class RoIImportanceWriter(CaseWriter):
             settings={**explanation.settings, **self.settings(), CASE_FILES: case.fingerprint},
             passes=explanation.passes,
             seconds=explanation.seconds,
+            economy=explanation.economy,
         )
 
     def settings(self) -> dict[str, str]:

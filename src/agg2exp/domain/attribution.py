@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +28,10 @@ class Attribution(ABC):
     @abstractmethod
     def to(self, device: torch.device | str) -> Attribution:
         """The same attribution on `device`."""
+
+    @abstractmethod
+    def joined(self, others: Sequence[Attribution]) -> Attribution:
+        """One attribution of all classes, from others of the same kind and case for further classes."""
 
     @abstractmethod
     def dense(self, k: int) -> Tensor:
@@ -64,6 +69,12 @@ class DenseAttribution(Attribution):
     def to(self, device: torch.device | str) -> DenseAttribution:
         """The same attribution on `device`."""
         return DenseAttribution(self.values.to(device))
+
+    def joined(self, others: Sequence[Attribution]) -> DenseAttribution:
+        """One attribution of all classes."""
+        return DenseAttribution(
+            torch.cat([self.values, *(o.values for o in others if isinstance(o, DenseAttribution))])
+        )
 
     def dense(self, k: int) -> Tensor:
         """e of the k-th explained class, (C, D, H, W)."""
@@ -123,6 +134,11 @@ class SupervoxelAttribution(Attribution):
     def to(self, device: torch.device | str) -> SupervoxelAttribution:
         """The same attribution on `device`."""
         return SupervoxelAttribution(self.partition.to(device), self.values.to(device), self.expansion)
+
+    def joined(self, others: Sequence[Attribution]) -> SupervoxelAttribution:
+        """One attribution of all classes; the partition is the same for all."""
+        values = [o.values for o in others if isinstance(o, SupervoxelAttribution)]
+        return SupervoxelAttribution(self.partition, torch.cat([self.values, *values]), self.expansion)
 
     def dense(self, k: int) -> Tensor:
         """e of the k-th explained class, (1, D, H, W)."""

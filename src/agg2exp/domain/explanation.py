@@ -36,6 +36,7 @@ class Explanation:
         settings: How it was made: method, score, mask policy, expansion, seed, window settings.
         passes: Network passes it took.
         seconds: Wall time it took.
+        economy: How memory was saved after it had run out, in words; the result may then differ in the last digits.
     """
 
     case_id: str
@@ -45,6 +46,7 @@ class Explanation:
     settings: Mapping[str, str]
     passes: PassCounts
     seconds: float
+    economy: str = ""
 
     def to(self, device: torch.device | str) -> Explanation:
         """The same explanation with its tensors on `device`."""

@@ -38,6 +38,7 @@ class CaseResult:
         settings: What the result depends on.
         passes: Network passes it took.
         seconds: Wall time of prediction and attribution.
+        economy: How memory was saved after it had run out; "" if it had not.
     """
 
     importance: LocalImportance
@@ -48,6 +49,7 @@ class CaseResult:
     settings: Mapping[str, str]
     passes: PassCounts
     seconds: float
+    economy: str = ""
 
 
 class CaseStore:
@@ -82,6 +84,7 @@ class CaseStore:
             "settings": dict(result.settings),
             "passes": [result.passes.forwards, result.passes.backwards],
             "seconds": result.seconds,
+            "economy": result.economy,
         }
         content = save(
             {name: np.ascontiguousarray(array) for name, array in arrays.items()},
@@ -117,6 +120,7 @@ class CaseStore:
                 settings=header["settings"],
                 passes=PassCounts(*header["passes"]),
                 seconds=header["seconds"],
+                economy=header["economy"],
             )
         except (SafetensorError, KeyError, ValueError, OSError) as error:
             raise DamagedResultError(

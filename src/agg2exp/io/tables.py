@@ -39,7 +39,7 @@ def case_tables(results: Sequence[CaseResult]) -> dict[str, pd.DataFrame]:
     Returns:
         `roi_importance`: case, target, source and one column per kind of RoI importance.
         `segmentation`: case, class, predicted voxels, Dice, IoU, and whether the class was explained or why not.
-        `timings`: case, seconds, network passes; apart from the others, which are the same on every machine.
+        `timings`: case, seconds, network passes, how memory was saved; apart from the others, which repeat exactly.
     """
     ordered = sorted(results, key=lambda r: r.importance.case_id)
     return {
@@ -52,6 +52,7 @@ def case_tables(results: Sequence[CaseResult]) -> dict[str, pd.DataFrame]:
                     "seconds": r.seconds,
                     "window_forwards": r.passes.forwards,
                     "window_backwards": r.passes.backwards,
+                    "economy": r.economy,
                 }
                 for r in ordered
             ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import lightning
 import torch
@@ -21,7 +23,10 @@ from agg2exp.domain.prediction import Prediction
 from agg2exp.domain.roles import CaseProgress, Silent
 from agg2exp.domain.seeding import RandomStreams
 from agg2exp.inference import SlidingWindow, WindowedModel
+from agg2exp.modules.memory import Economy, economies, is_out_of_memory
 from agg2exp.scores import Score
+
+log = logging.getLogger(__name__)
 
 
 class ExplanationModule(lightning.LightningModule):
@@ -66,6 +71,7 @@ class ExplanationModule(lightning.LightningModule):
         self.seed = seed
         self.provenance = dict(provenance or {})
         self.progress: CaseProgress = Silent()
+        self.economy = Economy()
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, L, d, h, w) of a window batch (B, C, d, h, w)."""
@@ -85,23 +91,32 @@ class ExplanationModule(lightning.LightningModule):
         """Prediction and attribution of one case; also works without a Trainer."""
         _synchronize(case.image)
         start = time.perf_counter()
-        model = WindowedModel(self, self.inference, on_forward=self.progress.advance)
+        inference = replace(self.inference, batch=self.economy.batch or self.inference.batch)
+        model = WindowedModel(self, inference, on_forward=self.progress.advance)
+        chunks = _chunks(self.classes, self.economy.classes)
         windows = len(model.plan(case.image).windows)
-        self.progress.begin(case.id, windows * (1 + self.attribution.evaluations()))
+        self.progress.begin(case.id, windows * (1 + len(chunks) * self.attribution.evaluations()))
         prediction = model.predict(case.image)
         if prediction.n_classes != len(self.labels):
             raise ValueError(
                 f"the network gives {prediction.n_classes} label channels, but the label scheme "
                 f"{self.labels.name!r} has {len(self.labels)} classes. Set model.labels to what it was trained with."
             )
+        scores = self.class_scores(prediction)
         with torch.enable_grad():
-            attribution = self.attribute(model, case, self.class_scores(prediction))
+            if len(chunks) == 1:
+                attribution = self.attribute(model, case, scores)
+            else:  # only to save memory: so the parts are put together where there is more of it
+                prediction = prediction.to("cpu")
+                parts = [self.attribute(model, case, replace(scores, classes=chunk)).to("cpu") for chunk in chunks]
+                attribution = parts[0].joined(parts[1:])
         _synchronize(case.image)
         return Explanation(
             case_id=case.id,
             classes=self.classes,
             prediction=prediction,
             attribution=attribution,
+            economy=str(self.economy),
             settings={**self.settings(), "expansion": attribution.expansion},
             passes=model.passes,
             seconds=time.perf_counter() - start,
@@ -127,14 +142,33 @@ class ExplanationModule(lightning.LightningModule):
             raise RuntimeError("explanations need gradients: use Trainer(inference_mode=False) (conf/trainer does)")
 
     def predict_step(self, batch: Case | Failure, batch_idx: int) -> Explanation | Failure:
-        """Explain one case; whatever goes wrong with it is handed on as a `Failure`, and the other cases go on."""
+        """Explain one case; whatever goes wrong with it is handed on as a `Failure`, and the other cases go on.
+
+        When memory runs out, the case is tried again with fewer classes at a time, then with fewer windows.
+        """
         if isinstance(batch, Failure):
             return batch
-        try:
-            return self.explain(batch)
-        except Exception as error:  # noqa: BLE001 - recorded with its traceback, and the exit code tells
-            message = str(error) if isinstance(error, CaseError) else f"case {batch.id}: {error}"
-            return Failure(batch.id, "explaining", message, traceback.format_exc())
+        failure = None
+        for economy in economies(len(self.classes), self.inference.batch):
+            if failure is not None:
+                torch.cuda.empty_cache()
+                log.warning("case %s: out of memory, tried again with %s", batch.id, economy)
+            self.economy = economy
+            try:
+                return self.explain(batch)
+            except Exception as error:  # noqa: BLE001 - recorded with its traceback, and the exit code tells
+                message = str(error) if isinstance(error, CaseError) else f"case {batch.id}: {error}"
+                failure = Failure(batch.id, "explaining", message, traceback.format_exc())
+                if not is_out_of_memory(error):
+                    break
+        if failure is None:
+            raise RuntimeError("there is always one way to try")
+        return failure
+
+
+def _chunks(classes: tuple[int, ...], size: int | None) -> list[tuple[int, ...]]:
+    size = size or len(classes)
+    return [classes[start : start + size] for start in range(0, len(classes), size)]
 
 
 def _synchronize(image: Tensor) -> None:

@@ -1,0 +1,79 @@
+"""A case that does not fit into memory is computed in smaller portions, with the same result."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from agg2exp.attribution import SmoothGrad
+from agg2exp.domain.case import Failure
+from agg2exp.domain.explanation import Explanation
+from agg2exp.inference import SlidingWindow
+from agg2exp.modules.explanation import ExplanationModule
+from agg2exp.modules.memory import Economy, economies, is_out_of_memory
+from agg2exp.scores import SumScore
+from tests.helpers.explanations import scheme, small_case
+from tests.helpers.networks import ToyNetwork
+
+
+class Scarce(ToyNetwork):
+    """Runs out of memory when more than `most` windows come at a time."""
+
+    most = 99
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[0] > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        return super().forward(x)
+
+
+class Module(ExplanationModule):
+    """Runs out of memory when more than `most_classes` classes are attributed at a time."""
+
+    most_classes = 99
+
+    def attribute(self, model, case, scores):
+        if len(scores.classes) > self.most_classes:
+            raise RuntimeError(
+                "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+            )
+        return super().attribute(model, case, scores)
+
+
+def explained(most_classes: int = 99, most: int = 99) -> Explanation | Failure:
+    module = Module(Scarce(), SmoothGrad(2), SumScore(), SlidingWindow((8, 8, 8), batch=3), scheme())
+    module.most_classes, module.network.most = most_classes, most
+    return module.predict_step(small_case("a"), 0)
+
+
+@pytest.mark.parametrize(
+    ("most_classes", "most", "economy"),
+    [(99, 99, ""), (3, 99, "1 classes at a time"), (99, 2, "1 classes at a time, 1 windows at a time")],
+)
+def test_smaller_portions_give_the_same_attribution(most_classes: int, most: int, economy: str) -> None:
+    whole, portions = explained(), explained(most_classes, most)
+    assert isinstance(whole, Explanation)
+    assert isinstance(portions, Explanation)
+    assert portions.economy == economy
+    for k in range(4):
+        assert torch.allclose(portions.attribution.dense(k), whole.attribution.dense(k), rtol=1e-4, atol=1e-6)
+    assert portions.settings == whole.settings
+
+
+def test_what_does_not_fit_at_all_is_a_failure() -> None:
+    failure = explained(most_classes=0)
+    assert isinstance(failure, Failure)
+    assert "can't allocate memory" in failure.error
+
+
+def test_what_is_tried_one_after_another() -> None:
+    assert economies(17, 2) == [Economy(), Economy(5), Economy(1), Economy(1, 1)]
+    assert economies(2, 1) == [Economy(), Economy(1)]
+    assert economies(1, 4) == [Economy(), Economy(None, 1)]
+    assert economies(1, 1) == [Economy()]
+
+
+def test_only_memory_counts_as_memory() -> None:
+    assert is_out_of_memory(MemoryError())
+    assert not is_out_of_memory(RuntimeError("shapes do not match"))
