@@ -80,6 +80,7 @@ def test_interruption_ends_in_order_and_says_how_to_go_on(
     dozen: list[str], unbroken: Finished, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     explain = ExplanationModule.explain
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell starts us with Ctrl-C ignored
     for number, wanted in ((signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGINT, 1)):
         before = signal.getsignal(number)
         with pytest.MonkeyPatch.context() as patch:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from agg2exp.modules.explanation import ExplanationModule
 from tests.helpers.runs import CASES, ONE_CASE, Finished, Tiny, run
 
 PICTURES = ["callbacks=explain", "callbacks.slices.first=1", "logger=wandb", "logger.wandb.group=tests"]
@@ -109,9 +110,9 @@ def test_jobs_of_a_multirun_are_runs_of_their_own(tiny: Tiny, tmp_path: Path):
         assert merged(records, "config")["score"]["_target_"] == f"agg2exp.scores.{score}"
 
 
-def test_failed_job_is_recorded_as_failed(tiny: Tiny, tmp_path: Path):
-    arguments = [*tiny.explain(*ONE_CASE), "logger=wandb", "data.split=nope"]
-    assert run("explain", arguments, tmp_path).code == 1
+def test_failed_job_is_recorded_as_failed(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ExplanationModule, "explain", lambda *_: 1 / 0)
+    assert run("explain", [*tiny.explain(*ONE_CASE), "logger=wandb"], tmp_path).code == 1
     assert [e["exit_code"] for e in of_type(recorded(tmp_path), "exit")] == [1]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lightning import LightningModule, Trainer
+from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 
 from agg2exp.domain.case import Case, Failure
@@ -71,22 +71,17 @@ class CaseWriter(BasePredictionWriter):
             self.failures.record(Failure(batch.id, self.stage, message, traceback.format_exc()))
 
 
-class FailureWriter(CaseWriter):
-    """Records the cases that could not be read or explained."""
+class FailureWriter(Callback):
+    """Records the cases that could not be read or explained.
 
-    def write_case(self, labels: LabelScheme, case: Case, explanation: Explanation) -> None:
-        """Nothing: this case went well."""
+    Args:
+        output: The run's folder.
+    """
 
-    def write_on_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        prediction: Explanation | Failure,
-        batch_indices: Sequence[int] | None,
-        batch: Case | Failure,
-        batch_idx: int,
-        dataloader_idx: int,
-    ) -> None:
+    def __init__(self, output: str | Path) -> None:
+        self.failures = FailureLog(Path(output))
+
+    def on_predict_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any) -> None:
         """Called by Lightning after every case."""
-        if isinstance(prediction, Failure):
-            self.failures.record(prediction)
+        if isinstance(outputs, Failure):
+            self.failures.record(outputs)

@@ -53,10 +53,10 @@ def test_failed_cases_are_left_to_the_failure_writer(tmp_path: Path):
     write(writer, failure, failure)
     assert not writer.done
     assert not FailureLog(tmp_path).read()
-    write(FailureWriter(tmp_path), failure, failure)
+    FailureWriter(tmp_path).on_predict_batch_end(None, MODULE, failure, failure, 0)
     assert FailureLog(tmp_path).read() == [failure]
     case = small_case()
-    write(FailureWriter(tmp_path), small_explanation(case), case)
+    FailureWriter(tmp_path).on_predict_batch_end(None, MODULE, small_explanation(case), case, 0)
     assert FailureLog(tmp_path).read() == [failure]
 
 

@@ -22,7 +22,7 @@ def output(tmp_path: Path) -> Path:
     case = small_case(labels=labels, annotated=(True,) * 4)
     writer = RoIImportanceWriter(tmp_path, by_distance=False)
     writer.write_case(scheme(), case, small_explanation(case, absent=(2,)))
-    writer.merge(["a"])
+    writer.finish([], scheme(), ["a"])
     return tmp_path
 
 

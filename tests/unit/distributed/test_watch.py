@@ -27,7 +27,8 @@ time.sleep(60)
 
 # Rank 0: its child ends with a status while it waits, in Python (an interrupt gets through) or not.
 WAITING = """
-import subprocess, sys, time
+import signal, subprocess, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell starts us with Ctrl-C ignored
 from pathlib import Path
 from agg2exp.distributed import watch
 watch.GRACE = 2
