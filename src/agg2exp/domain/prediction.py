@@ -7,7 +7,6 @@ from typing import Self
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,7 +14,7 @@ class Prediction:
     """Per-voxel results of the stitched logits f(x) (L, D, H, W), kept without the logits themselves.
 
     Attributes:
-        labels: (D, H, W) int16, predicted label map ŷ = argmax_c f_c(x) (Eq. 1); -1 marks padding.
+        labels: (D, H, W) int16, predicted label map ŷ = argmax_c f_c(x) (Eq. 1).
         top_logit: (D, H, W), f_ŷ(x): the logit of the predicted class.
         top_probability: (D, H, W), softmax probability of the predicted class.
         runner_up: (D, H, W) int16, the class with the second-highest logit.
@@ -74,7 +73,3 @@ class Prediction:
     def voxels(self) -> Tensor:
         """Number of voxels of each class, (L,) int64."""
         return torch.bincount(self.labels.flatten().long() + 1, minlength=self.n_classes + 1)[1:]
-
-    def padded_labels(self, widths: tuple[int, ...]) -> Tensor:
-        """Label map padded with -1 (widths as in `torch.nn.functional.pad`)."""
-        return pad(self.labels, widths, value=-1)
