@@ -78,7 +78,7 @@ def main() -> None:
     streams = RandomStreams(0, "case", "smoothgrad")
 
     def smooth() -> None:
-        method.attribute(model, image, scores, streams)
+        method.compute(model, image, scores, streams)
 
     before = model.passes
     smooth()

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, ClassVar, Self
 
-from torch import Tensor
+import torch
+from rich.progress import Progress
+from torch import Tensor, nn
 
+from agg2exp.baselines import Baseline
 from agg2exp.domain.attribution import Attribution
-from agg2exp.domain.class_scores import ClassScores
+from agg2exp.domain.case import Case
+from agg2exp.domain.class_scores import Scores
+from agg2exp.domain.errors import SettingError
 from agg2exp.domain.seeding import RandomStreams
-from agg2exp.inference import WindowedModel
+from agg2exp.inference import SlidingWindow, WindowedModel
+from agg2exp.scores import Score, SumScore
 
 
 class Attributor(ABC):
     """Attributes the scores of all explained classes to the voxels of one image.
 
-    A subclass gives `attribute`, and says in `evaluations` how often it evaluates the windows. It may use any of
-    `model.predict`, `model.scores` and `model.gradient`, which hide windows, blending and batching.
+    A subclass gives `compute`, and says in `evaluations` how often it evaluates the windows. It may use any of
+    `model.predict`, `model.scores`, `model.coalition_scores` and `model.gradient`, which hide windows, blending and
+    batching. A subclass that is a frozen dataclass has its settings as fields, which a call can replace.
     """
 
     name: ClassVar[str]
     uses_supervoxels: ClassVar[bool] = False
 
     @abstractmethod
-    def attribute(
-        self, model: WindowedModel, image: Tensor, scores: ClassScores, streams: RandomStreams
-    ) -> Attribution:
+    def compute(self, model: WindowedModel, image: Tensor, scores: Scores, streams: RandomStreams) -> Attribution:
         """Attribution of the K classes of `scores`.
 
         Args:
@@ -38,9 +45,91 @@ class Attributor(ABC):
 
     @abstractmethod
     def evaluations(self) -> int:
-        """How many perturbed images are evaluated for one case."""
+        """How many perturbed images are evaluated for one case, at most."""
+
+    def for_case(self, case: Case) -> Self:
+        """The method for one case; a method that needs more of the case than its image takes it here."""
+        return self
 
     def settings(self) -> dict[str, str]:
         """What the result depends on, as strings: the name and every public attribute."""
         values = {k: str(v) for k, v in vars(self).items() if not k.startswith("_")}
         return {"method": self.name, **values}
+
+    def attribute(
+        self,
+        model: nn.Module | WindowedModel,
+        inputs: Tensor,
+        target: int | Sequence[int] | None = None,
+        *,
+        baselines: Baseline | Tensor | float | None = None,
+        feature_mask: Tensor | None = None,
+        n_samples: int | None = None,
+        n_steps: int | None = None,
+        perturbations_per_eval: int | None = None,
+        score: Score | None = None,
+        seed: int = 0,
+        show_progress: bool = False,
+    ) -> Attribution:
+        """Explain one image in one call, in captum's words.
+
+        What is not given stays as the method was made.
+
+        Args:
+            model: The network through sliding windows, or a network (B, C, D, H, W) -> (B, L, D, H, W) whose window
+                is the whole image.
+            inputs: x, (C, D, H, W) or (1, C, D, H, W).
+            target: Label indices of the classes to explain (K); None for all L.
+            baselines: x′.
+            feature_mask: (D, H, W) supervoxel of every voxel.
+            n_samples: Noisy copies, or coalitions.
+            n_steps: Steps of the path from x′ to x.
+            perturbations_per_eval: Windows evaluated at a time.
+            score: 𝒜; the sum over the predicted mask by default.
+            seed: Seed of every random number.
+            show_progress: Show a bar.
+
+        Returns:
+            One attribution per class, in the order of `target`.
+
+        Raises:
+            SettingError: The method has no such setting, or a value is not allowed.
+        """
+        image = inputs[0] if inputs.ndim == 5 and len(inputs) == 1 else inputs
+        if image.ndim != 4:
+            raise SettingError("inputs", f"shape {tuple(inputs.shape)}", "an image (C, D, H, W) or (1, C, D, H, W)")
+        given = {
+            "baselines": baselines,
+            "feature_mask": feature_mask,
+            "n_samples": n_samples,
+            "n_steps": n_steps,
+        }
+        method = self.having(**{name: value for name, value in given.items() if value is not None})
+        network, settings = (
+            (model.network, model.settings)
+            if isinstance(model, WindowedModel)
+            else (model, SlidingWindow((image.shape[1], image.shape[2], image.shape[3])))
+        )
+        if perturbations_per_eval is not None:
+            settings = replace(settings, batch=perturbations_per_eval)
+        with Progress(disable=not show_progress) as progress:
+            bar = progress.add_task(self.name)
+            windowed = WindowedModel(network, settings, lambda n: progress.advance(bar, n))
+            progress.update(bar, total=len(windowed.plan(image).windows) * (1 + method.evaluations()))
+            prediction = windowed.predict(image)
+            classes = range(prediction.n_classes) if target is None else [target] if isinstance(target, int) else target
+            scores = (score or SumScore())(prediction, tuple(classes))
+            with torch.enable_grad():
+                return method.compute(windowed, image, scores, RandomStreams(seed, "", self.name))
+
+    def having(self, **settings: Any) -> Self:
+        """The same method with other settings.
+
+        Raises:
+            SettingError: The method has no such setting, or a value is not allowed.
+        """
+        known: list[str] = [f.name for f in fields(self)] if is_dataclass(self) else []
+        for name, value in settings.items():
+            if name not in known:
+                raise SettingError(name, value, f"a setting of {self.name}, which has: {', '.join(known) or 'none'}")
+        return replace(self, **settings) if settings and is_dataclass(self) else self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -9,18 +10,19 @@ from torch import Tensor
 
 from agg2exp.attribution.base import Attributor
 from agg2exp.domain.attribution import DenseAttribution
-from agg2exp.domain.class_scores import ClassScores
+from agg2exp.domain.class_scores import Scores
 from agg2exp.domain.errors import check_range
 from agg2exp.domain.seeding import RandomStreams
 from agg2exp.inference import WindowedModel
 
 
+@dataclass(frozen=True)
 class SmoothGrad(Attributor):
     """e_c = (1/n) Σ_{i=1..n} ∇f̂_c(x + ε_i), ε_i ~ N(0, σ²), σ = noise_level · (max x - min x) (Eq. 4; Smilkov 2017).
 
     On a constant image σ = 0, and the result is the vanilla gradient.
 
-    Args:
+    Attributes:
         n_samples: n.
         noise_level: σ relative to the range of x.
 
@@ -30,21 +32,20 @@ class SmoothGrad(Attributor):
 
     name: ClassVar[str] = "smoothgrad"
 
-    def __init__(self, n_samples: int = 20, noise_level: float = 0.1) -> None:
-        check_range("n_samples", n_samples, 1, integer=True)
-        check_range("noise_level", noise_level, 0)
-        self.n_samples = n_samples
-        self.noise_level = noise_level
+    n_samples: int = 20
+    noise_level: float = 0.1
 
-    def attribute(
-        self, model: WindowedModel, image: Tensor, scores: ClassScores, streams: RandomStreams
-    ) -> DenseAttribution:
+    def __post_init__(self) -> None:
+        check_range("n_samples", self.n_samples, 1, integer=True)
+        check_range("noise_level", self.noise_level, 0)
+
+    def compute(self, model: WindowedModel, image: Tensor, scores: Scores, streams: RandomStreams) -> DenseAttribution:
         """(K, C, D, H, W): n forwards per window and n backwards per (window, class).
 
         Samples of the same window share a batch, so that a volume of one window fills it too.
         """
         sigma = self.noise_level * (image.max() - image.min())
-        total = torch.zeros(len(scores.classes), *image.shape, dtype=image.dtype, device=image.device)
+        total = model.zeros(image, scores)
         for start in range(0, self.n_samples, model.settings.batch):
             samples = range(start, min(start + model.settings.batch, self.n_samples))
             noisy = torch.stack([image + sigma * streams.normal_like(image, "noise", i) for i in samples])  # x + ε_i

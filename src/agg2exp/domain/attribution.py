@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -16,9 +16,15 @@ CHUNK = 1 << 15  # voxels at a time: (2 K + R) x CHUNK floats stay in the proces
 
 
 class Attribution(ABC):
-    """e_c for K classes over C channels and (D, H, W) voxels, however it is stored."""
+    """e_c for K classes over C channels and (D, H, W) voxels, however it is stored.
+
+    Attributes:
+        expansion: How values become voxels.
+        notes: By name, one number per class (K,) float64 that says how far the attribution can be trusted.
+    """
 
     expansion: str = "voxel"
+    notes: Mapping[str, Tensor]
 
     @property
     @abstractmethod
@@ -30,8 +36,8 @@ class Attribution(ABC):
         """The same attribution on `device`."""
 
     @abstractmethod
-    def joined(self, others: Sequence[Attribution]) -> Attribution:
-        """One attribution of all classes, from others of the same kind and case for further classes."""
+    def joined(self, others: Iterable[Attribution], n_classes: int) -> Attribution:
+        """One attribution of all `n_classes`, from others of the same kind and case for further classes."""
 
     @abstractmethod
     def dense(self, k: int) -> Tensor:
@@ -60,6 +66,7 @@ class DenseAttribution(Attribution):
     """
 
     values: Tensor
+    notes: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def n_classes(self) -> int:
@@ -68,13 +75,20 @@ class DenseAttribution(Attribution):
 
     def to(self, device: torch.device | str) -> DenseAttribution:
         """The same attribution on `device`."""
-        return DenseAttribution(self.values.to(device))
+        return replace(self, values=self.values.to(device))
 
-    def joined(self, others: Sequence[Attribution]) -> DenseAttribution:
-        """One attribution of all classes."""
-        return DenseAttribution(
-            torch.cat([self.values, *(o.values for o in others if isinstance(o, DenseAttribution))])
-        )
+    def joined(self, others: Iterable[Attribution], n_classes: int) -> DenseAttribution:
+        """One attribution of all classes; of `others`, only one at a time is held beside the whole."""
+        values = self.values.new_empty(n_classes, *self.values.shape[1:])
+        end = self.n_classes
+        values[:end] = self.values
+        notes = [self.notes]
+        for other in others:
+            for k in range(other.n_classes):
+                values[end + k] = other.dense(k)
+            end += other.n_classes
+            notes.append(other.notes)
+        return DenseAttribution(values, _joined_notes(notes))
 
     def dense(self, k: int) -> Tensor:
         """e of the k-th explained class, (C, D, H, W)."""
@@ -110,11 +124,14 @@ class SupervoxelAttribution(Attribution):
         partition: (D, H, W) int64, supervoxel ids 0..S-1 without gaps.
         values: (K, S) φ, one per class and supervoxel.
         expansion: "density": e(i) = φ_s / |v_s|, so that Σ_i e(i) = Σ_s φ_s; "value": e(i) = φ_s.
+        standard_errors: (K, S) float64 of φ where the method estimates it, NaN where it cannot; else None.
     """
 
     partition: Tensor
     values: Tensor
     expansion: str = "density"
+    standard_errors: Tensor | None = None
+    notes: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_choice("expansion", self.expansion, ("density", "value"))
@@ -133,12 +150,19 @@ class SupervoxelAttribution(Attribution):
 
     def to(self, device: torch.device | str) -> SupervoxelAttribution:
         """The same attribution on `device`."""
-        return SupervoxelAttribution(self.partition.to(device), self.values.to(device), self.expansion)
+        errors = None if self.standard_errors is None else self.standard_errors.to(device)
+        return replace(self, partition=self.partition.to(device), values=self.values.to(device), standard_errors=errors)
 
-    def joined(self, others: Sequence[Attribution]) -> SupervoxelAttribution:
+    def joined(self, others: Iterable[Attribution], n_classes: int) -> SupervoxelAttribution:
         """One attribution of all classes; the partition is the same for all."""
-        values = [o.values for o in others if isinstance(o, SupervoxelAttribution)]
-        return SupervoxelAttribution(self.partition, torch.cat([self.values, *values]), self.expansion)
+        parts = [self, *(other for other in others if isinstance(other, SupervoxelAttribution))]
+        errors = [part.standard_errors for part in parts if part.standard_errors is not None]
+        return replace(
+            self,
+            values=torch.cat([part.values for part in parts]),
+            standard_errors=torch.cat(errors) if errors else None,
+            notes=_joined_notes([part.notes for part in parts]),
+        )
 
     def dense(self, k: int) -> Tensor:
         """e of the k-th explained class, (1, D, H, W)."""
@@ -160,3 +184,7 @@ class SupervoxelAttribution(Attribution):
         """Σ_{i in voxels} e_k(i), (K,) float64."""
         counts = torch.bincount(self.partition.flatten()[voxels], minlength=self.values.shape[1])
         return self._per_voxel().double() @ counts.double()
+
+
+def _joined_notes(notes: list[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.cat([note[name] for note in notes]) for name in notes[0]}

@@ -1,10 +1,14 @@
-"""The K scalars that are explained, as constants of one case."""
+"""The K scalars that are explained, as constants of one case or taken anew at every perturbed image."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
+
+from agg2exp.domain.prediction import Prediction
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,3 +29,40 @@ class ClassScores:
     labels: Tensor
     weights: Tensor
     runner_up: Tensor | None = None
+
+    def is_of(self, prediction: Prediction) -> bool:
+        """Whether masks and runner-up are those of the prediction itself, so that `value_at` holds."""
+        return self.labels is prediction.labels and (self.runner_up is None or self.runner_up is prediction.runner_up)
+
+    def value_at(self, prediction: Prediction) -> Tensor:
+        """f̂_c at the image that the prediction was made from, (K,) float64; see `is_of`."""
+        value = prediction.top_logit
+        if self.runner_up is not None:
+            value = value - prediction.runner_up_logit
+        summands = (value * self.weights).double().flatten()
+        total = torch.bincount(self.labels.flatten().long(), summands, minlength=prediction.n_classes)
+        return total[list(self.classes)]
+
+
+@dataclass(frozen=True, eq=False)
+class RecomputedScores:
+    """Mask policy `recomputed`: masks and weights from the prediction at each perturbed image (Eq. 2 read literally).
+
+    Still nothing differentiates through the argmax.
+
+    Attributes:
+        classes: Label indices of the explained classes (K).
+        labels: (D, H, W) int16, ŷ at the unperturbed image; semantic supervoxels come from it.
+        rule: Makes the constants from a prediction.
+    """
+
+    classes: tuple[int, ...]
+    labels: Tensor
+    rule: Callable[[Prediction], ClassScores]
+
+    def at(self, prediction: Prediction) -> ClassScores:
+        """The constants at the image that the prediction was made from."""
+        return replace(self.rule(prediction), classes=self.classes)
+
+
+Scores = ClassScores | RecomputedScores

@@ -18,10 +18,12 @@ class PassCounts:
     Attributes:
         forwards: Windows evaluated.
         backwards: (Window, class) pairs differentiated with respect to the input.
+        reused: Window evaluations that an equal coalition pattern made needless (KernelSHAP).
     """
 
     forwards: int
     backwards: int
+    reused: int = 0
 
 
 @dataclass(frozen=True, eq=False)

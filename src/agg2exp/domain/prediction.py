@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -18,6 +19,7 @@ class Prediction:
         top_logit: (D, H, W), f_ŷ(x): the logit of the predicted class.
         top_probability: (D, H, W), softmax probability of the predicted class.
         runner_up: (D, H, W) int16, the class with the second-highest logit.
+        runner_up_logit: (D, H, W), the logit of that class.
         n_classes: L.
     """
 
@@ -25,6 +27,7 @@ class Prediction:
     top_logit: Tensor
     top_probability: Tensor
     runner_up: Tensor
+    runner_up_logit: Tensor
     n_classes: int
 
     @classmethod
@@ -36,6 +39,7 @@ class Prediction:
             top_logit=top[0],
             top_probability=(top[0] - logits.logsumexp(dim=0)).exp(),
             runner_up=index[1].to(torch.int16),
+            runner_up_logit=top[1],
             n_classes=logits.shape[0],
         )
 
@@ -47,26 +51,25 @@ class Prediction:
             top_logit=torch.cat([s.top_logit for s in slabs]),
             top_probability=torch.cat([s.top_probability for s in slabs]),
             runner_up=torch.cat([s.runner_up for s in slabs]),
+            runner_up_logit=torch.cat([s.runner_up_logit for s in slabs]),
             n_classes=slabs[0].n_classes,
         )
 
     def to(self, device: torch.device | str) -> Prediction:
         """The same prediction on `device`."""
-        return Prediction(
-            self.labels.to(device),
-            self.top_logit.to(device),
-            self.top_probability.to(device),
-            self.runner_up.to(device),
-            self.n_classes,
-        )
+        return self._mapped(lambda volume: volume.to(device))
 
     def crop(self, where: tuple[slice, ...]) -> Prediction:
         """The part inside three slices."""
+        return self._mapped(lambda volume: volume[where])
+
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> Prediction:
         return Prediction(
-            self.labels[where],
-            self.top_logit[where],
-            self.top_probability[where],
-            self.runner_up[where],
+            change(self.labels),
+            change(self.top_logit),
+            change(self.top_probability),
+            change(self.runner_up),
+            change(self.runner_up_logit),
             self.n_classes,
         )
 

@@ -25,6 +25,8 @@ class SlidingWindow:
         blending: "constant" (all voxels of a window count alike) or "gaussian" (its centre counts more).
         batch: Windows evaluated at a time. On CPUs 2 takes about two thirds of the time of 1.
         pad_value: What a volume smaller than the window is padded with (0 is air in a scaled CT).
+        precision: "float32" (as the weights are), or "bfloat16" or "float16": the network runs under autocast; scores
+            and attributions are added up as before.
     """
 
     window: tuple[int, int, int]
@@ -32,6 +34,7 @@ class SlidingWindow:
     blending: str = "constant"
     batch: int = 2
     pad_value: float = 0.0
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         if not isinstance(self.window, Sequence) or len(self.window) != 3:
@@ -42,6 +45,7 @@ class SlidingWindow:
         check_range("overlap", self.overlap, 0, 1, below=True)
         check_choice("blending", self.blending, ("constant", "gaussian"))
         check_range("batch", self.batch, 1, integer=True)
+        check_choice("precision", self.precision, ("float32", "bfloat16", "float16"))
 
     def describe(self) -> dict[str, str]:
         """Settings that a result depends on, as strings."""
@@ -51,7 +55,13 @@ class SlidingWindow:
             "blending": self.blending,
             "window_batch": str(self.batch),
             "pad_value": str(self.pad_value),
+            "precision": self.precision,
         }
+
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """The context in which the network runs."""
+        half = self.precision != "float32"
+        return torch.autocast(device.type, dtype=getattr(torch, self.precision) if half else None, enabled=half)
 
 
 class WindowPlan:

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from agg2exp.domain.class_scores import ClassScores
+from agg2exp.domain.class_scores import ClassScores, RecomputedScores, Scores
 from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.prediction import Prediction
 from agg2exp.inference.frozen import frozen
 from agg2exp.inference.sliding_window import SlidingWindow, WindowPlan
 from agg2exp.inference.stitching import SlabStitcher
+from agg2exp.inference.targets import Target, targets
 
 
 class NonFiniteLogitsError(RuntimeError):
     """The network returned NaN or infinity."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Target:
-    """Constants of the scores inside one window: class map (d, h, w), b_w ⊙ g, runner-up, classes with weight."""
-
-    labels: Tensor
-    weights: Tensor
-    runner_up: Tensor | None
-    classes: tuple[int, ...]
 
 
 class WindowedModel:
@@ -40,31 +31,41 @@ class WindowedModel:
     only one window batch's graph is alive at a time. Equals automatic differentiation through
     `monai.inferers.sliding_window_inference` up to rounding.
 
+    Scores with recomputed masks take a prediction of the whole volume at each image first, and the masks from it.
+
     Args:
         network: (B, C, d, h, w) -> (B, L, d, h, w) logits, L >= 2, samples independent of each other.
         settings: Windows.
-        on_forward: Called with the number of windows after each forward (progress bars).
+        on_windows: Called with the number of windows that are done, evaluated or found needless (progress bars).
+        accumulators: Where gradients of whole volumes are added up; the image's device by default.
 
     Attributes:
         forwards: Windows evaluated so far.
         backwards: (Window, class) pairs differentiated so far.
+        reused: Window evaluations that an equal coalition pattern made needless so far.
     """
 
     def __init__(
-        self, network: nn.Module, settings: SlidingWindow, on_forward: Callable[[int], None] | None = None
+        self,
+        network: nn.Module,
+        settings: SlidingWindow,
+        on_windows: Callable[[int], None] | None = None,
+        accumulators: torch.device | None = None,
     ) -> None:
         self.network = network
         self.settings = settings
-        self.on_forward = on_forward
+        self.on_windows = on_windows
+        self.accumulators = accumulators
         self.forwards = 0
         self.backwards = 0
+        self.reused = 0
         self._plan: WindowPlan | None = None
-        self._last: tuple[ClassScores, dict[int, _Target]] | None = None
+        self._last: tuple[ClassScores, dict[int, Target]] | None = None
 
     @property
     def passes(self) -> PassCounts:
         """Network passes so far."""
-        return PassCounts(self.forwards, self.backwards)
+        return PassCounts(self.forwards, self.backwards, self.reused)
 
     def plan(self, image: Tensor) -> WindowPlan:
         """Windows over an image (…, D, H, W); the last plan is kept."""
@@ -72,6 +73,11 @@ class WindowedModel:
         if self._plan is None or self._plan.shape != shape:
             self._plan = WindowPlan(self.settings, shape, image.dtype, image.device)
         return self._plan
+
+    def zeros(self, image: Tensor, scores: Scores) -> Tensor:
+        """Room for one value per class and voxel of an image (C, D, H, W): (K, C, D, H, W)."""
+        device = self.accumulators or image.device
+        return torch.zeros(len(scores.classes), *image.shape, dtype=image.dtype, device=device)
 
     def predict(self, image: Tensor) -> Prediction:
         """Predicted labels ŷ of an image (C, D, H, W), n_windows forwards (Eq. 1).
@@ -95,66 +101,125 @@ class WindowedModel:
                     stitcher.add(w, window_logits)
         return stitcher.finish()
 
-    def scores(self, images: Tensor, scores: ClassScores) -> Tensor:
+    def scores(self, images: Tensor, scores: Scores) -> Tensor:
         """f̂_c of B images (B, C, D, H, W) for all classes from one pass, (B, K) float64."""
-        plan = self.plan(images)
-        targets = self._targets(plan, scores)
+        if isinstance(scores, RecomputedScores):
+            return torch.stack([self._recomputed(image, scores) for image in images])
+        plan, at = self.plan(images), self._targets(images, scores)
         padded = self._pad(plan, images)
-        width = max(*scores.classes, int(scores.labels.max())) + 2
-        total = torch.zeros(images.shape[0], width, dtype=torch.float64, device=images.device)
+        total = torch.zeros(images.shape[0], _width(scores), dtype=torch.float64, device=images.device)
+        self._done((len(plan.windows) - len(at)) * images.shape[0])
         with frozen(self.network), torch.no_grad():
-            for batch in _batches(_pairs(targets, images.shape[0]), self.settings.batch):
+            for batch in _batches(_pairs(at, images.shape[0]), self.settings.batch):
                 logits = self._forward(self._cut(plan, padded, batch))
                 for (w, b), window_logits in zip(batch, logits, strict=True):
-                    target = targets[w]
-                    index = target.labels.long().unsqueeze(0)
-                    value = window_logits.gather(0, index.clamp(min=0))
-                    if target.runner_up is not None:
-                        value = value - window_logits.gather(0, target.runner_up.long().unsqueeze(0))
-                    summands = (value[0] * target.weights).double().flatten()
-                    total[b] += torch.bincount(index.flatten() + 1, summands, minlength=width)
+                    total[b] += at[w].score(window_logits, total.shape[1])
         return total[:, [c + 1 for c in scores.classes]]
 
-    def gradient(self, images: Tensor, scores: ClassScores, out: Tensor | None = None) -> Tensor:
+    def coalition_scores(
+        self, image: Tensor, baseline: Tensor, partition: Tensor, members: Tensor, scores: Scores
+    ) -> Tensor:
+        """v_c(z) = f̂_c(x ⊙ z + x′ ⊙ (1 - z)) of N coalitions for all classes (Eq. 6), (N, K) float64.
+
+        Coalitions that are equal inside a window share its evaluation. Padding belongs to no supervoxel.
+
+        Args:
+            image: x, (C, D, H, W).
+            baseline: x′, (C, D, H, W).
+            partition: (D, H, W) int64 supervoxel ids 0..S-1.
+            members: z, (N, S) bool.
+            scores: f̂_c.
+        """
+        if isinstance(scores, RecomputedScores):
+            return torch.stack([self._recomputed(torch.where(z[partition], image, baseline), scores) for z in members])
+        plan, at = self.plan(image), self._targets(image, scores)
+        ids = pad(partition, plan.padding, value=-1)
+        x, other = self._pad(plan, image), self._pad(plan, baseline)
+        total = torch.zeros(len(members), _width(scores), dtype=torch.float64, device=image.device)
+        self._done((len(plan.windows) - len(at)) * len(members))
+        with frozen(self.network), torch.no_grad():
+            for w, target in at.items():
+                window = (slice(None), *plan.windows[w])
+                players, local = torch.unique(ids[plan.windows[w]], return_inverse=True)
+                present = members[:, players.clamp(min=0)] | (players < 0)
+                patterns, of = torch.unique(present, dim=0, return_inverse=True)
+                values = torch.empty(len(patterns), total.shape[1], dtype=torch.float64, device=image.device)
+                for start in range(0, len(patterns), self.settings.batch):
+                    z = patterns[start : start + self.settings.batch][:, local].unsqueeze(1)
+                    logits = self._forward(torch.where(z, x[window], other[window]))
+                    for n, window_logits in enumerate(logits, start):
+                        values[n] = target.score(window_logits, total.shape[1])
+                total += values[of]
+                self.reused += len(members) - len(patterns)
+                self._done(len(members) - len(patterns))
+        return total[:, [c + 1 for c in scores.classes]]
+
+    def gradient(self, images: Tensor, scores: Scores, out: Tensor | None = None) -> Tensor:
         """Σ_b ∇f̂_c(x_b) of B images (B, C, D, H, W) for all classes, (K, C, D, H, W), added to `out` if given."""
-        plan = self.plan(images)
-        targets = self._targets(plan, scores)
+        if isinstance(scores, RecomputedScores):
+            total = self.zeros(images[0], scores) if out is None else out
+            for image in images:
+                self.gradient(image.unsqueeze(0), scores.at(self.predict(image)), total)
+            return total
+        plan, at = self.plan(images), self._targets(images, scores)
         padded = self._pad(plan, images)
         direct = out is not None and not any(plan.padding)
-        shape = (len(scores.classes), images.shape[1], *plan.padded_shape)
-        total = out if out is not None and direct else torch.zeros(shape, dtype=images.dtype, device=images.device)
+        total = out if out is not None and direct else self.zeros(padded[0], scores)
+        self._done((len(plan.windows) - len(at)) * images.shape[0])
         with frozen(self.network), torch.enable_grad():
-            for batch in _batches(_pairs(targets, images.shape[0]), self.settings.batch):
+            for batch in _batches(_pairs(at, images.shape[0]), self.settings.batch):
                 x = self._cut(plan, padded, batch).requires_grad_()
                 logits = self._forward(x)
-                present = [k for k, c in enumerate(scores.classes) if any(c in targets[w].classes for w, _ in batch)]
+                present = [k for k, c in enumerate(scores.classes) if any(c in at[w].classes for w, _ in batch)]
                 cotangent = torch.zeros_like(logits)
                 for k in present:
                     c = scores.classes[k]
                     for n, (w, _) in enumerate(batch):
-                        _fill(cotangent[n], targets[w], c)
-                    (grads,) = torch.autograd.grad(logits, x, cotangent, retain_graph=k != present[-1])
+                        at[w].fill(cotangent[n], c)
+                    scale = self._scale(cotangent)
+                    weighted = cotangent if scale == 1 else cotangent * scale
+                    (grads,) = torch.autograd.grad(logits, x, weighted, retain_graph=k != present[-1])
                     self.backwards += len(batch)
                     for grad, (w, _) in zip(grads, batch, strict=True):
-                        total[(k, slice(None), *plan.windows[w])] += grad
+                        total[(k, slice(None), *plan.windows[w])] += (grad if scale == 1 else grad / scale).to(
+                            total.device
+                        )
                     cotangent.zero_() if scores.runner_up is not None else cotangent[:, c].zero_()
         if out is not None and direct:
             return out
         result = total[(slice(None), slice(None), *plan.interior)]
         return result if out is None else out.add_(result)
 
+    def _recomputed(self, image: Tensor, scores: RecomputedScores) -> Tensor:
+        """f̂_c with masks from the prediction at this image, (K,) float64; one pass unless the masks are others."""
+        prediction = self.predict(image)
+        fixed = scores.at(prediction)
+        return fixed.value_at(prediction) if fixed.is_of(prediction) else self.scores(image.unsqueeze(0), fixed)[0]
+
     def _forward(self, x: Tensor) -> Tensor:
         """One window batch through the network, counted and checked."""
-        logits: Tensor = self.network(x)
+        with self.settings.autocast(x.device):
+            logits: Tensor = self.network(x)
         if logits.ndim != 5 or logits.shape[0] != x.shape[0] or logits.shape[2:] != x.shape[2:] or logits.shape[1] < 2:
             raise ValueError(
                 f"the network must map a window batch {tuple(x.shape)} to logits (B, L, D, H, W) of the same size "
                 f"with L >= 2 label channels (background first); it returned {tuple(logits.shape)}"
             )
         self.forwards += x.shape[0]
-        if self.on_forward is not None:
-            self.on_forward(x.shape[0])
-        return logits
+        self._done(x.shape[0])
+        return logits.to(x.dtype)
+
+    def _done(self, windows: int) -> None:
+        """Report windows as done."""
+        if self.on_windows is not None and windows:
+            self.on_windows(windows)
+
+    def _scale(self, cotangent: Tensor) -> float:
+        """A power of two that keeps small cotangents from vanishing in half precision; else 1."""
+        if self.settings.precision != "float16":
+            return 1.0
+        largest = float(cotangent.abs().amax())
+        return 2.0 ** -math.frexp(largest)[1] if largest > 0 else 1.0
 
     def _pad(self, plan: WindowPlan, images: Tensor) -> Tensor:
         return pad(images, plan.padding, value=self.settings.pad_value)
@@ -163,36 +228,21 @@ class WindowedModel:
     def _cut(plan: WindowPlan, padded: Tensor, batch: Sequence[tuple[int, int]]) -> Tensor:
         return torch.stack([padded[(b, slice(None), *plan.windows[w])] for w, b in batch])
 
-    def _targets(self, plan: WindowPlan, scores: ClassScores) -> dict[int, _Target]:
-        """Constants of the windows that an explained class touches; those of the last scores are kept."""
-        if self._last is not None and self._last[0] is scores:
-            return self._last[1]
-        labels = pad(scores.labels, plan.padding, value=-1)
-        weights = pad(scores.weights, plan.padding)
-        runner_up = None if scores.runner_up is None else pad(scores.runner_up, plan.padding)
-        wanted = set(scores.classes)
-        targets = {}
-        for w, window in enumerate(plan.windows):
-            inside, share = labels[window], weights[window] * plan.blend(w)
-            counts = torch.bincount((inside[share != 0].long() + 1).flatten()).tolist()
-            classes = tuple(c for c in range(len(counts) - 1) if counts[c + 1] and c in wanted)
-            if classes:
-                targets[w] = _Target(inside, share, None if runner_up is None else runner_up[window], classes)
-        self._last = (scores, targets)
-        return targets
+    def _targets(self, image: Tensor, scores: ClassScores) -> dict[int, Target]:
+        """Of the windows that an explained class touches; those of the last scores are kept."""
+        if self._last is None or self._last[0] is not scores:
+            self._last = (scores, targets(self.plan(image), scores))
+        return self._last[1]
 
 
-def _fill(cotangent: Tensor, target: _Target, c: int) -> None:
-    """Write b_w ⊙ weights_c[w] into a zero cotangent (L, d, h, w)."""
-    weight = torch.where(target.labels == c, target.weights, 0)
-    cotangent[c] = weight
-    if target.runner_up is not None:
-        cotangent.scatter_add_(0, target.runner_up.long().unsqueeze(0), -weight.unsqueeze(0))
+def _width(scores: ClassScores) -> int:
+    """Bins for the labels from -1 on."""
+    return max(*scores.classes, int(scores.labels.max())) + 2
 
 
-def _pairs(targets: dict[int, _Target], n_images: int) -> list[tuple[int, int]]:
+def _pairs(at: dict[int, Target], n_images: int) -> list[tuple[int, int]]:
     """(Window, image) pairs; windows with the same classes side by side, so that a batch wastes no backward."""
-    order = sorted(targets, key=lambda w: (targets[w].classes, w))
+    order = sorted(at, key=lambda w: (at[w].classes, w))
     return [(w, b) for w in order for b in range(n_images)]
 
 

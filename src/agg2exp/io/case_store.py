@@ -82,7 +82,7 @@ class CaseStore:
             "status": importance.status,
             "classes": result.classes,
             "settings": dict(result.settings),
-            "passes": [result.passes.forwards, result.passes.backwards],
+            "passes": [result.passes.forwards, result.passes.backwards, result.passes.reused],
             "seconds": result.seconds,
             "economy": result.economy,
         }

@@ -52,6 +52,7 @@ def case_tables(results: Sequence[CaseResult]) -> dict[str, pd.DataFrame]:
                     "seconds": r.seconds,
                     "window_forwards": r.passes.forwards,
                     "window_backwards": r.passes.backwards,
+                    "windows_reused": r.passes.reused,
                     "economy": r.economy,
                 }
                 for r in ordered

@@ -15,15 +15,15 @@ from torch import Tensor, nn
 from agg2exp.attribution import Attributor
 from agg2exp.domain.attribution import Attribution
 from agg2exp.domain.case import Case, Failure
-from agg2exp.domain.class_scores import ClassScores
-from agg2exp.domain.errors import CaseError, check_range
+from agg2exp.domain.class_scores import ClassScores, RecomputedScores, Scores
+from agg2exp.domain.errors import CaseError, check_choice, check_range
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.prediction import Prediction
 from agg2exp.domain.roles import CaseProgress, Silent
 from agg2exp.domain.seeding import RandomStreams
 from agg2exp.inference import SlidingWindow, WindowedModel
-from agg2exp.modules.memory import Economy, economies, is_out_of_memory
+from agg2exp.modules.memory import Economy, economies, is_out_of_memory, room_for_classes
 from agg2exp.scores import Score
 
 log = logging.getLogger(__name__)
@@ -42,11 +42,15 @@ class ExplanationModule(lightning.LightningModule):
         inference: Windows.
         labels: The model's label scheme.
         classes: Names of the classes to explain, or "all".
+        mask_policy: "fixed": masks and weights of a score come from the unperturbed image; "recomputed": from each
+            perturbed one.
+        class_chunk: Classes attributed at a time; by default as many as the free memory holds.
+        compile_network: Compile the network with `torch.compile`.
         seed: Seed of every random number.
         provenance: What the network and its images were made from (weights, preprocessing), kept with the results.
 
     Raises:
-        SettingError: A class is not in the label scheme, or the seed is no whole number.
+        SettingError: A class is not in the label scheme, or another value is not allowed.
     """
 
     def __init__(
@@ -57,21 +61,32 @@ class ExplanationModule(lightning.LightningModule):
         inference: SlidingWindow,
         labels: LabelScheme,
         classes: Sequence[str] | str = "all",
+        mask_policy: str = "fixed",
+        class_chunk: int | None = None,
+        compile_network: bool = False,
         seed: int = 0,
         provenance: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
         check_range("seed", seed, integer=True)
+        check_choice("mask_policy", mask_policy, ("fixed", "recomputed"))
+        if class_chunk is not None:
+            check_range("class_chunk", class_chunk, 1, integer=True)
         self.network = network
         self.attribution = attribution
         self.score = score
         self.inference = inference
         self.labels = labels
         self.classes = labels.indices(classes)
+        self.mask_policy = mask_policy
+        self.class_chunk = class_chunk
+        self.compile_network = compile_network
         self.seed = seed
         self.provenance = dict(provenance or {})
         self.progress: CaseProgress = Silent()
         self.economy = Economy()
+        if compile_network:
+            self.network.compile()
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, L, d, h, w) of a window batch (B, C, d, h, w)."""
@@ -82,18 +97,21 @@ class ExplanationModule(lightning.LightningModule):
         """The scalars f̂_c that are explained, from the prediction at the unperturbed image."""
         return self.score(prediction, self.classes)
 
-    def attribute(self, model: WindowedModel, case: Case, scores: ClassScores) -> Attribution:
+    def attribute(self, model: WindowedModel, case: Case, scores: Scores) -> Attribution:
         """Voxel attribution of the K classes of `scores` for one case."""
         streams = RandomStreams(self.seed, case.id, self.attribution.name)
-        return self.attribution.attribute(model, case.image, scores, streams)
+        return self.attribution.for_case(case).compute(model, case.image, scores, streams)
 
     def explain(self, case: Case) -> Explanation:
         """Prediction and attribution of one case; also works without a Trainer."""
         _synchronize(case.image)
         start = time.perf_counter()
         inference = replace(self.inference, batch=self.economy.batch or self.inference.batch)
-        model = WindowedModel(self, inference, on_forward=self.progress.advance)
-        chunks = _chunks(self.classes, self.economy.classes)
+        place, room = room_for_classes(
+            len(self.classes), case.image.numel() * case.image.element_size(), case.image.device
+        )
+        model = WindowedModel(self, inference, on_windows=self.progress.advance, accumulators=place)
+        chunks = _chunks(self.classes, self.economy.classes or self.class_chunk or room)
         windows = len(model.plan(case.image).windows)
         self.progress.begin(case.id, windows * (1 + len(chunks) * self.attribution.evaluations()))
         prediction = model.predict(case.image)
@@ -102,14 +120,16 @@ class ExplanationModule(lightning.LightningModule):
                 f"the network gives {prediction.n_classes} label channels, but the label scheme "
                 f"{self.labels.name!r} has {len(self.labels)} classes. Set model.labels to what it was trained with."
             )
-        scores = self.class_scores(prediction)
+        scores: Scores = self.class_scores(prediction)
+        if self.mask_policy == "recomputed":
+            scores = RecomputedScores(self.classes, prediction.labels, self.class_scores)
         with torch.enable_grad():
-            if len(chunks) == 1:
-                attribution = self.attribute(model, case, scores)
-            else:  # only to save memory: so the parts are put together where there is more of it
-                prediction = prediction.to("cpu")
-                parts = [self.attribute(model, case, replace(scores, classes=chunk)).to("cpu") for chunk in chunks]
-                attribution = parts[0].joined(parts[1:])
+            attribution = self.attribute(model, case, replace(scores, classes=chunks[0]))
+            if len(chunks) > 1:  # to save memory, so the parts are put together where there is more of it
+                rest = (self.attribute(model, case, replace(scores, classes=chunk)).to("cpu") for chunk in chunks[1:])
+                attribution = attribution.to("cpu").joined(rest, len(self.classes))
+        if len(chunks) > 1 or place != case.image.device:
+            prediction, attribution = prediction.to("cpu"), attribution.to("cpu")
         _synchronize(case.image)
         return Explanation(
             case_id=case.id,
@@ -128,7 +148,8 @@ class ExplanationModule(lightning.LightningModule):
             "module": f"{type(self).__module__}.{type(self).__qualname__}",
             **self.attribution.settings(),
             "score": self.score.name,
-            "mask_policy": "fixed",
+            "mask_policy": self.mask_policy,
+            "compiled": str(self.compile_network),
             **self.inference.describe(),
             "classes": ",".join(self.labels.classes[c] for c in self.classes),
             "labels": self.labels.name,

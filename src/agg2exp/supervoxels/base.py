@@ -8,11 +8,18 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from agg2exp.domain.case import Case
+
 
 class Supervoxels(ABC):
-    """Divides a volume into groups of voxels that are perturbed together."""
+    """Divides a volume into groups of voxels that are perturbed together.
+
+    Subclasses are frozen dataclasses, so that their `repr` says all that a result depends on.
+    """
 
     name: ClassVar[str]
+    paper_samples: ClassVar[int] = 1000
+    """Coalitions that the paper evaluates on such supervoxels (Appendix B)."""
 
     @abstractmethod
     def __call__(self, image: Tensor, labels: Tensor) -> Tensor:
@@ -22,6 +29,10 @@ class Supervoxels(ABC):
             image: x, (C, D, H, W).
             labels: ŷ, (D, H, W).
         """
+
+    def for_case(self, case: Case) -> Supervoxels:
+        """The scheme for one case; a scheme that needs more of the case than image and labels takes it here."""
+        return self
 
 
 def without_gaps(ids: Tensor) -> Tensor:

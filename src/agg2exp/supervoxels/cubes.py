@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -13,10 +14,11 @@ from agg2exp.domain.errors import SettingError, check_range
 from agg2exp.supervoxels.base import Supervoxels
 
 
+@dataclass(frozen=True)
 class Cubes(Supervoxels):
     """A grid of a x b x c boxes that differ by at most one voxel along each axis.
 
-    Args:
+    Attributes:
         n_components: At most so many boxes; a, b, c bring their edges nearest to that of a cube of p / n_components
             voxels (least squares of the logarithms).
         edge: Or the edge length in voxels; each axis is divided evenly into parts of about that length.
@@ -27,14 +29,15 @@ class Cubes(Supervoxels):
 
     name: ClassVar[str] = "cubes"
 
-    def __init__(self, n_components: int | None = 512, edge: int | None = None) -> None:
-        if (n_components is None) == (edge is None):
-            raise SettingError("edge", edge, "either edge or n_components, the other null")
-        for name, value in (("n_components", n_components), ("edge", edge)):
+    n_components: int | None = 512
+    edge: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.n_components is None) == (self.edge is None):
+            raise SettingError("edge", self.edge, "either edge or n_components, the other null")
+        for name, value in (("n_components", self.n_components), ("edge", self.edge)):
             if value is not None:
                 check_range(name, value, 1, integer=True)
-        self.n_components = n_components
-        self.edge = edge
 
     def __call__(self, image: Tensor, labels: Tensor) -> Tensor:
         """(D, H, W) int64; ids run along the last axis first."""

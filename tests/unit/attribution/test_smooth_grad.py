@@ -25,15 +25,15 @@ def model_of(batch: int = 2) -> WindowedModel:
 def test_one_sample_without_noise_is_the_gradient() -> None:
     model = model_of()
     scores = SumScore()(model.predict(IMAGE), (0, 1, 2, 3))
-    smooth = SmoothGrad(n_samples=1, noise_level=0).attribute(model, IMAGE, scores, STREAMS)
-    assert torch.equal(smooth.values, VanillaGradient().attribute(model, IMAGE, scores, STREAMS).values)
+    smooth = SmoothGrad(n_samples=1, noise_level=0).compute(model, IMAGE, scores, STREAMS)
+    assert torch.equal(smooth.values, VanillaGradient().compute(model, IMAGE, scores, STREAMS).values)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3])
 def test_mean_of_gradients_at_the_noisy_images(batch: int) -> None:
     model = model_of(batch)
     scores = SumScore()(model.predict(IMAGE), (0, 1, 2, 3))
-    smooth = SmoothGrad(n_samples=5, noise_level=0.2).attribute(model, IMAGE, scores, STREAMS)
+    smooth = SmoothGrad(n_samples=5, noise_level=0.2).compute(model, IMAGE, scores, STREAMS)
     sigma = 0.2 * (IMAGE.max() - IMAGE.min())
     slow = torch.zeros(4, *IMAGE.shape)
     for i in range(5):
@@ -46,7 +46,7 @@ def test_agrees_with_captum_given_the_same_noise(monkeypatch: pytest.MonkeyPatch
     image = torch.rand(1, 8, 8, 8, generator=torch.Generator().manual_seed(1))
     model = model_of()
     prediction = model.predict(image)
-    smooth = SmoothGrad(n_samples=4, noise_level=0.1).attribute(
+    smooth = SmoothGrad(n_samples=4, noise_level=0.1).compute(
         model, image, SumScore()(prediction, (0, 1, 2, 3)), STREAMS
     )
     sigma = float(0.1 * (image.max() - image.min()))
@@ -66,14 +66,14 @@ def test_agrees_with_captum_given_the_same_noise(monkeypatch: pytest.MonkeyPatch
 def test_a_linear_network_is_not_changed_by_noise() -> None:
     model = WindowedModel(LinearNetwork([1.0, -2.0], [0.0, 1.0]), SlidingWindow((8, 8, 8)))
     scores = SumScore()(model.predict(IMAGE), (0, 1))
-    smooth = SmoothGrad(n_samples=3, noise_level=0.5).attribute(model, IMAGE, scores, STREAMS)
+    smooth = SmoothGrad(n_samples=3, noise_level=0.5).compute(model, IMAGE, scores, STREAMS)
     assert torch.allclose(smooth.values, model.gradient(IMAGE[None], scores), rtol=1e-5, atol=1e-6)
 
 
 def test_a_constant_image_gives_the_vanilla_gradient() -> None:
     model, image = model_of(), torch.full((1, 8, 8, 8), 0.5)
     scores = SumScore()(model.predict(image), (0, 1, 2, 3))
-    smooth = SmoothGrad(n_samples=2).attribute(model, image, scores, STREAMS)
+    smooth = SmoothGrad(n_samples=2).compute(model, image, scores, STREAMS)
     assert torch.allclose(smooth.values, model.gradient(image[None], scores), rtol=1e-5, atol=1e-6)
 
 
@@ -81,11 +81,11 @@ def test_noise_depends_on_seed_case_and_nothing_else() -> None:
     model = model_of()
     scores = SumScore()(model.predict(IMAGE), (0, 2))
     method = SmoothGrad(n_samples=2)
-    first = method.attribute(model, IMAGE, scores, RandomStreams(0, "a", "smoothgrad")).values
+    first = method.compute(model, IMAGE, scores, RandomStreams(0, "a", "smoothgrad")).values
     torch.rand(17)
-    assert torch.equal(first, method.attribute(model, IMAGE, scores, RandomStreams(0, "a", "smoothgrad")).values)
+    assert torch.equal(first, method.compute(model, IMAGE, scores, RandomStreams(0, "a", "smoothgrad")).values)
     for other in (RandomStreams(1, "a", "smoothgrad"), RandomStreams(0, "b", "smoothgrad")):
-        assert not torch.equal(first, method.attribute(model, IMAGE, scores, other).values)
+        assert not torch.equal(first, method.compute(model, IMAGE, scores, other).values)
 
 
 def test_passes_are_those_needed() -> None:
@@ -93,7 +93,7 @@ def test_passes_are_those_needed() -> None:
     scores = SumScore()(model.predict(image), (0, 1, 2, 3))
     present = len(scores.labels.unique())
     before = model.passes
-    SmoothGrad(n_samples=4).attribute(model, image, scores, STREAMS)
+    SmoothGrad(n_samples=4).compute(model, image, scores, STREAMS)
     assert model.forwards - before.forwards == 4
     assert model.backwards - before.backwards == 4 * present
 

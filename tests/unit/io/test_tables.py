@@ -50,7 +50,14 @@ def test_segmentation_says_why_a_class_was_not_explained():
 def test_times_lie_apart_so_that_the_others_are_the_same_everywhere():
     tables = case_tables([result("s1")])
     assert tables["timings"].to_dict("records") == [
-        {"case": "s1", "seconds": 1.25, "window_forwards": 8, "window_backwards": 16, "economy": ""}
+        {
+            "case": "s1",
+            "seconds": 1.25,
+            "window_forwards": 8,
+            "window_backwards": 16,
+            "windows_reused": 0,
+            "economy": "",
+        }
     ]
     assert not any("seconds" in tables[name].columns for name in ("roi_importance", "segmentation"))
 
