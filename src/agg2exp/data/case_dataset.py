@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from agg2exp.data.body import body_mask
 from agg2exp.data.preprocessing import Preprocessing
 from agg2exp.data.records import CaseRecord, Layout
-from agg2exp.data.totalsegmentator import read_mask
+from agg2exp.data.totalsegmentator import read_label_map, read_mask
 from agg2exp.domain.case import Case, Failure
 from agg2exp.domain.errors import CaseError
 from agg2exp.io.nifti import UnreadableVolumeError, read_volume
@@ -54,21 +54,23 @@ class CaseDataset(Dataset[Case | Failure]):
             raise CaseError(record.id, f"{record.image} has {bad} voxels that are NaN or infinite. Repair the scan.")
         image, grid = self.preprocessing.image(hu, native)
 
-        label_map = self.layout.label_map(record, native)
+        labels = self.layout.labels(record, native)
         supplied = {n: read_mask(record.id, p, native) for n, p in record.extra.items() if p.is_file()}
         volumes = [v.astype(np.uint8) for v in supplied.values()]
-        if label_map is not None:
-            volumes.append(label_map)
+        if labels is not None:
+            volumes.append(labels)
         resampled = self.preprocessing.masks(np.stack(volumes), native) if volumes else torch.empty(0)
         masks = {name: mask.bool() for name, mask in zip(supplied, resampled, strict=False)}
+        label_map = None if record.label_map is None else read_label_map(record.id, record.label_map, native)
         return Case(
             id=record.id,
             image=image,
             grid=grid,
             native=native,
-            labels=None if label_map is None else resampled[-1].to(torch.int16),
-            annotated=() if label_map is None else self.layout.annotated(record),
+            labels=None if labels is None else resampled[-1].to(torch.int16),
+            annotated=() if labels is None else self.layout.annotated(record),
             extra={name: masks.get(name) for name in record.extra},
+            label_map=None if label_map is None else self.preprocessing.masks(label_map[None], native)[0].long(),
             body=torch.from_numpy(body_mask(self.preprocessing.to_hu(image[0]))),
             metadata=dict(record.metadata),
             fingerprint=self.layout.fingerprint(record),

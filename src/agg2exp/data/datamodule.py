@@ -139,6 +139,15 @@ class CaseDataModule(lightning.LightningDataModule):
         """Ids of the cases that `predict_dataloader` hands out, over all ranks."""
         return [record.id for record in self._pending()]
 
+    def costs(self) -> dict[str, float]:
+        """Voxels after resampling of each pending case, by case id; 0 where the header is unreadable."""
+        return {record.id: self._cost(record) for record in self._pending()}
+
+    def read(self, case_id: str) -> Case | Failure:
+        """One expected case."""
+        (record,) = (record for record in self._chosen() if record.id == case_id)
+        return CaseDataset(self.layout, [record], self.preprocessing)[0]
+
     def predict_dataloader(self) -> DataLoader[Case | Failure]:
         """The cases that this rank explains, in the data set's order.
 

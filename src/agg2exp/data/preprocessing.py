@@ -57,16 +57,20 @@ class Preprocessing:
         _, d, h, w = result.shape
         return result.as_tensor().contiguous(), Grid((d, h, w), np.asarray(result.affine, dtype=np.float64))
 
-    def masks(self, masks: NDArray[np.uint8], native: Grid) -> Tensor:
-        """Label maps or masks (M, D, H, W) on the scan's grid -> (M, D', H', W') uint8, nearest voxel."""
+    def masks(self, masks: NDArray[np.integer], native: Grid) -> Tensor:
+        """Label maps or masks (M, D, H, W) on the scan's grid -> (M, D', H', W') of their dtype, nearest voxel.
+
+        Exact for labels up to ±2^24, beyond which float32, in which MONAI resamples, leaves whole numbers out.
+        """
+        volumes = torch.from_numpy(masks)
         steps = Compose(
             [
                 Orientation(axcodes="RAS", labels=None),
                 Spacing(pixdim=self.spacing, mode="nearest", padding_mode="border", dtype=np.float32),
             ]
         )
-        result = steps(MetaTensor(torch.from_numpy(masks), affine=torch.from_numpy(native.affine)))
-        resampled: Tensor = result.as_tensor().to(torch.uint8).contiguous()
+        result = steps(MetaTensor(volumes, affine=torch.from_numpy(native.affine)))
+        resampled: Tensor = result.as_tensor().to(volumes.dtype).contiguous()
         return resampled
 
     def to_hu(self, image: Tensor) -> NDArray[np.float32]:

@@ -23,6 +23,7 @@ class CaseRecord:
         image: The scan.
         split: Which part of the data set it belongs to.
         extra: Extra RoI masks by name; the file may be missing (mask not supplied).
+        label_map: A partition for supervoxels; None if none is wanted.
         metadata: The other columns of the data set's table.
     """
 
@@ -30,6 +31,7 @@ class CaseRecord:
     image: Path
     split: str
     extra: Mapping[str, Path] = field(default_factory=dict)
+    label_map: Path | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -51,5 +53,5 @@ class Layout(Protocol):
     def fingerprint(self, record: CaseRecord) -> str:
         """Changes when a file of the case changes; cheap, and the same wherever the data set is copied to."""
 
-    def label_map(self, record: CaseRecord, native: Grid) -> NDArray[np.uint8] | None:
-        """The merged label map (D, H, W) on the scan's own grid; None if nothing is annotated."""
+    def labels(self, record: CaseRecord, native: Grid) -> NDArray[np.uint8] | None:
+        """The annotated label map, merged, (D, H, W) on the scan's own grid; None if nothing is annotated."""

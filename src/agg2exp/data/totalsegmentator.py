@@ -7,6 +7,7 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from agg2exp.io.nifti import UnreadableVolumeError, read_volume, write_volume
 log = logging.getLogger(__name__)
 
 FINGERPRINT_BYTES = 1 << 16
+LARGEST_LABEL = 1 << 24  # what resampling keeps exactly
 
 
 class TotalSegmentatorLayout:
@@ -35,6 +37,7 @@ class TotalSegmentatorLayout:
         scheme: The model's label scheme.
         cache: Folder for merged label maps.
         extra_masks: Further RoI masks: name -> path pattern with `{case}`, relative to `root` or absolute.
+        label_map: Path pattern of a partition for supervoxels, the same way; without `{case}` one file for all cases.
 
     Raises:
         SettingError: `root` has no `meta.csv`, or a pattern does not mention the case.
@@ -46,11 +49,13 @@ class TotalSegmentatorLayout:
         scheme: LabelScheme,
         cache: str | Path,
         extra_masks: Mapping[str, str] | None = None,
+        label_map: str | None = None,
     ) -> None:
         self.root = Path(root).expanduser()
         self.scheme = scheme
         self.cache = Path(cache).expanduser()
         self.extra_masks = dict(extra_masks or {})
+        self.label_map = label_map
         for name, pattern in self.extra_masks.items():
             if "{case}" not in pattern:
                 raise SettingError(f"extra_masks.{name}", pattern, "a path that contains {case}")
@@ -78,6 +83,7 @@ class TotalSegmentatorLayout:
             image=self.root / case / "ct.nii.gz",
             split=row["split"],
             extra={name: self.root / pattern.format(case=case) for name, pattern in self.extra_masks.items()},
+            label_map=None if self.label_map is None else self.root / self.label_map.replace("{case}", case),
             metadata={k: v for k, v in row.items() if k not in ("image_id", "split") and v != ""},
         )
 
@@ -97,8 +103,8 @@ class TotalSegmentatorLayout:
         classes = [all(self._mask(record, s).is_file() for s in files) for files in self.scheme.files[1:]]
         return (all(classes), *classes)
 
-    def label_map(self, record: CaseRecord, native: Grid) -> NDArray[np.uint8] | None:
-        """The merged label map (D, H, W); where structures overlap, the later class of the scheme wins.
+    def labels(self, record: CaseRecord, native: Grid) -> NDArray[np.uint8] | None:
+        """The annotated label map, merged, (D, H, W); where structures overlap, the later class of the scheme wins.
 
         Raises:
             CaseError: A mask cannot be read or does not lie on the scan's grid.
@@ -127,18 +133,22 @@ class TotalSegmentatorLayout:
         return merged
 
     def fingerprint(self, record: CaseRecord) -> str:
-        """From size, beginning and end of the scan, and the sizes of all masks; "" if there is no scan."""
+        """From size, beginning and end of the scan, the sizes of all masks, and the whole label map.
+
+        "" if the scan or the label map cannot be read, which ends in a failure later.
+        """
         try:
             size = record.image.stat().st_size
             with record.image.open("rb") as file:
                 ends = file.read(FINGERPRINT_BYTES)
                 file.seek(max(size - FINGERPRINT_BYTES, 0))
                 ends += file.read()
+            partition = b"" if record.label_map is None else _digest(record.label_map)
         except OSError:
             return ""
         masks = [self._mask(record, s) for names in self.scheme.files for s in names] + list(record.extra.values())
         sizes = [path.stat().st_size if path.is_file() else None for path in masks]
-        return hashlib.sha256(ends + repr((size, sizes)).encode()).hexdigest()[:16]
+        return hashlib.sha256(ends + repr((size, sizes)).encode() + partition).hexdigest()[:16]
 
     def _key(self, found: Mapping[str, Path]) -> str:
         """Changes with the label scheme and with any of the files."""
@@ -152,19 +162,47 @@ def read_mask(case_id: str, path: Path, native: Grid) -> NDArray[np.bool_]:
     Raises:
         CaseError: The file cannot be read, or its grid is not the scan's.
     """
+    return np.asarray(_on_grid(case_id, path, native) > 0)
+
+
+def read_label_map(case_id: str, path: Path, native: Grid) -> NDArray[np.int32]:
+    """A label map (D, H, W) on the scan's own grid, with the labels of the file.
+
+    Raises:
+        CaseError: The file cannot be read, its grid is not the scan's, or its labels are not whole or beyond ±2^24.
+    """
+    stored = _on_grid(case_id, path, native)
+    with np.errstate(invalid="ignore"):  # what does not fit, is not whole or not finite is found below
+        labels = stored.astype(np.int32)
+    if not np.array_equal(labels, stored) or labels.min() < -LARGEST_LABEL or labels.max() > LARGEST_LABEL:
+        raise CaseError(
+            case_id,
+            f"expected whole numbers from {-LARGEST_LABEL} to {LARGEST_LABEL} as labels in {path}, got others "
+            f"(from {stored.min()} to {stored.max()}). Resample it by nearest neighbour, or renumber it.",
+        )
+    return labels
+
+
+def _on_grid(case_id: str, path: Path, native: Grid) -> NDArray[Any]:
+    """Voxels of a file that lies on the scan's own grid."""
     try:
-        mask, grid = read_volume(path)
+        volume, grid = read_volume(path)
     except UnreadableVolumeError as error:
         raise CaseError(case_id, str(error)) from error
     if grid.shape != native.shape:
         raise CaseError(
             case_id,
-            f"expected the mask {path.name} on the scan's grid {native.shape}, got {grid.shape}. Resample it.",
+            f"expected {path.name} on the scan's grid {native.shape}, got {grid.shape}. Resample it.",
         )
     if not np.allclose(grid.affine, native.affine, atol=0.05 * min(native.spacing)):
         raise CaseError(
             case_id,
-            f"the mask {path.name} lies elsewhere in space than the scan (affine\n{grid.affine}\nagainst\n"
+            f"{path.name} lies elsewhere in space than the scan (affine\n{grid.affine}\nagainst\n"
             f"{native.affine}). Resample it to the scan's grid.",
         )
-    return mask > 0
+    return volume
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

@@ -20,7 +20,7 @@ class Attribution(ABC):
 
     Attributes:
         expansion: How values become voxels.
-        notes: By name, one number per class (K,) float64 that says how far the attribution can be trusted.
+        notes: By name, one number per class that says how far the attribution can be trusted, (K,) float64 on the CPU.
     """
 
     expansion: str = "voxel"
@@ -125,12 +125,14 @@ class SupervoxelAttribution(Attribution):
         values: (K, S) φ, one per class and supervoxel.
         expansion: "density": e(i) = φ_s / |v_s|, so that Σ_i e(i) = Σ_s φ_s; "value": e(i) = φ_s.
         standard_errors: (K, S) float64 of φ where the method estimates it, NaN where it cannot; else None.
+        players: Supervoxels that took part; the others have φ = 0 because they cannot matter. None for all.
     """
 
     partition: Tensor
     values: Tensor
     expansion: str = "density"
     standard_errors: Tensor | None = None
+    players: tuple[int, ...] | None = None
     notes: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -161,6 +163,7 @@ class SupervoxelAttribution(Attribution):
             self,
             values=torch.cat([part.values for part in parts]),
             standard_errors=torch.cat(errors) if errors else None,
+            players=tuple(sorted({player for part in parts for player in part.players or ()})) or None,
             notes=_joined_notes([part.notes for part in parts]),
         )
 

@@ -48,6 +48,7 @@ class Case:
         labels: (D, H, W) int16 annotated label map, or None.
         annotated: For each class, whether it was annotated at all (L); empty if `labels` is None.
         extra: Extra RoI masks, (D, H, W) bool each; None for a mask that was not supplied.
+        label_map: (D, H, W) int64 given partition such as an atlas, on the grid of `image`; None if none was asked for.
         body: (D, H, W) bool, the patient without the air around; None if unknown.
         metadata: Facts about the patient or scan; they stay on this machine.
         fingerprint: Changes when a file of the case changes.
@@ -60,6 +61,7 @@ class Case:
     labels: Tensor | None = None
     annotated: tuple[bool, ...] = ()
     extra: Mapping[str, Tensor | None] = field(default_factory=dict)
+    label_map: Tensor | None = None
     body: Tensor | None = None
     metadata: Mapping[str, str | float] = field(default_factory=dict)
     fingerprint: str = ""
@@ -71,6 +73,7 @@ class Case:
             image=self.image.to(device),
             labels=None if self.labels is None else self.labels.to(device),
             extra={k: None if v is None else v.to(device) for k, v in self.extra.items()},
+            label_map=None if self.label_map is None else self.label_map.to(device),
             body=None if self.body is None else self.body.to(device),
         )
 

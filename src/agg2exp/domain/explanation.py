@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
+from torch import Tensor
 
 from agg2exp.domain.attribution import Attribution
 from agg2exp.domain.prediction import Prediction
@@ -25,6 +26,10 @@ class PassCounts:
     backwards: int
     reused: int = 0
 
+    def __sub__(self, other: PassCounts) -> PassCounts:
+        """Passes since `other`."""
+        return PassCounts(self.forwards - other.forwards, self.backwards - other.backwards, self.reused - other.reused)
+
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
@@ -39,6 +44,8 @@ class Explanation:
         passes: Network passes it took.
         seconds: Wall time it took.
         economy: How memory was saved after it had run out, in words; the result may then differ in the last digits.
+        metrics: By name, evaluation metrics of the K attributions, (K,) float64 each.
+        efficiency: By name, what they cost, (K,) float64 each.
     """
 
     case_id: str
@@ -49,6 +56,8 @@ class Explanation:
     passes: PassCounts
     seconds: float
     economy: str = ""
+    metrics: Mapping[str, Tensor] = field(default_factory=dict)
+    efficiency: Mapping[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device | str) -> Explanation:
         """The same explanation with its tensors on `device`."""

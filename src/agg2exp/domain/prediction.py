@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+VOLUMES = ("labels", "top_logit", "top_probability", "runner_up", "runner_up_logit")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +57,16 @@ class Prediction:
             runner_up_logit=torch.cat([s.runner_up_logit for s in slabs]),
             n_classes=slabs[0].n_classes,
         )
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """The volumes by name."""
+        return {name: getattr(self, name).cpu().numpy() for name in VOLUMES}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], n_classes: int) -> Self:
+        """Back from `to_arrays`."""
+        volumes = {name: torch.from_numpy(arrays[name]) for name in VOLUMES}
+        return cls(**volumes, n_classes=n_classes)
 
     def to(self, device: torch.device | str) -> Prediction:
         """The same prediction on `device`."""

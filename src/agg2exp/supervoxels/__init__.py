@@ -2,6 +2,9 @@
 
 from agg2exp.supervoxels.base import Supervoxels
 from agg2exp.supervoxels.cubes import Cubes
+from agg2exp.supervoxels.given import Given
+from agg2exp.supervoxels.label_map import LabelMap
 from agg2exp.supervoxels.semantic import Semantic
+from agg2exp.supervoxels.slic import Slic
 
-__all__ = ["Cubes", "Semantic", "Supervoxels"]
+__all__ = ["Cubes", "Given", "LabelMap", "Semantic", "Slic", "Supervoxels"]

@@ -11,7 +11,7 @@ import torch
 from agg2exp.data.case_dataset import CaseDataset
 from agg2exp.data.preprocessing import Preprocessing
 from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
-from agg2exp.domain.case import Case, Failure
+from agg2exp.domain.case import Case, Failure, Grid
 from tests.helpers import cases
 
 EXTRA = {"nodule": "{case}/extra/nodule.nii.gz", "effusion": "{case}/extra/effusion.nii.gz"}
@@ -22,14 +22,14 @@ def root(tmp_path: Path) -> Path:
     return cases.write_data_set(tmp_path / "data", {"good": "test", "bad": "test"})
 
 
-def dataset(root: Path) -> CaseDataset:
-    layout = TotalSegmentatorLayout(root, cases.scheme(), root.parent / "cache", EXTRA)
+def dataset(root: Path, label_map: str | None = None) -> CaseDataset:
+    layout = TotalSegmentatorLayout(root, cases.scheme(), root.parent / "cache", EXTRA, label_map)
     return CaseDataset(layout, layout.records(), Preprocessing((4.0, 4.0, 4.0)))
 
 
-def failure(root: Path) -> str:
+def failure(root: Path, label_map: str | None = None) -> str:
     """The message for the bad case; the good one is read."""
-    good, bad = (dataset(root)[i] for i in range(2))
+    good, bad = (dataset(root, label_map)[i] for i in range(2))
     assert isinstance(good, Case)
     assert isinstance(bad, Failure)
     assert (bad.case_id, bad.stage) == ("bad", "reading")
@@ -69,6 +69,68 @@ def test_a_case_without_labels_has_none(root: Path):
     assert isinstance(case, Case)
     assert case.labels is None
     assert case.annotated == ()
+
+
+SCANS = {
+    "as the model": cases.scan_grid("RAS"),
+    "flipped": cases.scan_grid("LPS", centre=(70, -150, 540)),
+    "thick slices": cases.scan_grid("LPS", (2, 2, 7)),
+    "oblique": cases.scan_grid("PIR", (3, 4, 2), tilt=0.3, centre=(10, 20, -30)),
+}
+VALUES = np.array([-3, 0, 2035, 2**24 - 1])  # all that float32 can hold
+
+
+def atlas(grid: Grid, stored: type = np.int32) -> np.ndarray:
+    """A label map of 12 mm blocks in the world with values that fit into no byte."""
+    blocks = np.floor(cases.world(grid) / 12).astype(int).sum(axis=-1) % 4
+    return (VALUES if np.dtype(stored).itemsize >= 4 else np.array([-3, 0, 2035, 77]))[blocks].astype(stored)
+
+
+@pytest.mark.parametrize("stored", [np.int32, np.float64, np.int16])
+@pytest.mark.parametrize("native", SCANS.values(), ids=SCANS)
+def test_a_label_map_arrives_at_the_right_voxels(root: Path, native: Grid, stored: type):
+    cases.write_case(root, "good", native)
+    cases.write_nifti(root / "good/atlas.nii.gz", atlas(native, stored), native)
+    case = dataset(root, "{case}/atlas.nii.gz")[0]
+    assert isinstance(case, Case), case
+    assert case.label_map.dtype == torch.int64
+    assert case.label_map.shape == case.image.shape[1:]
+    # Slow: look up the native voxel whose centre is nearest; ties (exactly between two) are left out.
+    index = (cases.world(case.grid).reshape(-1, 3) - native.affine[:3, 3]) @ np.linalg.inv(native.affine[:3, :3]).T
+    clear = (np.abs(index - np.floor(index) - 0.5) > 0.01).all(axis=1)
+    nearest = np.clip(np.rint(index).astype(int), 0, np.array(native.shape) - 1)
+    expected = atlas(native, stored)[tuple(nearest.T)]
+    assert clear.sum() > 100
+    assert len(np.unique(expected)) == 4
+    np.testing.assert_array_equal(case.label_map.numpy().ravel()[clear], expected[clear])
+
+
+def test_one_file_for_all_cases_and_none_at_all(root: Path):
+    grid = cases.scan_grid()
+    cases.write_nifti(root.parent / "atlas.nii", atlas(grid), grid)
+    for case in dataset(root, str(root.parent / "atlas.nii")):
+        np.testing.assert_array_equal(case.label_map, atlas(grid))
+    assert all(case.label_map is None for case in dataset(root))
+
+
+def test_bad_label_maps(root: Path):
+    grid, pattern, bad = cases.scan_grid(), "{case}/atlas.nii.gz", root / "bad/atlas.nii.gz"
+    cases.write_nifti(root / "good/atlas.nii.gz", atlas(grid), grid)
+    message = failure(root, pattern)
+    assert all(word in message for word in (str(bad), "found none", "Fetch"))
+    cases.write_nifti(bad, np.zeros((3, 4, 5), np.int16), grid)
+    message = failure(root, pattern)
+    assert all(word in message for word in ("atlas.nii.gz", "(18, 15, 14)", "(3, 4, 5)", "Resample"))
+    cases.write_nifti(bad, atlas(grid), cases.scan_grid(centre=(0, 0, 4)))
+    assert "elsewhere in space" in failure(root, pattern)
+    for value in (0.5, np.nan, np.inf, 2**24 + 2, -1e12):
+        volume = atlas(grid).astype(np.float64)
+        volume[3, 2, 1] = value
+        cases.write_nifti(bad, volume, grid)
+        message = failure(root, pattern)
+        assert all(word in message for word in (str(bad), "whole numbers", "nearest"))
+    bad.write_bytes(bad.read_bytes()[:-40])
+    assert "damaged" in failure(root, pattern)
 
 
 def test_a_truncated_scan(root: Path):

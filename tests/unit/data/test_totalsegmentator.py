@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,7 @@ def test_extra_masks_need_a_case_and_a_name_of_their_own(tmp_path: Path, name: s
 
 def test_structures_are_merged_and_the_later_class_wins(layout: TotalSegmentatorLayout):
     record, grid = layout.records()[0], cases.scan_grid()
-    merged = layout.label_map(record, grid)
+    merged = layout.labels(record, grid)
     expected = cases.label_map(cases.world(grid))
     np.testing.assert_array_equal(merged, expected)
     overlap = cases.in_box(cases.world(grid), "heart") & cases.in_box(cases.world(grid), "lung_left")
@@ -96,7 +97,7 @@ def test_an_empty_mask_is_annotated_and_a_missing_file_is_not(layout: TotalSegme
     assert layout.annotated(record) == (True, True, True, True)
     cases.write_nifti(mask_path(root, "s1", "aorta"), np.zeros(grid.shape, np.uint8), grid)
     assert layout.annotated(record) == (True, True, True, True)
-    assert not (layout.label_map(record, grid) == 3).any()
+    assert not (layout.labels(record, grid) == 3).any()
     mask_path(root, "s1", "aorta").unlink()
     assert layout.annotated(record) == (False, True, True, False)  # background is what remains: unknown as well
 
@@ -107,22 +108,22 @@ def test_a_merged_class_with_a_gap_is_not_annotated_but_its_voxels_are_kept(layo
     assert layout.annotated(record) == (False, False, True, True)
     points = cases.world(grid)
     lung = cases.in_box(points, "lung_left") & ~cases.in_box(points, "heart")
-    np.testing.assert_array_equal(layout.label_map(record, grid) == 1, lung)
+    np.testing.assert_array_equal(layout.labels(record, grid) == 1, lung)
 
 
 def test_nothing_annotated_gives_no_label_map(layout: TotalSegmentatorLayout, root: Path):
     for structure in cases.BOXES:
         mask_path(root, "s1", structure).unlink()
-    assert layout.label_map(layout.records()[0], cases.scan_grid()) is None
+    assert layout.labels(layout.records()[0], cases.scan_grid()) is None
     assert layout.annotated(layout.records()[0]) == (False,) * 4
 
 
 def test_the_second_read_opens_only_the_cache(layout: TotalSegmentatorLayout, reads: list[str]):
     record, grid = layout.records()[0], cases.scan_grid()
-    first = layout.label_map(record, grid)
+    first = layout.labels(record, grid)
     assert sorted(reads) == sorted(f"{s}.nii.gz" for s in cases.BOXES)
     reads.clear()
-    np.testing.assert_array_equal(layout.label_map(record, grid), first)
+    np.testing.assert_array_equal(layout.labels(record, grid), first)
     assert reads == [cached(layout)[0].name]
 
 
@@ -130,17 +131,17 @@ def test_a_changed_mask_a_lost_mask_and_another_scheme_make_the_map_again(
     layout: TotalSegmentatorLayout, root: Path, reads: list[str]
 ):
     record, grid = layout.records()[0], cases.scan_grid()
-    before = layout.label_map(record, grid)
+    before = layout.labels(record, grid)
     cases.write_nifti(mask_path(root, "s1", "heart"), np.zeros(grid.shape, np.uint8), grid)
     os.utime(mask_path(root, "s1", "heart"), ns=(1, 1))
-    changed = layout.label_map(record, grid)
+    changed = layout.labels(record, grid)
     assert (before == 2).any()
     assert not (changed == 2).any()
     mask_path(root, "s1", "aorta").unlink()
-    assert not (layout.label_map(record, grid) == 3).any()
+    assert not (layout.labels(record, grid) == 3).any()
     turned = {n: cases.CLASSES[n] for n in ("background", "aorta", "heart", "lung")}
     other = TotalSegmentatorLayout(root, cases.scheme(turned), layout.cache)
-    np.testing.assert_array_equal(other.label_map(record, grid) == 3, np.isin(before, (1,)) | (changed == 1))
+    np.testing.assert_array_equal(other.labels(record, grid) == 3, np.isin(before, (1,)) | (changed == 1))
     assert len(cached(layout)) == 4
 
 
@@ -149,12 +150,12 @@ def test_a_damaged_cache_entry_is_made_again_with_a_warning(
     layout: TotalSegmentatorLayout, caplog: pytest.LogCaptureFixture, keep: int
 ):
     record, grid = layout.records()[0], cases.scan_grid()
-    first = layout.label_map(record, grid)
+    first = layout.labels(record, grid)
     (entry,) = cached(layout)
     whole = entry.read_bytes()
     entry.write_bytes(whole[:keep])
     with caplog.at_level(logging.WARNING):
-        np.testing.assert_array_equal(layout.label_map(record, grid), first)
+        np.testing.assert_array_equal(layout.labels(record, grid), first)
     assert "damaged" in caplog.text
     assert entry.name in caplog.text
     np.testing.assert_array_equal(read_volume(entry)[0], first)
@@ -167,7 +168,7 @@ def test_a_cache_that_cannot_be_written_is_a_warning(
     layout.cache = tmp_path / "file" / "cache"  # a folder cannot lie in a file
     grid = cases.scan_grid()
     with caplog.at_level(logging.WARNING):
-        merged = layout.label_map(layout.records()[0], grid)
+        merged = layout.labels(layout.records()[0], grid)
     np.testing.assert_array_equal(merged, cases.label_map(cases.world(grid)))
     assert "not kept" in caplog.text
 
@@ -176,17 +177,17 @@ def test_a_scheme_that_divides_the_same_files_otherwise_has_a_map_of_its_own(
     layout: TotalSegmentatorLayout, root: Path
 ):
     record, grid = layout.records()[0], cases.scan_grid()
-    layout.label_map(record, grid)
+    layout.labels(record, grid)
     lungs = {side: {"group": "other", "files": [side]} for side in ("lung_left", "lung_right")}
     divided = {"background": cases.CLASSES["background"], **lungs, **{n: cases.CLASSES[n] for n in ("heart", "aorta")}}
     other = TotalSegmentatorLayout(root, cases.scheme(divided), layout.cache)
-    np.testing.assert_array_equal(other.label_map(record, grid), cases.label_map(cases.world(grid), divided))
+    np.testing.assert_array_equal(other.labels(record, grid), cases.label_map(cases.world(grid), divided))
 
 
 def _fill(layout: TotalSegmentatorLayout, grid: Grid, start, results) -> None:
     record = layout.records()[0]
     start.wait(30)
-    merged = layout.label_map(record, grid)
+    merged = layout.labels(record, grid)
     results.put(int(merged.astype(np.int64).sum()))
 
 
@@ -235,3 +236,31 @@ def test_a_mask_on_another_grid_is_refused(tmp_path: Path):
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(CaseError, match=r"case s1: .*heart\.nii\.gz.*damaged"):
         read_mask("s1", path, grid)
+
+
+def test_the_label_map_s_path_may_name_the_case_or_be_one_for_all(root: Path, tmp_path: Path):
+    def paths(pattern: str | None) -> list[Path | None]:
+        layout = TotalSegmentatorLayout(root, cases.scheme(), tmp_path, label_map=pattern)
+        return [record.label_map for record in layout.records()]
+
+    assert paths("{case}/maps/{case}.nii") == [root / "s1/maps/s1.nii", root / "s2/maps/s2.nii"]
+    assert paths("atlas.nii") == [root / "atlas.nii"] * 2
+    assert paths("/atlases/{lung}.nii") == [Path("/atlases/{lung}.nii")] * 2
+    assert paths(None) == [None, None]
+
+
+@pytest.mark.parametrize("name", ["atlas.nii", "atlas.nii.gz"])
+def test_one_changed_voxel_of_the_label_map_changes_the_fingerprint(root: Path, tmp_path: Path, name: str):
+    grid, path = cases.scan_grid(), root / "s1" / name
+    volume = np.arange(np.prod(grid.shape), dtype=np.int32).reshape(grid.shape)
+    layout = TotalSegmentatorLayout(root, cases.scheme(), tmp_path, label_map=f"{{case}}/{name}")
+    record = layout.records()[0]
+    assert layout.fingerprint(record) == ""  # nothing to read, so that no finished case has it
+    cases.write_nifti(path, volume, grid)
+    before = layout.fingerprint(record)
+    assert before not in ("", layout.fingerprint(replace(record, label_map=None)))
+    os.utime(path, ns=(1, 1))
+    assert layout.fingerprint(record) == before
+    volume[9, 7, 7] += 1
+    cases.write_nifti(path, volume, grid)
+    assert layout.fingerprint(record) != before

@@ -5,13 +5,39 @@ from __future__ import annotations
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 
+from agg2exp.domain.case import Case, Grid
 from agg2exp.domain.errors import SettingError
-from agg2exp.supervoxels import Cubes, Semantic
+from agg2exp.supervoxels import Cubes, Given, LabelMap, Semantic, Slic, Supervoxels
 
 SHAPES = [(64, 64, 64), (60, 57, 61), (20, 33, 7), (3, 2, 50)]
+
+
+def case(shape: tuple[int, int, int], seed: int) -> tuple[Case, torch.Tensor]:
+    """A case with a label map of many values, and predicted labels."""
+    g = torch.Generator().manual_seed(seed)
+    grid = Grid(shape, np.eye(4))
+    label_map = torch.randint(-3, 3, shape, generator=g) * 1000
+    labels = torch.randint(0, 9, shape, generator=g).to(torch.int16)
+    return Case("a", torch.rand(2, *shape, generator=g), grid, grid, label_map=label_map), labels
+
+
+@pytest.mark.parametrize("shape", [(20, 19, 21), (16, 25, 7), (3, 2, 50), (1, 1, 1)])
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("scheme", [Cubes(64), Semantic(), Slic(20), Slic(1), LabelMap("atlas.nii.gz")], ids=str)
+def test_every_scheme_gives_each_voxel_one_of_the_ids_without_gaps(
+    scheme: Supervoxels, seed: int, shape: tuple[int, int, int]
+) -> None:
+    scan, labels = case(shape, seed)
+    for partition in (scheme.for_case(scan), Given(scheme.for_case(scan)(scan.image, labels) * 5 - 2)):
+        ids = partition(scan.image, labels)
+        assert ids.dtype == torch.int64
+        assert ids.shape == shape
+        assert torch.equal(ids.unique(), torch.arange(int(ids.max()) + 1))
+        assert torch.equal(partition(scan.image, labels), ids)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -1,0 +1,133 @@
+"""Supervoxels through the real command, by a method of one's own that takes any of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from agg2exp.io.case_store import CaseStore
+from tests.helpers import cases
+from tests.helpers.runs import run
+
+USER_CODE = Path(__file__).parent / "user_code"
+ATLAS = ["supervoxels=labelmap", "supervoxels.path='{case}/maps/atlas.nii.gz'"]
+VOLUMES = ["callbacks=explain", "callbacks.slices=null", "callbacks.pictures=null"]
+TILTED = cases.scan_grid("LPS", (3, 4, 5), tilt=0.2)
+
+
+@dataclass(frozen=True)
+class Project:
+    """Two cases, the first one on a tilted grid, a toy model, and an atlas of each case.
+
+    Attributes:
+        folder: Everything.
+    """
+
+    folder: Path
+
+    def explain(self, output: str, *overrides: str) -> int:
+        """Run the method; all that it computes lies under `output`."""
+        words = [
+            *("--config-dir", str(self.folder / "conf"), "model=toy", "data=totalsegmentator"),
+            *("attribution=supervoxel_occlusion", "logger=none", "trainer=cpu", "callbacks=tables"),
+            *(f"data.root={self.folder / 'data'}", f"paths.cache={self.folder / 'cache'}", "classes=[heart]"),
+        ]
+        return run("explain", [*words, *overrides], self.folder / output).code
+
+    def atlas(self, case: str) -> Path:
+        return self.folder / "data" / case / "maps/atlas.nii.gz"
+
+    def settings(self, output: str) -> dict[str, str]:
+        return dict(CaseStore(self.folder / output).read("s1").settings)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.syspath_prepend(str(USER_CODE))
+    cases.write_data_set(tmp_path / "data", {"s1": "test", "s2": "test"})
+    cases.write_case(tmp_path / "data", "s1", TILTED, noise=1)
+    folder = cases.write_toy_model(tmp_path / "conf")
+    method = folder / "attribution/supervoxel_occlusion.yaml"
+    method.parent.mkdir()
+    method.write_text((USER_CODE / "conf/attribution/supervoxel_occlusion.yaml").read_text())
+    made = Project(tmp_path)
+    for case, grid in (("s1", TILTED), ("s2", cases.scan_grid())):
+        cases.write_nifti(made.atlas(case), halves(grid), grid)
+    return made
+
+
+def halves(grid) -> np.ndarray:
+    """Left and right, above and below: four labels with gaps, one of them negative."""
+    points = cases.world(grid)
+    return np.array([-5, 0, 300, 12])[(points[..., 0] > 1) + 2 * (points[..., 2] > 2)].astype(np.int16)
+
+
+def test_an_atlas_divides_each_case_at_the_right_place(project: Project):
+    assert project.explain("run", *ATLAS, *VOLUMES) == 0
+    assert project.settings("run")["supervoxels"] == "LabelMap(path='{case}/maps/atlas.nii.gz')"
+    for case, grid in (("s1", TILTED), ("s2", cases.scan_grid())):
+        written = nib.load(project.folder / "run/volumes" / case / "supervoxels.nii.gz")
+        np.testing.assert_allclose(written.affine, grid.affine, atol=1e-4)
+        ids, atlas = np.asarray(written.dataobj), halves(grid)
+        points = cases.world(grid)
+        away = (np.abs(points[..., 0] - 1) > 6) & (np.abs(points[..., 2] - 2) > 6)  # a voxel of the model's grid
+        for number, label in enumerate([-5, 0, 12, 300], start=1):
+            assert (atlas == label)[away].any()
+            np.testing.assert_array_equal((ids == number)[away], (atlas == label)[away])
+
+
+def test_a_changed_atlas_is_not_mixed_with_earlier_results(project: Project, capsys: pytest.CaptureFixture[str]):
+    assert project.explain("run", *ATLAS, "data.limit=1") == 0
+    changed = halves(TILTED)
+    changed[0, 0, 0] += 1
+    cases.write_nifti(project.atlas("s1"), changed, TILTED)
+    capsys.readouterr()
+    assert project.explain("run", *ATLAS, "data.limit=1") == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "case s1: files of the case: then " in said
+    assert "Traceback" not in said
+
+
+def test_a_missing_atlas_is_the_failure_of_its_case_alone(project: Project):
+    project.atlas("s1").unlink()
+    assert project.explain("run", *ATLAS) == 1
+    failures = pd.read_csv(project.folder / "run/failures.csv", index_col="case_id")
+    assert list(failures.index) == ["s1"]
+    assert failures.loc["s1", "stage"] == "reading"
+    assert f"expected a NIfTI file at {project.atlas('s1')}" in failures.loc["s1", "error"]
+    assert CaseStore(project.folder / "run").finished() == ["s2"]
+
+
+def test_data_that_leave_the_label_map_out_are_told(project: Project):
+    assert project.explain("run", *ATLAS, "data.layout.label_map=null", "data.limit=1") == 1
+    failures = pd.read_csv(project.folder / "run/failures.csv", index_col="case_id")
+    assert "expected the label map s1/maps/atlas.nii.gz" in failures.loc["s1", "error"]
+    assert "data.layout.label_map" in failures.loc["s1", "error"]
+
+
+def test_a_path_that_is_none(project: Project, capsys: pytest.CaptureFixture[str]):
+    assert project.explain("run", "supervoxels=labelmap", "supervoxels.path=null") == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "supervoxels.path: expected the path of a label map" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("scheme", "said"),
+    [
+        (["slic", "supervoxels.n_components=12"], "Slic(n_components=12, compactness=0.2)"),
+        (["cubes", "supervoxels.n_components=8"], "Cubes(n_components=8, edge=None)"),
+        (["semantic"], "Semantic()"),
+    ],
+)
+def test_schemes_that_need_no_file(project: Project, scheme: list[str], said: str):
+    project.atlas("s1").unlink()  # nobody asks for it
+    assert project.explain("run", f"supervoxels={scheme[0]}", *scheme[1:], *VOLUMES, "data.limit=1") == 0
+    assert project.settings("run")["supervoxels"] == said
+    volume = np.asarray(nib.load(project.folder / "run/volumes/s1/supervoxels.nii.gz").dataobj)
+    assert len(np.unique(volume)) > 2
