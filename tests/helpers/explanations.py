@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from agg2exp.callbacks.finisher import Explained
 from agg2exp.domain.attribution import DenseAttribution
 from agg2exp.domain.case import Case, Grid
 from agg2exp.domain.explanation import Explanation, PassCounts
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.prediction import Prediction
+from agg2exp.metrics.base import EvaluationMetric
 
 SHAPE = (9, 8, 7)
 SPACING = 2.0
@@ -69,3 +73,8 @@ def small_explanation(
         passes=PassCounts(2, 8),
         seconds=0.5,
     )
+
+
+def explained(**metrics: EvaluationMetric) -> Explained:
+    """What callbacks know of the module at the end of a run."""
+    return cast(Explained, SimpleNamespace(labels=scheme(), metrics=metrics))

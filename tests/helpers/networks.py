@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -32,3 +34,78 @@ class LinearNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.slopes.view(1, -1, 1, 1, 1) + self.offsets.view(1, -1, 1, 1, 1)
+
+
+class IntensityNetwork(nn.Module):
+    """Class c where the first channel is near c / (L - 2), with a little of everything around; the last class nowhere.
+
+    On an image that is bright at one end, every class has its own place, and few windows see all of them.
+    """
+
+    def __init__(self, channels: int = 1, classes: int = 5, seed: int = 0) -> None:
+        super().__init__()
+        self.around = ToyNetwork(channels, classes, seed)
+        self.centres = nn.Parameter(torch.arange(classes) / (classes - 2))
+        self.offsets = nn.Parameter(torch.tensor([0.0] * (classes - 1) + [-1e3]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        near = -40 * (x[:, :1] - self.centres.view(1, -1, 1, 1, 1)) ** 2
+        return near + 0.1 * self.around(x) + self.offsets.view(1, -1, 1, 1, 1)
+
+
+class SteadyNetwork(nn.Module):
+    """Another network that predicts the same labels (d, h, w) whatever the image."""
+
+    def __init__(self, network: nn.Module, labels: Tensor, classes: int) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("offsets", 100.0 * nn.functional.one_hot(labels.long(), classes).movedim(-1, 0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x) + self.offsets
+
+
+class BrokenError(Exception):
+    """A watched network was told to fail."""
+
+
+class WatchedNetwork(nn.Module):
+    """Counts what another network does, and fails when told to.
+
+    Attributes:
+        forwards: Windows evaluated so far.
+        backwards: Windows differentiated so far, one for each window and backward pass.
+        calls: Forward passes so far, each of a batch.
+        fail_at: Number of the forward pass that fails, counted from 1; None for none.
+        fail_backward: Whether backward passes fail.
+    """
+
+    def __init__(self, network: nn.Module, fail_at: int | None = None, fail_backward: bool = False) -> None:
+        super().__init__()
+        self.network = network
+        self.fail_at = fail_at
+        self.fail_backward = fail_backward
+        self.forwards = self.backwards = self.calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        if self.calls == self.fail_at:
+            raise BrokenError
+        self.forwards += x.shape[0]
+        return _Watch.apply(self.network(x), self)
+
+
+class _Watch(torch.autograd.Function):
+    """The identity, which tells when it is differentiated."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, watched: WatchedNetwork) -> Tensor:
+        ctx.watched = watched
+        return logits.clone()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        if ctx.watched.fail_backward:
+            raise BrokenError
+        ctx.watched.backwards += grad.shape[0]
+        return grad, None

@@ -36,6 +36,7 @@ LEAST: dict[str, Any] = {  # whatever a configuration sets of these, tests take 
     "model.network.strides": [2, 2],
     "model.network.feature_size": 12,
     "attribution.n_samples": 2,
+    "attribution.n_steps": 2,
     "trainer.max_epochs": 1,
     "trainer.check_val_every_n_epoch": 1,
     "trainer.log_every_n_steps": 1,

@@ -47,6 +47,17 @@ class Attributor(ABC):
     def evaluations(self) -> int:
         """How many perturbed images are evaluated for one case, at most."""
 
+    def gradients(self) -> int:
+        """How many of them are differentiated, for each explained class."""
+        return 0
+
+    def like(self, first: Attribution) -> Self:
+        """The method as it should run on a perturbed copy of an image whose attribution is `first`.
+
+        What was chosen by looking at the image (the players of a game) stays, so that random numbers are common.
+        """
+        return self
+
     def for_case(self, case: Case) -> Self:
         """The method for one case; a method that needs more of the case than its image takes it here."""
         return self

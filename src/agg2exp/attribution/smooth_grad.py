@@ -55,3 +55,7 @@ class SmoothGrad(Attributor):
     def evaluations(self) -> int:
         """n."""
         return self.n_samples
+
+    def gradients(self) -> int:
+        """n."""
+        return self.n_samples

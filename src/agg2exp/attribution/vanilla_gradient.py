@@ -27,3 +27,7 @@ class VanillaGradient(Attributor):
     def evaluations(self) -> int:
         """One."""
         return 1
+
+    def gradients(self) -> int:
+        """One."""
+        return 1

@@ -79,6 +79,15 @@ class WindowedModel:
         device = self.accumulators or image.device
         return torch.zeros(len(scores.classes), *image.shape, dtype=image.dtype, device=device)
 
+    def seen(self, image: Tensor, scores: Scores) -> Tensor:
+        """Voxels (D, H, W) bool that the scores can depend on: those in a window that is evaluated."""
+        plan = self.plan(image)
+        covered = torch.full(plan.padded_shape, isinstance(scores, RecomputedScores), device=image.device)
+        if isinstance(scores, ClassScores):
+            for w in self._targets(image, scores):
+                covered[plan.windows[w]] = True
+        return covered[plan.interior]
+
     def predict(self, image: Tensor) -> Prediction:
         """Predicted labels ŷ of an image (C, D, H, W), n_windows forwards (Eq. 1).
 
@@ -154,12 +163,23 @@ class WindowedModel:
                 self._done(len(members) - len(patterns))
         return total[:, [c + 1 for c in scores.classes]]
 
-    def gradient(self, images: Tensor, scores: Scores, out: Tensor | None = None) -> Tensor:
-        """Σ_b ∇f̂_c(x_b) of B images (B, C, D, H, W) for all classes, (K, C, D, H, W), added to `out` if given."""
+    def gradient(
+        self, images: Tensor, scores: Scores, out: Tensor | None = None, weights: Sequence[float] | None = None
+    ) -> Tensor:
+        """Σ_b a_b ∇f̂_c(x_b) of B images for all classes, (K, C, D, H, W), added to `out` if given.
+
+        Args:
+            images: x_b, (B, C, D, H, W).
+            scores: f̂_c.
+            out: What is added to, (K, C, D, H, W).
+            weights: a_b, B numbers; 1 by default.
+        """
+        weights = [1.0] * len(images) if weights is None else weights
         if isinstance(scores, RecomputedScores):
             total = self.zeros(images[0], scores) if out is None else out
-            for image in images:
-                self.gradient(image.unsqueeze(0), scores.at(self.predict(image)), total)
+            for image, weight in zip(images, weights, strict=True):
+                _, fixed = self._masks_at(image, scores)
+                self.gradient(image.unsqueeze(0), fixed, total, [weight])
             return total
         plan, at = self.plan(images), self._targets(images, scores)
         padded = self._pad(plan, images)
@@ -180,10 +200,9 @@ class WindowedModel:
                     weighted = cotangent if scale == 1 else cotangent * scale
                     (grads,) = torch.autograd.grad(logits, x, weighted, retain_graph=k != present[-1])
                     self.backwards += len(batch)
-                    for grad, (w, _) in zip(grads, batch, strict=True):
-                        total[(k, slice(None), *plan.windows[w])] += (grad if scale == 1 else grad / scale).to(
-                            total.device
-                        )
+                    for grad, (w, b) in zip(grads, batch, strict=True):
+                        room = total[(k, slice(None), *plan.windows[w])]
+                        room.add_(grad.to(room.device), alpha=weights[b] / scale)
                     cotangent.zero_() if scores.runner_up is not None else cotangent[:, c].zero_()
         if out is not None and direct:
             return out
@@ -192,9 +211,20 @@ class WindowedModel:
 
     def _recomputed(self, image: Tensor, scores: RecomputedScores) -> Tensor:
         """f̂_c with masks from the prediction at this image, (K,) float64; one pass unless the masks are others."""
-        prediction = self.predict(image)
-        fixed = scores.at(prediction)
-        return fixed.value_at(prediction) if fixed.is_of(prediction) else self.scores(image.unsqueeze(0), fixed)[0]
+        prediction, fixed = self._masks_at(image, scores)
+        if not fixed.is_of(prediction):
+            return self.scores(image.unsqueeze(0), fixed)[0]
+        self._done(len(self.plan(image).windows))
+        return fixed.value_at(prediction)
+
+    def _masks_at(self, image: Tensor, scores: RecomputedScores) -> tuple[Prediction, ClassScores]:
+        """Prediction and scores at an image; its windows are not done yet, so that each is reported once."""
+        on_windows, self.on_windows = self.on_windows, None
+        try:
+            prediction = self.predict(image)
+        finally:
+            self.on_windows = on_windows
+        return prediction, scores.at(prediction)
 
     def _forward(self, x: Tensor) -> Tensor:
         """One window batch through the network, counted and checked."""

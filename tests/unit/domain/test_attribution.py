@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from agg2exp.domain import attribution as module
 from agg2exp.domain.attribution import DenseAttribution, SupervoxelAttribution
+from agg2exp.domain.errors import SettingError
 from agg2exp.domain.regions import Regions
 
 SHAPE = (4, 5, 6)
@@ -85,3 +88,58 @@ def test_membership_has_one_part_per_voxel_and_any_masks(dtype):
     assert [part.start for part, _ in chunks] == [0, 50, 100]
     torch.testing.assert_close(matrix, torch.stack(masks_of(r)).flatten(1).T.float())
     torch.testing.assert_close(r.voxels(), matrix.sum(dim=0).long())
+
+
+def noted(make, g):
+    e = make(g)
+    changes = {"notes": {"gap": torch.rand(3, generator=g).double(), "other": torch.rand(3, generator=g).double()}}
+    if isinstance(e, SupervoxelAttribution):
+        changes["standard_errors"] = torch.rand(3, S, generator=g).double()
+    return replace(e, **changes)
+
+
+def part_of(e, rows):
+    """The attribution of some of the classes."""
+    changes = {"values": e.values[rows], "notes": {name: note[rows] for name, note in e.notes.items()}}
+    if getattr(e, "standard_errors", None) is not None:
+        changes["standard_errors"] = e.standard_errors[rows]
+    return replace(e, **changes)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("cuts", [((0,), (1,), (2,)), ((0, 1), (2,)), ((0, 1, 2),)])
+def test_parts_join_to_the_whole_in_order(make, cuts):
+    whole = noted(make, torch.Generator().manual_seed(2))
+    first, *rest = (part_of(whole, list(rows)) for rows in cuts)
+    joined = first.joined(iter(rest), 3)
+    assert type(joined) is type(whole)
+    assert joined.n_classes == 3
+    assert joined.expansion == whole.expansion
+    assert torch.equal(joined.values, whole.values)
+    assert joined.notes.keys() == whole.notes.keys()
+    assert all(torch.equal(joined.notes[name], note) for name, note in whole.notes.items())
+    if isinstance(whole, SupervoxelAttribution):
+        assert torch.equal(joined.standard_errors, whole.standard_errors)
+        assert torch.equal(joined.partition, whole.partition)
+
+
+def test_joining_without_notes_or_standard_errors():
+    for make in MAKERS:
+        whole = make(torch.Generator().manual_seed(3))
+        joined = part_of(whole, [0]).joined([part_of(whole, [1, 2])], 3)
+        assert torch.equal(joined.values, whole.values)
+        assert joined.notes == {}
+        assert getattr(joined, "standard_errors", None) is None
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_volumes_move_to_a_device_and_notes_stay(make):
+    e = noted(make, torch.Generator().manual_seed(4)).to("meta")
+    moved = [e.values, e.partition, e.standard_errors] if isinstance(e, SupervoxelAttribution) else [e.values]
+    assert {t.device.type for t in moved} == {"meta"}
+    assert {t.device.type for t in e.notes.values()} == {"cpu"}
+
+
+def test_unknown_expansion_is_refused():
+    with pytest.raises(SettingError, match="expansion: expected one of 'density', 'value', got 'sum'"):
+        SupervoxelAttribution(torch.zeros(SHAPE, dtype=torch.int64), torch.ones(1, 1), "sum")

@@ -6,7 +6,6 @@ import itertools
 
 import pytest
 import torch
-from monai.inferers import sliding_window_inference
 from torch import Tensor, nn
 
 from agg2exp.domain.class_scores import ClassScores
@@ -14,6 +13,7 @@ from agg2exp.domain.prediction import Prediction
 from agg2exp.inference import NonFiniteLogitsError, SlidingWindow, WindowedModel
 from agg2exp.scores import MarginScore, MeanScore, MedianScore, ProbabilityScore, Score, SumScore
 from tests.helpers.networks import ToyNetwork
+from tests.unit.inference.slow import relative, score_of, stitched_logits
 
 WINDOW = (8, 8, 8)
 SHAPES = [
@@ -23,29 +23,6 @@ SHAPES = [
     (6, 9, 17),
 ]  # smaller than, equal to, not a multiple of the window
 SCORES: list[Score] = [SumScore(), MeanScore(), MedianScore(), ProbabilityScore(), MarginScore()]
-
-
-def monai_logits(network: nn.Module, image: Tensor, settings: SlidingWindow) -> Tensor:
-    return sliding_window_inference(
-        image.unsqueeze(0),
-        settings.window,
-        settings.batch,
-        network,
-        overlap=settings.overlap,
-        mode=settings.blending,
-    )[0]
-
-
-def score_of(logits: Tensor, scores: ClassScores, c: int) -> Tensor:
-    """f̂_c from stitched logits, straight from its definition."""
-    value = logits[c]
-    if scores.runner_up is not None:
-        value = value - logits.gather(0, scores.runner_up.long()[None])[0]
-    return (value * scores.weights)[scores.labels == c].sum()
-
-
-def relative(a: Tensor, b: Tensor) -> float:
-    return float((a - b).norm() / b.norm())
 
 
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
@@ -62,7 +39,7 @@ def test_gradient_scores_and_prediction_equal_autograd_through_monai(
         model = WindowedModel(network, settings)
 
         x = image.clone().requires_grad_()
-        logits = monai_logits(network, x, settings)
+        logits = stitched_logits(network, x, settings)
         expected = Prediction.from_logits(logits.detach())
         prediction = model.predict(image)
         assert torch.equal(prediction.labels, expected.labels)
@@ -155,7 +132,7 @@ def test_memory_of_the_graph_does_not_grow_with_the_number_of_windows() -> None:
         with torch.autograd.graph.saved_tensors_hooks(Saved, lambda saved: saved.tensor):
             if whole:
                 image.requires_grad_()
-                torch.autograd.grad(monai_logits(network, image, settings)[0].sum(), image)
+                torch.autograd.grad(stitched_logits(network, image, settings)[0].sum(), image)
             else:
                 WindowedModel(network, settings).gradient(image[None], scores)
         return Saved.peak

@@ -1,0 +1,62 @@
+"""Scores as constants, read off a prediction without a further pass."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from agg2exp.domain.class_scores import ClassScores, RecomputedScores
+from agg2exp.domain.prediction import Prediction
+from agg2exp.scores import MarginScore, MeanScore, MedianScore, ProbabilityScore, Score, SumScore
+from tests.unit.inference.slow import literal_score, relative, score_of
+
+SHAPE = (5, 4, 6)
+SCORES: list[Score] = [SumScore(), MeanScore(), MedianScore(), ProbabilityScore(), MarginScore()]
+
+
+def logits_of(seed: int) -> Tensor:
+    """Five classes, the third of them absent."""
+    logits = torch.randn(5, *SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    logits[2] = -50
+    return logits
+
+
+@pytest.mark.parametrize("score", SCORES, ids=lambda s: s.name)
+@pytest.mark.parametrize("seed", range(3))
+def test_value_at_the_prediction_is_the_score_of_its_logits(score: Score, seed: int) -> None:
+    logits = logits_of(seed)
+    prediction = Prediction.from_logits(logits)
+    classes = (4, 0, 2)
+    scores = score(prediction, classes)
+    assert scores.is_of(prediction)
+    values = scores.value_at(prediction)
+    assert values.dtype == torch.float64
+    assert relative(values, torch.stack([literal_score(score, logits, c) for c in classes])) < 1e-12
+    assert relative(values, torch.stack([score_of(logits, scores, c) for c in classes])) < 1e-12
+    assert values[2] == 0
+
+
+def test_scores_of_other_masks_or_another_runner_up_are_not_of_the_prediction() -> None:
+    prediction = Prediction.from_logits(logits_of(0))
+    scores = MarginScore()(prediction, (0, 1))
+    assert scores.is_of(prediction)
+    assert replace(scores, weights=scores.weights * 2).is_of(prediction)
+    assert replace(scores, runner_up=None).is_of(prediction)
+    assert not replace(scores, labels=scores.labels.clone()).is_of(prediction)
+    assert not replace(scores, runner_up=torch.zeros_like(scores.labels)).is_of(prediction)
+    assert not scores.is_of(Prediction.from_logits(logits_of(0)))
+
+
+def test_recomputed_scores_follow_the_prediction_for_their_own_classes() -> None:
+    first, second = (Prediction.from_logits(logits_of(seed)) for seed in (0, 1))
+    scores = RecomputedScores((3, 1), first.labels, lambda p: MeanScore()(p, (0, 1, 2, 3, 4)))
+    for prediction in (first, second):
+        at, expected = scores.at(prediction), MeanScore()(prediction, (3, 1))
+        assert isinstance(at, ClassScores)
+        assert at.classes == (3, 1)
+        assert at.is_of(prediction)
+        assert torch.equal(at.weights, expected.weights)
+    assert scores.labels is first.labels
