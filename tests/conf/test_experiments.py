@@ -30,7 +30,11 @@ def test_recipes_are_found():
     assert {"experiment=demo", "debug=tiny"} <= set(RECIPES)
 
 
-@pytest.mark.parametrize("recipe", [r for r in RECIPES if not r.startswith("experiment=train")])
+SWEEPS = [recipe for recipe in RECIPES if recipe.startswith("experiment=table1")]
+TRAININGS = [recipe for recipe in RECIPES if recipe.startswith("experiment=train")]
+
+
+@pytest.mark.parametrize("recipe", [r for r in RECIPES if r not in {*SWEEPS, *TRAININGS}])
 def test_recipe_explains(recipe: str, tiny: Tiny, tmp_path: Path):
     overrides = [*shrunk("explain", [recipe]), *tiny.data(), "trainer.accelerator=cpu", "data.limit=1"]
     weights = weights_for(overrides, tmp_path)
@@ -40,7 +44,31 @@ def test_recipe_explains(recipe: str, tiny: Tiny, tmp_path: Path):
     assert table["importance"].notna().any()
 
 
-@pytest.mark.parametrize("recipe", [r for r in RECIPES if r.startswith("experiment=train")])
+@pytest.mark.parametrize("recipe", SWEEPS)
+def test_recipe_sweeps_and_its_report_compares_the_methods(recipe: str, tiny: Tiny, tmp_path: Path):
+    few = ["coalitions=6", "metric.faithfulness.n_subsets=4", "metric.faithfulness.subset_size=null"]
+    few += ["metric.faithfulness.subset_fraction=0.1", "metric.sensitivity.n_samples=1", "data.limit=1"]
+    overrides = [word for word in tiny.explain(recipe, *few) if not word.startswith("attribution")]
+    assert run("explain", [*overrides, f"paths.cache={tmp_path / 'cache'}"], tmp_path / "sweep").code == 0
+    jobs = [tmp_path / "sweep" / str(job) for job in range(8)]
+    assert [job.name for job in jobs if (job / "tables").is_dir()] == ["0", "2", "4", "6", "7"]
+    assert len(list((tmp_path / "cache" / "faithfulness").iterdir())) == 1  # computed once for all methods
+    assert len(list((tmp_path / "cache" / "predictions").iterdir())) == 1
+
+    assert run("report", [f"runs={tmp_path / 'sweep'}"], tmp_path / "report").code == 0
+    table = pd.read_csv(tmp_path / "report" / "benchmark.csv")
+    methods = {"vanilla_gradient", "integrated_gradients", "smoothgrad", "kernel_shap/cubes", "kernel_shap/semantic"}
+    assert set(table["method"]) == methods
+    assert {"faithfulness", "sensitivity", "complexity", "efficiency"} <= set(table["name"])
+    assert set(table["data"]) == {"phantom"}
+    known = table[table["count"] > 0]
+    assert known[known["name"] == "faithfulness"]["mean"].between(-1, 1).all()
+    assert table.groupby("name")["best"].sum().loc[["sensitivity", "complexity", "efficiency"]].ge(1).all()
+    for name in ("benchmark.md", "benchmark.tex", "benchmark_per_class.csv", "ranks.csv"):
+        assert (tmp_path / "report" / name).stat().st_size > 0
+
+
+@pytest.mark.parametrize("recipe", TRAININGS)
 def test_recipe_trains(recipe: str, tiny: Tiny, tmp_path: Path):
     finished = run("train", tiny.train(recipe), tmp_path)
     assert finished.code == 0

@@ -20,13 +20,15 @@ OPTIONS = sorted(
     for path in conf_dir().rglob("*.yaml")
     if path.parent != conf_dir() and path.parent.relative_to(conf_dir()).parts[0] not in WHOLE_RUNS
 )
+REQUIRED = {"explain": ["data.root=data"], "train": ["data.root=data"], "report": ["runs=runs"]}
 GPU = torch.cuda.is_available()
 
 
 def groups(job: str) -> set[str]:
     """Groups that the job's own file names, and `model/labels`, which its models choose."""
     defaults = OmegaConf.load(conf_dir() / f"{job}.yaml").defaults
-    return {key for item in defaults if not isinstance(item, str) for key in item} | {"model/labels"}
+    named = {key for item in defaults if not isinstance(item, str) for key in item}
+    return named | {"model/labels"} if "model" in named else named
 
 
 def resolves(node: DictConfig) -> bool:
@@ -47,7 +49,9 @@ def test_every_group_belongs_to_a_job():
 
 @pytest.mark.parametrize(("job", "group", "option"), CHOICES)
 def test_option_composes_and_makes_its_objects(job: str, group: str, option: str, tmp_path: Path):
-    chosen = [f"{group}={option}", f"data.root={tmp_path}"]
+    chosen = [f"{group}={option}", *REQUIRED[job]]
+    if "supervoxels: ${supervoxels}" in (conf_dir() / group / f"{option}.yaml").read_text():
+        chosen.append("supervoxels=semantic")
     with composed(job, shrunk(job, chosen), tmp_path) as config:
         key = group.replace("/", ".")
         if job != "explain" and not resolves(OmegaConf.select(config, key)):
@@ -71,7 +75,7 @@ def test_option_composes_and_makes_its_objects(job: str, group: str, option: str
 
 @pytest.mark.parametrize("job", JOBS)
 def test_configuration_is_complete(job: str, tmp_path: Path):
-    with composed(job, [], tmp_path) as config:
+    with composed(job, REQUIRED[job], tmp_path) as config:
         OmegaConf.set_struct(config, False)
         del config["hydra"]
         assert plain(config)["paths"]["output"] == str(tmp_path)

@@ -1,4 +1,4 @@
-"""Modules that tell which process explained what, and one whose second process gets into trouble."""
+"""Modules that tell which process explained what, and one of which a process gets into trouble."""
 
 from __future__ import annotations
 
@@ -23,18 +23,35 @@ class Telling(ExplanationModule):
 
 
 class Troubled(Telling):
-    """Rank 1 raises outside of any case, or is busy with its first case for ever."""
+    """One rank raises outside of any case, is busy with its first case for ever, or hangs inside its second one.
 
-    def __init__(self, *, trouble: str, **arguments) -> None:
+    Args:
+        trouble: "raises", "busy", "hangs" or "none".
+        at: The rank that it happens to.
+    """
+
+    def __init__(self, *, trouble: str, at: int = 1, **arguments) -> None:
         super().__init__(**arguments)
         self.trouble = trouble
+        self.at = at
+        self.cases = 0
+
+    def has(self, trouble: str) -> bool:
+        return self.trouble == trouble and self.trainer.global_rank == self.at
 
     def on_predict_batch_start(self, *_) -> None:
-        if self.trouble == "raises" and self.trainer.global_rank == 1:
+        if self.has("raises"):
             raise LookupError("a mistake outside of the cases")
 
     def explain(self, case):
+        self.cases += 1
         explanation = super().explain(case)
-        while self.trouble == "busy" and self.trainer.global_rank == 1:
+        while self.has("busy"):
+            self(case.image.new_zeros(1, *case.image.shape[:1], 8, 8, 8))
             time.sleep(0.1)
         return explanation
+
+    def forward(self, x):
+        while self.cases == 2 and self.has("hangs"):
+            time.sleep(1000)
+        return super().forward(x)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
@@ -13,6 +12,7 @@ import pytest
 
 from agg2exp.data.phantom import PhantomCohort
 from agg2exp.modules.explanation import ExplanationModule
+from tests.helpers.forks import started
 from tests.helpers.runs import PHANTOMS, Finished, Tiny, run
 
 KILLS = int(os.environ.get("AGG2EXP_KILLS", "20"))
@@ -101,31 +101,17 @@ def test_interruption_ends_in_order_and_says_how_to_go_on(
     assert tables(tmp_path) == tables(unbroken.output)
 
 
-def job(arguments: list[str], output: Path) -> None:
-    os.environ["AGG2EXP_JOB"] = "explain"  # as the dispatcher does
-    raise SystemExit(run("explain", arguments, output).code)
-
-
-def forks() -> multiprocessing.context.ForkServerContext:
-    """Starts processes that have imported everything already."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.helpers.runs", "agg2exp.cli.parts", "agg2exp.cli.summary"])
-    return context
-
-
 @pytest.mark.slow
 def test_killed_at_random_moments_and_resumed(dozen: list[str], unbroken: Finished, tmp_path: Path) -> None:
     """AGG2EXP_KILLS=200 makes it longer."""
-    context = forks()
     draw = random.Random(0)
     expected, kills, runs, longest = tables(unbroken.output), 0, 0, 4.0
     while kills < KILLS:
         output, ended = tmp_path / f"run{runs}", None
         runs += 1
         while ended != 0:
-            process = context.Process(target=job, args=(dozen, output))
             start = time.monotonic()
-            process.start()
+            process = started(dozen, output)
             process.join(draw.uniform(0, longest) if kills < KILLS else None)
             if process.is_alive():
                 process.kill()
@@ -145,16 +131,14 @@ def test_killed_at_random_moments_and_resumed(dozen: list[str], unbroken: Finish
 def test_killed_on_two_devices_and_resumed(dozen: list[str], unbroken: Finished, tmp_path: Path) -> None:
     arguments = [w for w in dozen if not w.startswith("trainer.")] + ["trainer=ddp_cpu"]
     for finished in (2, 7):
-        process = forks().Process(target=job, args=(arguments, tmp_path))
-        process.start()
+        process = started(arguments, tmp_path)
         while process.is_alive() and len(list((tmp_path / "cases").glob("s*.safetensors"))) < finished:
             time.sleep(0.02)
         process.kill()
         process.join()
         assert process.exitcode == -signal.SIGKILL
     assert not (tmp_path / "tables").exists()
-    process = forks().Process(target=job, args=(arguments, tmp_path))
-    process.start()
+    process = started(arguments, tmp_path)
     process.join()
     assert process.exitcode == 0
     assert tables(tmp_path) == tables(unbroken.output)

@@ -31,6 +31,8 @@ class Attributor(ABC):
 
     name: ClassVar[str]
     uses_supervoxels: ClassVar[bool] = False
+    per_class: ClassVar[bool] = False
+    """Whether every explained class has evaluations of its own, rather than sharing them."""
 
     @abstractmethod
     def compute(self, model: WindowedModel, image: Tensor, scores: Scores, streams: RandomStreams) -> Attribution:
@@ -45,7 +47,7 @@ class Attributor(ABC):
 
     @abstractmethod
     def evaluations(self) -> int:
-        """How many perturbed images are evaluated for one case, at most."""
+        """How many perturbed images are evaluated for one case, at most; for each class, if `per_class`."""
 
     def gradients(self) -> int:
         """How many of them are differentiated, for each explained class."""
@@ -126,9 +128,11 @@ class Attributor(ABC):
         with Progress(disable=not show_progress) as progress:
             bar = progress.add_task(self.name)
             windowed = WindowedModel(network, settings, lambda n: progress.advance(bar, n))
-            progress.update(bar, total=len(windowed.plan(image).windows) * (1 + method.evaluations()))
+            windows = len(windowed.plan(image).windows)
             prediction = windowed.predict(image)
             classes = range(prediction.n_classes) if target is None else [target] if isinstance(target, int) else target
+            times = len(classes) if method.per_class else 1
+            progress.update(bar, total=windows * (1 + times * method.evaluations()))
             scores = (score or SumScore())(prediction, tuple(classes))
             with torch.enable_grad():
                 return method.compute(windowed, image, scores, RandomStreams(seed, "", self.name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
@@ -25,6 +24,8 @@ from agg2exp.supervoxels import Given, Supervoxels
 log = logging.getLogger(__name__)
 
 FEWEST_PER_PLAYER = 4  # samples, below which estimates are mostly noise
+
+_warned: set[int] = set()
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class KernelShap(Attributor):
                 streams.case_id, len(members), len(players), done, reused, 100 * reused / max(reused + done, 1),
             )  # fmt: skip
             if not coalitions.exhaustive and len(members) < FEWEST_PER_PLAYER * len(players):
-                _warn_once(len(members), repr(self.supervoxels), len(players))
+                _warn_once(len(members), len(players))
         return SupervoxelAttribution(
             partition,
             values.to(image.device),
@@ -135,15 +136,15 @@ class KernelShap(Attributor):
         return super().having(**settings)
 
 
-@functools.cache
-def _warn_once(n_samples: int, supervoxels: str, players: int) -> None:
-    """Once per setting, with the numbers of the first case."""
+def _warn_once(n_samples: int, players: int) -> None:
+    """Once per number of samples, with the players of the first case."""
+    if n_samples in _warned:
+        return
+    _warned.add(n_samples)
     log.warning(
-        "KernelSHAP: %d coalitions for %d players (%s) are fewer than %d per player: estimates are mostly noise, see "
-        "their standard errors (NaN where there are too few to tell). Raise attribution.n_samples, or take fewer "
-        "supervoxels.",
+        "KernelSHAP: %d coalitions for %d players are fewer than %d per player: estimates are mostly noise, see their "
+        "standard errors (NaN where there are too few to tell). Take more coalitions, or fewer supervoxels.",
         n_samples,
         players,
-        supervoxels,
         FEWEST_PER_PLAYER,
     )

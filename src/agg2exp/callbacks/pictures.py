@@ -11,6 +11,7 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 
 from agg2exp.callbacks.case_writer import CaseWriter, known_classes
+from agg2exp.callbacks.finisher import Explained
 from agg2exp.domain.case import Case
 from agg2exp.domain.errors import check_range
 from agg2exp.domain.explanation import Explanation
@@ -96,12 +97,12 @@ class GlobalPictures(Callback):
         self.output = Path(output)
         self.top = top
 
-    def finish(self, loggers: Sequence[Logger], labels: LabelScheme, expected: Sequence[str]) -> None:
+    def finish(self, loggers: Sequence[Logger], module: Explained, expected: Sequence[str]) -> None:
         """Draw; comes after the tables."""
         if not (self.output / "tables" / f"{GLOBAL_IMPORTANCE}.parquet").is_file():
             return
         table = read_tables(self.output / "tables", [GLOBAL_IMPORTANCE])[GLOBAL_IMPORTANCE]
         importance = GlobalImportance.from_frame(table, Kind.IMPORTANCE)
         folder = self.output / "figures"
-        save(heat_map(importance, labels), folder / "heat_map.png")
-        save(importance_graph(importance, labels, self.top), folder / "graph.png")
+        save(heat_map(importance, module.labels), folder / "heat_map.png")
+        save(importance_graph(importance, module.labels, self.top), folder / "graph.png")

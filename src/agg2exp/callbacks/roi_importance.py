@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
+from numpy.typing import NDArray
+from torch import Tensor
 
 from agg2exp.aggregation.expected_by_distance import expected_by_distance
 from agg2exp.aggregation.global_importance import global_importance
 from agg2exp.aggregation.local_importance import local_importance
 from agg2exp.aggregation.overlap import dice_and_iou
 from agg2exp.callbacks.case_writer import CaseWriter
+from agg2exp.callbacks.finisher import Explained
+from agg2exp.domain.attribution import Attribution, SupervoxelAttribution
 from agg2exp.domain.case import Case
 from agg2exp.domain.errors import CaseError, check_choice
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roi_importance import Kind
-from agg2exp.io.case_store import CASE_FILES, CaseResult, CaseStore
+from agg2exp.io.case_store import CASE_FILES, CaseResult, CaseStore, SupervoxelValues
 from agg2exp.io.tables import (
     GLOBAL_IMPORTANCE,
     ROI_IMPORTANCE,
@@ -119,6 +124,10 @@ class RoIImportanceWriter(CaseWriter):
             passes=explanation.passes,
             seconds=explanation.seconds,
             economy=explanation.economy,
+            notes=_arrays(explanation.attribution.notes),
+            metrics=_arrays(explanation.metrics),
+            efficiency=_arrays(explanation.efficiency),
+            supervoxels=_supervoxel_values(explanation.attribution),
         )
 
     def settings(self) -> dict[str, str]:
@@ -129,7 +138,7 @@ class RoIImportanceWriter(CaseWriter):
         """Wait for all ranks, since their cases belong into the tables."""
         trainer.strategy.barrier()
 
-    def finish(self, loggers: Sequence[Logger], labels: LabelScheme, expected: Sequence[str]) -> None:
+    def finish(self, loggers: Sequence[Logger], module: Explained, expected: Sequence[str]) -> None:
         """Write the tables over the expected cases that are done."""
         finished = set(self.store.finished())
         results = [self.store.read(case) for case in expected if case in finished]
@@ -153,3 +162,20 @@ class RoIImportanceWriter(CaseWriter):
                 POOR_DICE,
                 ", ".join(poor),
             )
+
+
+def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[np.float64]]:
+    return {name: tensor.double().cpu().numpy() for name, tensor in tensors.items()}
+
+
+def _supervoxel_values(attribution: Attribution) -> SupervoxelValues | None:
+    """φ with its standard errors, if the attribution is one of supervoxels."""
+    if not isinstance(attribution, SupervoxelAttribution):
+        return None
+    values = attribution.values.double().cpu()
+    errors = attribution.standard_errors
+    return SupervoxelValues(
+        voxels=attribution.partition.flatten().bincount(minlength=values.shape[1]).cpu().numpy(),
+        values=values.numpy(),
+        errors=torch.full_like(values, torch.nan).numpy() if errors is None else errors.cpu().numpy(),
+    )

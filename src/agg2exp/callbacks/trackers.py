@@ -10,8 +10,8 @@ import wandb
 from lightning import Callback
 from lightning.pytorch.loggers import Logger, WandbLogger
 
-from agg2exp.domain.labels import LabelScheme
-from agg2exp.io.tables import GLOBAL_IMPORTANCE, SEGMENTATION, TIMINGS, read_tables
+from agg2exp.callbacks.finisher import Explained
+from agg2exp.io.tables import GLOBAL_IMPORTANCE, METRIC_SUMMARY, SEGMENTATION, TIMINGS, read_tables
 
 
 class TrackerLogger(Callback):
@@ -26,14 +26,23 @@ class TrackerLogger(Callback):
     def __init__(self, output: str | Path) -> None:
         self.output = Path(output)
 
-    def finish(self, loggers: Sequence[Logger], labels: LabelScheme, expected: Sequence[str]) -> None:
+    def finish(self, loggers: Sequence[Logger], module: Explained, expected: Sequence[str]) -> None:
         """Log once, after tables and pictures are written."""
         folder = self.output / "tables"
         if not (folder / f"{GLOBAL_IMPORTANCE}.parquet").is_file():
             return
         tables = read_tables(folder, [GLOBAL_IMPORTANCE, SEGMENTATION, TIMINGS])
         summary = _summary(tables)
+        goals = {}
+        if module.metrics and (folder / f"{METRIC_SUMMARY}.parquet").is_file():
+            for row in read_tables(folder, [METRIC_SUMMARY])[METRIC_SUMMARY].itertuples():
+                summary |= {f"{row.name}/mean": row.mean, f"{row.name}/std": row.std}
+                goals[f"{row.name}/mean"] = row.higher_is_better
         for logger in loggers:
+            if isinstance(logger, WandbLogger):
+                for name, higher in goals.items():
+                    goal = None if higher is None else ("maximize" if higher else "minimize")
+                    logger.experiment.define_metric(name, summary="last" if goal is None else "best", goal=goal)
             logger.log_metrics(summary)
             if isinstance(logger, WandbLogger):
                 self._log_wandb(logger, tables[GLOBAL_IMPORTANCE])

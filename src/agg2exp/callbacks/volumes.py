@@ -10,6 +10,7 @@ import numpy as np
 from lightning import LightningModule, Trainer
 
 from agg2exp.callbacks.case_writer import CaseWriter, known_classes
+from agg2exp.domain.attribution import SupervoxelAttribution
 from agg2exp.domain.case import Case
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import LabelScheme
@@ -19,12 +20,14 @@ from agg2exp.io.nifti import to_native, write_volume
 class VolumeWriter(CaseWriter):
     """Writes `volumes/<case>/prediction.nii.gz` and, if asked, `volumes/<case>/attribution_<class>.nii.gz`.
 
+    Where a method attributes to supervoxels, `supervoxels.nii.gz` holds their ids plus 1, as 0 is not shown.
+
     Label maps return to the scan's grid by the nearest voxel; attributions by linear interpolation of the value of a
     preprocessed voxel, summed over channels.
 
     Args:
         output: The run's folder.
-        prediction: Write the predicted label map.
+        prediction: Write the predicted label map, and the supervoxels.
         attribution: Classes whose attribution to write: "all", a list of names, or None. Large: 4 bytes per voxel.
     """
 
@@ -53,6 +56,10 @@ class VolumeWriter(CaseWriter):
                 to_native(predicted, case.grid, case.native, labels=True),
                 case.native,
             )
+            if isinstance(explanation.attribution, SupervoxelAttribution):
+                ids = (explanation.attribution.partition + 1).cpu().numpy().astype(np.int32)
+                volume = to_native(ids, case.grid, case.native, labels=True)
+                write_volume(folder / "supervoxels.nii.gz", volume, case.native)
         if self.attribution is None:
             return
         wanted = labels.indices(self.attribution)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import logging
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,40 +16,81 @@ from omegaconf import DictConfig, OmegaConf
 
 from agg2exp.cli.application import JobError, build, job, one_log
 from agg2exp.cli.conf_dir import conf_dir
+from agg2exp.io.atomic import UNWRITABLE, UnwritableError, written_whole
 
 log = logging.getLogger(__name__)
 
 
+def main() -> None:
+    """Run the job.
+
+    Raises:
+        SystemExit: The job failed. If Hydra could not write into the run's folder, the last line says what to do.
+    """
+    atexit.register(gc.freeze)  # else the end of the process looks through all that was imported, for seconds
+    try:
+        explain()
+    except SystemExit as end:
+        error: BaseException | None = end
+        while error is not None and not isinstance(error, OSError | JobError):  # a JobError says all that is needed
+            error = error.__cause__ or error.__context__
+        if isinstance(error, OSError) and error.errno in UNWRITABLE:
+            sys.stderr.write(
+                f"agg2exp: {error.filename or 'the folder of the run'}: {error.strerror}. The folder of a run must be "
+                "writable: make room, or name another one by resume=<folder> (AGG2EXP_RUNS=<folder> for all runs)\n"
+            )
+        raise
+
+
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="explain")
 @job
-def main(config: DictConfig) -> None:
+def explain(config: DictConfig) -> None:
     """Explain the cases of a split and write everything into the run's folder.
 
     Raises:
-        JobError: A setting is wrong, or some cases failed (the others are done).
+        JobError: A setting is wrong, the disk is full, or some cases failed (the others are done).
     """
+    with _telling_how_to_resume(Path(config.paths.output)):
+        _explain(config)
+
+
+def _explain(config: DictConfig) -> None:
+    from agg2exp.cli.estimate import estimate, is_long
     from agg2exp.cli.parts import explanation_module, finish, is_first_rank, result_settings, tracked, trainer
     from agg2exp.cli.resume import finished_cases
     from agg2exp.cli.summary import write_environment, write_summary
+    from agg2exp.cli.sweep import same_work
     from agg2exp.io.case_store import CaseStore
     from agg2exp.io.failures import FailureLog
 
     one_log()
     output = Path(config.paths.output)
     module = explanation_module(config)
+    twin = None if module.attribution.uses_supervoxels else same_work(config, ignoring="supervoxels")
+    if twin is not None:
+        log.info(
+            "%s uses no supervoxels: the results are those of job %s, %s", module.attribution.name, twin.name, twin
+        )
+        return
     data = build(config, "data")
     if is_first_rank():
         data.prepare_data()
     finished = finished_cases(output, result_settings(config, module), data.fingerprints())
     data.leave_out(finished)
     run = trainer(config, data)
+    if is_first_rank() and data.pending() and (config.dry_run or is_long(module, data)):
+        work = estimate(module, data, run.strategy.root_device, run.num_devices)
+        log.info("%s", work or "no pending case can be read, so there is no estimate")
+    if config.dry_run:
+        return
     if is_first_rank():
-        OmegaConf.save(config, output / "config.yaml", resolve=True)
+        with written_whole(output / "config.yaml") as path:
+            OmegaConf.save(config, path, resolve=True)
         write_environment(output, run)
         FailureLog(output).forget(data.pending())
     if finished:
         log.info("%d of %d cases are finished already and stay as they are", len(finished), len(data.expected()))
-    with tracked(run, config), _telling_how_to_resume(output):
+    with tracked(run, config):
         if data.pending():
             run.predict(module, datamodule=data, return_predictions=False)
         if not run.is_global_zero:
@@ -68,14 +112,20 @@ def main(config: DictConfig) -> None:
 
 @contextmanager
 def _telling_how_to_resume(output: Path) -> Iterator[None]:
-    """Say how to go on after Ctrl-C or SIGTERM (pre-emption), which end the run in order."""
+    """Say how to go on after Ctrl-C, SIGTERM (pre-emption) or a full disk, which end the run in order."""
 
     def terminate(signum: int, frame: object) -> None:
+        signal.signal(signum, signal.SIG_IGN)  # once is enough
         raise SystemExit(128 + signum)
 
     before = signal.signal(signal.SIGTERM, terminate)
     try:
         yield
+    except UnwritableError as error:
+        raise JobError(
+            f"agg2exp: {error.strerror}. What was finished before is kept in {output}. Make room, or make the folder "
+            f"writable, and repeat the command with resume={output}"
+        ) from error
     except (KeyboardInterrupt, SystemExit):
         log.warning("interrupted; what was finished is kept. To go on, repeat the command with resume=%s", output)
         raise

@@ -31,6 +31,7 @@ class Job(NamedTuple):
 
 JOBS: Mapping[str, Job] = {
     "explain": Job("agg2exp.cli.explain", "predict, attribute and aggregate cases to RoI importance"),
+    "report": Job("agg2exp.cli.report", "compare the attribution methods of finished runs"),
     "train": Job("agg2exp.cli.train", "fit and test a segmentation model"),
 }
 

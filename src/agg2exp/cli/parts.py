@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from agg2exp.callbacks.finisher import Finisher
 from agg2exp.callbacks.roi_importance import RoIImportanceWriter
 from agg2exp.cli.application import JobError, build, plain
+from agg2exp.cli.sweep import is_sweep, run_names
 from agg2exp.data.datamodule import CaseDataModule
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.labels import LabelScheme
@@ -34,7 +35,7 @@ def explanation_module(config: DictConfig) -> ExplanationModule:
         JobError: A setting is wrong, or the weights do not fit the model.
     """
     attribution = build(config, "attribution")
-    if config.supervoxels and not attribution.uses_supervoxels:
+    if config.supervoxels and not attribution.uses_supervoxels and is_first_rank() and not is_sweep():
         raise SettingError(
             "supervoxels",
             OmegaConf.select(config, "supervoxels._target_") or dict(config.supervoxels),
@@ -58,6 +59,7 @@ def explanation_module(config: DictConfig) -> ExplanationModule:
         score=score,
         inference=inference,
         labels=labels,
+        metrics={name: build(config, f"metric.{name}") for name, node in config.metric.items() if node},
         provenance=provenance,
     )
     return module
@@ -76,7 +78,7 @@ def finish(run: Trainer, module: ExplanationModule, expected: Sequence[str]) -> 
     """Have each callback that has a `finish` do what belongs to the end of a run: tables, pictures, trackers."""
     for callback in run.callbacks:  # type: ignore[attr-defined]  # set by Lightning
         if isinstance(callback, Finisher):
-            callback.finish(run.loggers, module.labels, expected)
+            callback.finish(run.loggers, module, expected)
 
 
 def trainer(config: DictConfig, data: CaseDataModule | None = None) -> Trainer:
@@ -89,8 +91,8 @@ def trainer(config: DictConfig, data: CaseDataModule | None = None) -> Trainer:
     Raises:
         JobError: A setting is wrong, or the machine has no such device.
     """
-    callbacks, loggers = _members(config, "callbacks"), _members(config, "logger")
-    objects = {"callbacks": callbacks, "logger": loggers if loggers and is_first_rank() else False}
+    callbacks, loggers = _members(config, "callbacks"), _loggers(config) if is_first_rank() else []
+    objects = {"callbacks": callbacks, "logger": loggers or False}
     try:
         made: Trainer = build(config, "trainer", **objects)
         if data is None or made.num_devices == 1 or _is_started_by_others(made):
@@ -109,6 +111,17 @@ def _members(config: DictConfig, group: str) -> list[Any]:
     """The objects of a group; a member that a preset switched off (no `_target_`) stays off whatever is set for it."""
     nodes = config[group] or {}
     return [build(config, f"{group}.{name}") for name, node in nodes.items() if node and "_target_" in node]
+
+
+def _loggers(config: DictConfig) -> list[Any]:
+    """The loggers; W&B runs that have no group or name of their own are named after the sweep and the choices."""
+    made = []
+    for name, node in (config.logger or {}).items():
+        if node and "_target_" in node:
+            named = run_names() if node["_target_"].endswith(".WandbLogger") else {}
+            given = {key: value for key, value in named.items() if node.get(key) is None}
+            made.append(build(config, f"logger.{name}", **given))
+    return made
 
 
 def is_first_rank() -> bool:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+class UnwritableError(OSError):
+    """A folder takes no more files: its disk is full, it is read-only, or it belongs to someone else."""
 
 
 @contextmanager
@@ -15,14 +22,22 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     Several processes may write the same path at once: each writes its own sibling, the last one stays.
     The sibling keeps the endings of `path`, since writers choose the format by them.
+
+    Raises:
+        UnwritableError: The folder of `path` takes no more files.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix="".join(path.suffixes[-2:]))
-    os.close(handle)
-    temporary = Path(name)
     try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix="".join(path.suffixes[-2:]))
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise UnwritableError(error.errno, f"{path.parent} cannot be written: {os.strerror(error.errno)}") from error

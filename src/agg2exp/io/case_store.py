@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,27 @@ CASE_FILES = "files of the case"
 """The one setting in which the cases of a run differ: the fingerprint of what was read."""
 
 
+PER_TARGET = ("notes", "metrics", "efficiency")
+SUPERVOXELS = ("voxels", "values", "errors")
+
+
 class DamagedResultError(RuntimeError):
     """The stored result of a case cannot be read."""
+
+
+@dataclass(frozen=True, eq=False)
+class SupervoxelValues:
+    """Attribution per supervoxel (S), where the method gives one.
+
+    Attributes:
+        voxels: Size of each supervoxel (S).
+        values: φ (K, S).
+        errors: Standard error of φ (K, S); NaN where unknown.
+    """
+
+    voxels: NDArray[np.int64]
+    values: NDArray[np.float64]
+    errors: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +58,10 @@ class CaseResult:
         passes: Network passes it took.
         seconds: Wall time of prediction and attribution.
         economy: How memory was saved after it had run out; "" if it had not.
+        notes: By name, how far the attribution of each target can be trusted (K).
+        metrics: By name, evaluation metrics of each target's attribution (K).
+        efficiency: By name, what the attribution of each target cost (K).
+        supervoxels: Attribution per supervoxel, if there are any.
     """
 
     importance: LocalImportance
@@ -50,6 +73,10 @@ class CaseResult:
     passes: PassCounts
     seconds: float
     economy: str = ""
+    notes: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    metrics: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    efficiency: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    supervoxels: SupervoxelValues | None = None
 
 
 class CaseStore:
@@ -75,6 +102,10 @@ class CaseStore:
         importance = result.importance
         arrays: dict[str, NDArray[Any]] = {f"kind/{kind.value}": importance.values[kind] for kind in Kind}
         arrays |= {"voxels": result.voxels, "dice": result.dice, "iou": result.iou}
+        for part in PER_TARGET:
+            arrays |= {f"{part}/{name}": values for name, values in getattr(result, part).items()}
+        if result.supervoxels is not None:
+            arrays |= {f"supervoxels/{name}": getattr(result.supervoxels, name) for name in SUPERVOXELS}
         header = {
             "case": importance.case_id,
             "targets": importance.targets,
@@ -121,8 +152,16 @@ class CaseStore:
                 passes=PassCounts(*header["passes"]),
                 seconds=header["seconds"],
                 economy=header["economy"],
+                **{part: _members(arrays, part) for part in PER_TARGET},
+                supervoxels=SupervoxelValues(*(arrays[f"supervoxels/{name}"] for name in SUPERVOXELS))
+                if "supervoxels/values" in arrays
+                else None,
             )
         except (SafetensorError, KeyError, ValueError, OSError) as error:
             raise DamagedResultError(
                 f"{path} is no readable result ({type(error).__name__}: {error}). Delete it and run again."
             ) from error
+
+
+def _members(arrays: Mapping[str, NDArray[Any]], part: str) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(f"{part}/"): array for name, array in arrays.items() if name.startswith(f"{part}/")}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from agg2exp.domain.case import Failure
-from agg2exp.io.atomic import written_whole
+from agg2exp.io.atomic import UnwritableError, written_whole
 
 log = logging.getLogger(__name__)
 
@@ -28,11 +28,17 @@ class FailureLog:
         self.folder = output / "failures"
 
     def record(self, failure: Failure) -> None:
-        """Keep a failure; if even that cannot be written, it goes to the log and the case counts as missing."""
+        """Keep a failure; if even that cannot be written, it goes to the log and the case counts as missing.
+
+        Raises:
+            UnwritableError: The disk takes nothing more, so it is no use to go on.
+        """
         log.error("%s failed: %s", failure.stage, failure.error)
         try:
             with written_whole(self.folder / f"{failure.case_id}-{failure.stage}.json") as path:
                 path.write_text(json.dumps(asdict(failure), indent=2))
+        except UnwritableError:
+            raise
         except OSError as error:
             log.error("the failure could not be written to %s: %s", self.folder, error)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from agg2exp.io.atomic import written_whole
@@ -14,6 +15,11 @@ ROI_IMPORTANCE = "roi_importance"
 GLOBAL_IMPORTANCE = "global_importance"
 SEGMENTATION = "segmentation"
 TIMINGS = "timings"
+NOTES = "notes"
+METRICS = "metrics"
+EFFICIENCY = "efficiency"
+METRIC_SUMMARY = "metric_summary"
+SUPERVOXELS = "supervoxels"
 
 
 def check_same_settings(results: Sequence[CaseResult]) -> None:
@@ -40,8 +46,13 @@ def case_tables(results: Sequence[CaseResult]) -> dict[str, pd.DataFrame]:
         `roi_importance`: case, target, source and one column per kind of RoI importance.
         `segmentation`: case, class, predicted voxels, Dice, IoU, and whether the class was explained or why not.
         `timings`: case, seconds, network passes, how memory was saved; apart from the others, which repeat exactly.
+        `notes`: case, target, name, value: how far an attribution can be trusted; only if the method says so.
+        `metrics`, `efficiency`: case, target, name, value; only if metrics were asked for. Efficiency has times in it.
+        `supervoxels`: case, target, supervoxel, voxels, value φ, standard error; only if there are supervoxels.
     """
     ordered = sorted(results, key=lambda r: r.importance.case_id)
+    further = {part: [_per_target(r, part) for r in ordered] for part in (NOTES, METRICS, EFFICIENCY)}
+    further[SUPERVOXELS] = [_supervoxels(r) for r in ordered]
     return {
         ROI_IMPORTANCE: pd.concat([r.importance.to_frame() for r in ordered], ignore_index=True),
         SEGMENTATION: pd.concat([_segmentation(r) for r in ordered], ignore_index=True),
@@ -58,6 +69,7 @@ def case_tables(results: Sequence[CaseResult]) -> dict[str, pd.DataFrame]:
                 for r in ordered
             ]
         ),
+        **{name: pd.concat(parts, ignore_index=True) for name, parts in further.items() if any(map(len, parts))},
     }
 
 
@@ -85,3 +97,29 @@ def _segmentation(result: CaseResult) -> pd.DataFrame:
             "explained": [status.get(name, "not asked for") for name in result.classes],
         }
     )
+
+
+def _per_target(result: CaseResult, part: str) -> pd.DataFrame:
+    """One row per (target, name) of what a case has by name for each target."""
+    values = getattr(result, part)
+    if not values:
+        return pd.DataFrame()
+    index = pd.MultiIndex.from_product([[result.importance.case_id], values, result.importance.targets])
+    frame = pd.DataFrame({"value": np.concatenate(list(values.values()))}, index=index)
+    return frame.rename_axis(["case", "name", "target"]).reset_index()[["case", "target", "name", "value"]]
+
+
+def _supervoxels(result: CaseResult) -> pd.DataFrame:
+    found = result.supervoxels
+    if found is None:
+        return pd.DataFrame()
+    targets, ids = result.importance.targets, range(len(found.voxels))
+    index = pd.MultiIndex.from_product([[result.importance.case_id], targets, ids])
+    return pd.DataFrame(
+        {
+            "voxels": np.tile(found.voxels, len(targets)),
+            "value": found.values.ravel(),
+            "standard_error": found.errors.ravel(),
+        },
+        index=index.set_names(["case", "target", "supervoxel"]),
+    ).reset_index()

@@ -1,5 +1,24 @@
 """Metrics: a pure function of tensors inside a thin state class."""
 
+from agg2exp.metrics.base import Evaluation, EvaluationMetric
 from agg2exp.metrics.class_overlap import ClassOverlap
+from agg2exp.metrics.completeness import Completeness
+from agg2exp.metrics.complexity import Complexity
+from agg2exp.metrics.efficiency import Efficiency
+from agg2exp.metrics.faithfulness import Faithfulness
+from agg2exp.metrics.insertion_deletion import InsertionDeletion
+from agg2exp.metrics.randomisation import Randomisation
+from agg2exp.metrics.sensitivity import Sensitivity
 
-__all__ = ["ClassOverlap"]
+__all__ = [
+    "ClassOverlap",
+    "Completeness",
+    "Complexity",
+    "Efficiency",
+    "Evaluation",
+    "EvaluationMetric",
+    "Faithfulness",
+    "InsertionDeletion",
+    "Randomisation",
+    "Sensitivity",
+]

@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import lightning
 import torch
@@ -23,6 +24,8 @@ from agg2exp.domain.prediction import Prediction
 from agg2exp.domain.roles import CaseProgress, Silent
 from agg2exp.domain.seeding import RandomStreams
 from agg2exp.inference import SlidingWindow, WindowedModel
+from agg2exp.io.array_cache import ArrayCache
+from agg2exp.metrics.base import Evaluation, EvaluationMetric
 from agg2exp.modules.memory import Economy, economies, is_out_of_memory, room_for_classes
 from agg2exp.scores import Score
 
@@ -47,6 +50,9 @@ class ExplanationModule(lightning.LightningModule):
         class_chunk: Classes attributed at a time; by default as many as the free memory holds.
         compile_network: Compile the network with `torch.compile`.
         seed: Seed of every random number.
+        metrics: By name, evaluation metrics that are computed for every case.
+        cache: Folder where perturbed scores are kept, so that runs with other methods need not compute them again.
+        cache_predictions: Keep predictions there, too (16 bytes per voxel).
         provenance: What the network and its images were made from (weights, preprocessing), kept with the results.
 
     Raises:
@@ -65,6 +71,9 @@ class ExplanationModule(lightning.LightningModule):
         class_chunk: int | None = None,
         compile_network: bool = False,
         seed: int = 0,
+        metrics: Mapping[str, EvaluationMetric] | None = None,
+        cache: str | Path | None = None,
+        cache_predictions: bool = False,
         provenance: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
@@ -82,6 +91,9 @@ class ExplanationModule(lightning.LightningModule):
         self.class_chunk = class_chunk
         self.compile_network = compile_network
         self.seed = seed
+        self.metrics = dict(metrics or {})
+        self.cache = ArrayCache(None if cache is None else Path(cache))
+        self.cache_predictions = cache_predictions
         self.provenance = dict(provenance or {})
         self.progress: CaseProgress = Silent()
         self.economy = Economy()
@@ -113,25 +125,35 @@ class ExplanationModule(lightning.LightningModule):
         model = WindowedModel(self, inference, on_windows=self.progress.advance, accumulators=place)
         chunks = _chunks(self.classes, self.economy.classes or self.class_chunk or room)
         windows = len(model.plan(case.image).windows)
-        self.progress.begin(case.id, windows * (1 + len(chunks) * self.attribution.evaluations()))
-        prediction = model.predict(case.image)
+        self.progress.begin(case.id, windows * self.evaluations(len(chunks)))
+        prediction = self._prediction(model, case)
         if prediction.n_classes != len(self.labels):
             raise ValueError(
                 f"the network gives {prediction.n_classes} label channels, but the label scheme "
                 f"{self.labels.name!r} has {len(self.labels)} classes. Set model.labels to what it was trained with."
             )
-        scores: Scores = self.class_scores(prediction)
-        if self.mask_policy == "recomputed":
-            scores = RecomputedScores(self.classes, prediction.labels, self.class_scores)
-        with torch.enable_grad():
-            attribution = self.attribute(model, case, replace(scores, classes=chunks[0]))
-            if len(chunks) > 1:  # to save memory, so the parts are put together where there is more of it
-                rest = (self.attribute(model, case, replace(scores, classes=chunk)).to("cpu") for chunk in chunks[1:])
-                attribution = attribution.to("cpu").joined(rest, len(self.classes))
-        if len(chunks) > 1 or place != case.image.device:
-            prediction, attribution = prediction.to("cpu"), attribution.to("cpu")
+        by_policy: dict[str, Scores] = {
+            "fixed": self.class_scores(prediction),
+            "recomputed": RecomputedScores(self.classes, prediction.labels, self.class_scores),
+        }
+        scores = by_policy[self.mask_policy]
+
+        def attribute(model: WindowedModel, image: Tensor, first: Attribution | None = None) -> Attribution:
+            parts = (
+                self._attribute(model, replace(case, image=image), replace(scores, classes=chunk), first)
+                for chunk in chunks
+            )
+            attribution = next(parts)
+            if len(chunks) == 1:
+                return attribution
+            # only to save memory, so the parts are put together where there is more of it
+            return attribution.to("cpu").joined((part.to("cpu") for part in parts), len(self.classes))
+
+        before, begun = model.passes, time.perf_counter()
+        attribution = attribute(model, case.image)
         _synchronize(case.image)
-        return Explanation(
+        done = time.perf_counter()
+        explanation = Explanation(
             case_id=case.id,
             classes=self.classes,
             prediction=prediction,
@@ -139,11 +161,82 @@ class ExplanationModule(lightning.LightningModule):
             economy=str(self.economy),
             settings={**self.settings(), "expansion": attribution.expansion},
             passes=model.passes,
-            seconds=time.perf_counter() - start,
+            seconds=done - start,
         )
+        if self.metrics:
+            evaluation = Evaluation(
+                case_id=case.id,
+                image=case.image,
+                prediction=prediction,
+                scores=scores,
+                by_policy=by_policy,
+                attribution=attribution,
+                model=model,
+                attribute=lambda model, image: attribute(model, image, attribution),
+                seed=self.seed,
+                key=self._key(case),
+                cache=self._cache(case),
+                seconds=done - begun,
+                passes=explanation.passes - before,
+            )
+            found: dict[bool, dict[str, Tensor]] = {False: {}, True: {}}
+            for name, metric in self.metrics.items():
+                values = {_renamed(k, metric.name, name): v for k, v in metric.evaluate(evaluation).items()}
+                found[metric.category == "efficiency"] |= values
+            explanation = replace(explanation, metrics=found[False], efficiency=found[True])
+        return explanation if place == case.image.device and len(chunks) == 1 else explanation.to("cpu")
+
+    def evaluations(self, n_chunks: int = 1) -> int:
+        """How many images are evaluated for one case, at most: prediction, attribution and metrics."""
+        once = (len(self.classes) if self.attribution.per_class else n_chunks) * self.attribution.evaluations()
+        return 1 + once + sum(images + runs * once for images, runs in self._metric_evaluations())
+
+    def gradients(self) -> int:
+        """How many of them are differentiated, for each explained class."""
+        return self.attribution.gradients() * (1 + sum(runs for _, runs in self._metric_evaluations()))
+
+    def _metric_evaluations(self) -> list[tuple[int, int]]:
+        return [metric.evaluations(len(self.classes)) for metric in self.metrics.values()]
+
+    def _attribute(self, model: WindowedModel, case: Case, scores: Scores, first: Attribution | None) -> Attribution:
+        """`attribute`; on a perturbed image with the choices that the method made for the `first` attribution."""
+        method = self.attribution
+        self.attribution = method if first is None else method.like(first)
+        try:
+            with torch.enable_grad():
+                return self.attribute(model, case, scores)
+        finally:
+            self.attribution = method
+
+    def _prediction(self, model: WindowedModel, case: Case) -> Prediction:
+        if not self.cache_predictions:
+            return model.predict(case.image)
+        irrelevant = ("score", "mask_policy", "classes", "seed")
+        key = {name: value for name, value in self._key(case).items() if name not in irrelevant}
+        arrays = self._cache(case).get("predictions", key, lambda: model.predict(case.image).to_arrays())
+        return Prediction.from_arrays(arrays, len(self.labels)).to(case.image.device)
+
+    def _key(self, case: Case) -> dict[str, str]:
+        """What scores of a case depend on: all settings but those of method and metrics, and the case's files."""
+        method = self.attribution.settings()
+        key = {name: value for name, value in self._settings().items() if name not in method}
+        facts = {"case": case.id, "files": case.fingerprint, "dtype": str(case.image.dtype)}
+        return {**key, **facts, "device": case.image.device.type, "economy": str(self.economy)}
+
+    def _cache(self, case: Case) -> ArrayCache:
+        """A case without a fingerprint of its files cannot be recognised."""
+        return self.cache if case.fingerprint else ArrayCache(None)
 
     def settings(self) -> dict[str, str]:
         """What the result depends on; results with other settings are never mixed with it."""
+        metrics = {
+            f"metric {name}: {setting}": value
+            for name, metric in self.metrics.items()
+            for setting, value in metric.settings().items()
+        }
+        return {**self._settings(), **metrics}
+
+    def _settings(self) -> dict[str, str]:
         return {
             "module": f"{type(self).__module__}.{type(self).__qualname__}",
             **self.attribution.settings(),
@@ -185,6 +278,11 @@ class ExplanationModule(lightning.LightningModule):
         if failure is None:
             raise RuntimeError("there is always one way to try")
         return failure
+
+
+def _renamed(value: str, metric: str, name: str) -> str:
+    """`name` or `name_…`, so that a metric may be asked for twice under two names."""
+    return name if value == metric else f"{name}_{value.removeprefix(f'{metric}_')}"
 
 
 def _chunks(classes: tuple[int, ...], size: int | None) -> list[tuple[int, ...]]:

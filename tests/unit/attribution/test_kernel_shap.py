@@ -126,7 +126,7 @@ def test_batch_changes_the_last_digits_only():
 
 
 def test_too_few_samples_are_marked_and_said_once(caplog: pytest.LogCaptureFixture):
-    module._warn_once.cache_clear()
+    module._warned.clear()
     model = windowed()
     scores = scores_of(model)
     with caplog.at_level(logging.WARNING):

@@ -8,7 +8,7 @@ import pytest
 from agg2exp.callbacks.pictures import GlobalPictures, SlicePictures
 from agg2exp.callbacks.roi_importance import RoIImportanceWriter
 from agg2exp.domain.errors import SettingError
-from tests.helpers.explanations import scheme, small_case, small_explanation
+from tests.helpers.explanations import explained, scheme, small_case, small_explanation
 
 MODULE = SimpleNamespace(labels=scheme())
 IDS = ["c", "a", "b"]
@@ -52,14 +52,14 @@ def test_share_of_voxels_shown_is_checked(tmp_path: Path, top_fraction: object):
 
 
 def test_global_pictures_are_drawn_from_the_tables_on_one_process(tmp_path: Path):
-    GlobalPictures(tmp_path).finish([], scheme(), ["a"])
+    GlobalPictures(tmp_path).finish([], explained(), ["a"])
     assert not (tmp_path / "figures").exists()  # no table, no picture
     writer = RoIImportanceWriter(tmp_path, by_distance=False)
     case = small_case("a")
     writer.write_case(scheme(), case, small_explanation(case))
-    writer.finish([], scheme(), ["a"])
+    writer.finish([], explained(), ["a"])
     assert not (tmp_path / "figures").exists()
-    GlobalPictures(tmp_path).finish([], scheme(), ["a"])
+    GlobalPictures(tmp_path).finish([], explained(), ["a"])
     assert {p.name for p in (tmp_path / "figures").iterdir()} == {"heat_map.png", "graph.png"}
 
 

@@ -14,7 +14,7 @@ from agg2exp.aggregation.overlap import dice_and_iou
 from agg2exp.callbacks.roi_importance import RoIImportanceWriter
 from agg2exp.domain.errors import CaseError, SettingError
 from agg2exp.domain.roi_importance import Kind
-from tests.helpers.explanations import SHAPE, SPACING, scheme, small_case, small_explanation
+from tests.helpers.explanations import SHAPE, SPACING, explained, scheme, small_case, small_explanation
 
 LABELS = torch.randint(4, SHAPE, generator=torch.Generator().manual_seed(5)).to(torch.int16)
 ALL = (True, True, True, True)
@@ -131,7 +131,7 @@ def test_merge_takes_the_expected_cases_that_are_done(tmp_path: Path):
     for name in ("c", "a", "old"):
         case = small_case(name, seed=ord(name[0]))
         writer.write_case(scheme(), case, small_explanation(case))
-    writer.finish([], scheme(), ["c", "a", "missing"])
+    writer.finish([], explained(), ["c", "a", "missing"])
     local = pd.read_parquet(tmp_path / "tables" / "roi_importance.parquet")
     assert list(pd.unique(local["case"])) == ["a", "c"]
     overall = pd.read_parquet(tmp_path / "tables" / "global_importance.parquet")
@@ -140,7 +140,7 @@ def test_merge_takes_the_expected_cases_that_are_done(tmp_path: Path):
 
 
 def test_merge_without_any_case_writes_no_table(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    RoIImportanceWriter(tmp_path).finish([], scheme(), ["a"])
+    RoIImportanceWriter(tmp_path).finish([], explained(), ["a"])
     assert "no case was finished" in caplog.text
     assert not (tmp_path / "tables").exists()
 
@@ -150,4 +150,4 @@ def test_merge_refuses_cases_made_with_other_settings(tmp_path: Path):
         case = small_case(name)
         RoIImportanceWriter(tmp_path, by_distance=by_distance).write_case(scheme(), case, small_explanation(case))
     with pytest.raises(ValueError, match=r"cases a and b were computed with different settings \(by_distance\)"):
-        RoIImportanceWriter(tmp_path).finish([], scheme(), ["a", "b"])
+        RoIImportanceWriter(tmp_path).finish([], explained(), ["a", "b"])

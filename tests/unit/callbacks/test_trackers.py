@@ -10,7 +10,7 @@ from lightning.pytorch.loggers import CSVLogger
 
 from agg2exp.callbacks.roi_importance import RoIImportanceWriter
 from agg2exp.callbacks.trackers import TrackerLogger
-from tests.helpers.explanations import SHAPE, scheme, small_case, small_explanation
+from tests.helpers.explanations import SHAPE, explained, scheme, small_case, small_explanation
 
 
 def tables(folder: Path, *, labelled: bool) -> list[np.ndarray]:
@@ -23,13 +23,13 @@ def tables(folder: Path, *, labelled: bool) -> list[np.ndarray]:
         explanation = small_explanation(case, absent=(2,), seed=seed)
         writer.write_case(scheme(), case, explanation)
         matrices.append(writer.store.read(name).importance.values["importance"])
-    writer.finish([], scheme(), ["a", "b"])
+    writer.finish([], explained(), ["a", "b"])
     return matrices
 
 
 def logged(folder: Path) -> dict[str, float]:
     logger = CSVLogger(folder, name="metrics", version="")
-    TrackerLogger(folder).finish([logger], scheme(), ["a", "b"])
+    TrackerLogger(folder).finish([logger], explained(), ["a", "b"])
     path = folder / "metrics" / "metrics.csv"
     return dict(pd.read_csv(path).iloc[0]) if path.is_file() else {}
 

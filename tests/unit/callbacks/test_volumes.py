@@ -1,13 +1,16 @@
 """Volumes return to the scan's own grid."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 
 from agg2exp.callbacks.volumes import VolumeWriter
+from agg2exp.domain.attribution import SupervoxelAttribution
 from agg2exp.domain.errors import SettingError
 from tests.helpers.explanations import scheme, small_case, small_explanation
 
@@ -51,3 +54,11 @@ def test_unknown_class_is_told_before_the_first_case(tmp_path: Path):
     VolumeWriter(tmp_path).on_predict_start(None, module)
     with pytest.raises(SettingError, match=r"^callbacks\.volumes\.attribution: .*got \['spleen'\]"):
         VolumeWriter(tmp_path, attribution=["spleen"]).on_predict_start(None, module)
+
+
+def test_supervoxels_stand_beside_the_prediction(tmp_path: Path):
+    partition = torch.arange(np.prod(CASE.image.shape[1:])).reshape(CASE.image.shape[1:]) % 300
+    attribution = SupervoxelAttribution(partition, torch.zeros(2, 300))
+    VolumeWriter(tmp_path).write_case(scheme(), CASE, replace(EXPLANATION, attribution=attribution))
+    image = nib.load(tmp_path / "volumes" / CASE.id / "supervoxels.nii.gz")
+    np.testing.assert_array_equal(np.asarray(image.dataobj)[::2, ::2, ::2], partition.numpy() + 1)

@@ -11,7 +11,7 @@ from agg2exp.callbacks.roi_importance import RoIImportanceWriter
 from agg2exp.cli.summary import DISCLAIMER, write_environment, write_summary
 from agg2exp.domain.case import Failure
 from agg2exp.io.tables import GLOBAL_IMPORTANCE, read_tables
-from tests.helpers.explanations import SHAPE, scheme, small_case, small_explanation
+from tests.helpers.explanations import SHAPE, explained, scheme, small_case, small_explanation
 
 FAILURE = Failure("b", "reading", "case b: expected a NIfTI file at [b/ct.nii.gz], found none.", "Traceback")
 
@@ -22,7 +22,7 @@ def output(tmp_path: Path) -> Path:
     case = small_case(labels=labels, annotated=(True,) * 4)
     writer = RoIImportanceWriter(tmp_path, by_distance=False)
     writer.write_case(scheme(), case, small_explanation(case, absent=(2,)))
-    writer.finish([], scheme(), ["a"])
+    writer.finish([], explained(), ["a"])
     return tmp_path
 
 

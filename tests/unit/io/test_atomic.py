@@ -1,11 +1,12 @@
 """Files that appear whole or not at all."""
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from agg2exp.io.atomic import written_whole
+from agg2exp.io.atomic import UnwritableError, written_whole
 
 
 def names(folder: Path) -> list[str]:
@@ -31,6 +32,18 @@ def test_a_full_disk_leaves_what_was_there_before(tmp_path: Path):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert target.read_text() == "before"
     assert names(tmp_path) == ["a.csv"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT])
+def test_a_folder_that_takes_nothing_more_is_named(tmp_path: Path, number: int):
+    said = f"{tmp_path} cannot be written: {os.strerror(number)}"
+    with pytest.raises(UnwritableError, match=said) as raised, written_whole(tmp_path / "a.csv"):
+        raise OSError(number, os.strerror(number))
+    assert raised.value.errno == number
+    with pytest.raises(OSError, match="Stale") as other, written_whole(tmp_path / "a.csv"):
+        raise OSError(errno.ESTALE, "Stale file handle")
+    assert not isinstance(other.value, UnwritableError)
+    assert names(tmp_path) == []
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path: Path):

@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 
 from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.roi_importance import Kind, LocalImportance
-from agg2exp.io.case_store import CaseResult, CaseStore, DamagedResultError
+from agg2exp.io.case_store import CaseResult, CaseStore, DamagedResultError, SupervoxelValues
 
 TARGETS, SOURCES = ("heart", "lung"), ("background", "heart", "lung", "nodule")
 
@@ -44,6 +44,22 @@ def test_a_result_is_read_as_it_was_written(tmp_path: Path):
     assert set(read.importance.values) == set(Kind)
     for kind in Kind:
         np.testing.assert_array_equal(read.importance.values[kind], written.importance.values[kind])
+
+
+def test_notes_and_supervoxels_are_read_as_they_were_written(tmp_path: Path):
+    rng = np.random.default_rng(3)
+    found = SupervoxelValues(np.array([5, 7, 1]), rng.normal(size=(2, 3)), np.full((2, 3), np.nan))
+    parts = {"notes": {"gap": np.array([0.1, np.nan])}, "metrics": {"m": np.ones(2)}, "efficiency": {"s": np.zeros(2)}}
+    written = dataclasses.replace(result(), **parts, supervoxels=found)
+    CaseStore(tmp_path).write(written)
+    read = CaseStore(tmp_path).read("s1")
+    for part, values in parts.items():
+        assert set(getattr(read, part)) == set(values)
+        for name, array in values.items():
+            np.testing.assert_array_equal(getattr(read, part)[name], array)
+    assert read.supervoxels is not None
+    for name in ("voxels", "values", "errors"):
+        np.testing.assert_array_equal(getattr(read.supervoxels, name), getattr(found, name))
 
 
 def test_finished_cases_are_whole_files_only(tmp_path: Path):

@@ -1,5 +1,6 @@
 """Tables over cases."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.roi_importance import Kind, LocalImportance
-from agg2exp.io.case_store import CaseResult
+from agg2exp.io.case_store import CaseResult, SupervoxelValues
 from agg2exp.io.tables import case_tables, check_same_settings, read_tables, write_tables
 
 CLASSES = ("background", "heart", "lung")
@@ -74,3 +75,20 @@ def test_results_of_other_settings_are_not_mixed():
     check_same_settings([result("s1"), result("s2")])
     with pytest.raises(ValueError, match=r"s1 and s3 .*\(method, noise\)"):
         check_same_settings([result("s1"), result("s2"), result("s3", method="smooth", noise="0.1")])
+
+
+def test_notes_and_supervoxels_have_tables_of_their_own_only_if_there_are_any():
+    assert set(case_tables([result("s1")])) == {"roi_importance", "segmentation", "timings"}
+    found = SupervoxelValues(np.array([5, 7, 1]), np.arange(6.0).reshape(2, 3), np.full((2, 3), 0.5))
+    noted = replace(result("s1"), notes={"gap": np.array([0.1, 0.2]), "low": np.array([1.0, 0.0])}, supervoxels=found)
+    tables = case_tables([result("s2"), noted])
+    notes = tables["notes"].set_index(["case", "target", "name"])["value"]
+    assert notes.to_dict() == {
+        ("s1", "lung", "gap"): 0.1,
+        ("s1", "heart", "gap"): 0.2,
+        ("s1", "lung", "low"): 1.0,
+        ("s1", "heart", "low"): 0.0,
+    }
+    row = tables["supervoxels"].set_index(["case", "target", "supervoxel"]).loc[("s1", "heart", 2)]
+    assert (row["voxels"], row["value"], row["standard_error"]) == (1, 5.0, 0.5)
+    assert len(tables["supervoxels"]) == 6

@@ -1,13 +1,19 @@
 """The module that explains: passes counted, network left as found, mistakes told early."""
 
+import os
+import shutil
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from lightning import Trainer
 
-from agg2exp.attribution import SmoothGrad, VanillaGradient
+from agg2exp.attribution import Attributor, SmoothGrad, VanillaGradient
+from agg2exp.domain.attribution import SupervoxelAttribution
 from agg2exp.domain.case import Case, Failure, Grid
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.explanation import Explanation
@@ -200,3 +206,90 @@ def test_batching_windows_changes_nothing_but_rounding():
     results = [module(inference=SlidingWindow((6, 6, 6), batch=b)).explain(small_case()) for b in (1, 3, 8)]
     for a, b in pairwise(results):
         torch.testing.assert_close(a.attribution.values, b.attribution.values, rtol=1e-4, atol=1e-5)
+
+
+class Scoring(Attributor):
+    """Evaluates three images and four coalitions, and gives every class its own number."""
+
+    name = "scoring"
+    slabs = torch.arange(9)[:, None, None].expand(9, 8, 7) // 3
+
+    def compute(self, model, image, scores, streams):
+        model.scores(torch.stack([image, image * 0.5, image * 0]), scores)
+        members = torch.tensor([[0, 0, 0], [1, 1, 1], [1, 0, 1], [1, 0, 0]], dtype=torch.bool)
+        values = model.coalition_scores(image, image * 0, self.slabs, members, scores)[:3].T
+        own = torch.tensor(scores.classes, dtype=torch.float64)
+        return SupervoxelAttribution(
+            self.slabs, values, standard_errors=values + 1, notes={"own": own, "first": values[:, 0]}
+        )
+
+    def evaluations(self):
+        return 7
+
+
+class Noted(SmoothGrad):
+    """A dense attribution with a note for every class."""
+
+    name = "noted"
+
+    def compute(self, model, image, scores, streams):
+        e = super().compute(model, image, scores, streams)
+        return replace(e, notes={"sum": e.values.double().sum(dim=(1, 2, 3, 4))})
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3])
+@pytest.mark.parametrize("method", [VanillaGradient(), Noted(2), Scoring()], ids=lambda m: m.name)
+@pytest.mark.parametrize("policy", ["fixed", "recomputed"])
+def test_classes_in_portions_are_those_of_one_go_in_their_order(chunk: int, method: Attributor, policy: str):
+    chosen = {"attribution": method, "mask_policy": policy, "classes": ["aorta", "background", "lung"]}
+    whole = module(**chosen).explain(small_case())
+    portions = module(**chosen, class_chunk=chunk).explain(small_case())
+    assert portions.classes == (3, 0, 1)
+    assert portions.attribution.n_classes == 3
+    a, b = portions.attribution, whole.attribution
+    assert a.values.device == portions.prediction.labels.device
+    assert a.notes.keys() == b.notes.keys()
+    pairs = [(a.values, b.values), *((note, b.notes[name]) for name, note in a.notes.items())]
+    if isinstance(a, SupervoxelAttribution):
+        pairs.append((a.standard_errors, b.standard_errors))
+        assert a.notes["own"].tolist() == [3, 0, 1]
+    for part, expected in pairs:
+        torch.testing.assert_close(part, expected, rtol=1e-5, atol=1e-6)
+    assert portions.settings == whole.settings
+    assert portions.passes.forwards >= whole.passes.forwards
+
+
+@pytest.mark.parametrize("method", [VanillaGradient(), SmoothGrad(3), Scoring()], ids=lambda m: m.name)
+@pytest.mark.parametrize("changes", [{}, {"class_chunk": 1}, {"classes": ["lung"]}, {"mask_policy": "recomputed"}])
+def test_progress_adds_up_to_what_was_announced(method: Attributor, changes: dict[str, object]):
+    """Evaluated, seen before or needless: every window of every evaluation is done once."""
+    begun, told = [], []
+    chosen = module(attribution=method, **changes)
+    chosen.progress = SimpleNamespace(begin=lambda case_id, total: begun.append(total), advance=told.append)
+    explanation = chosen.explain(small_case())
+    assert begun == [sum(told)]
+    evaluated = explanation.passes.forwards + explanation.passes.reused
+    assert evaluated > begun[0] if changes.get("mask_policy") and method.name != "scoring" else evaluated <= begun[0]
+    if changes.get("classes"):
+        assert evaluated < begun[0]
+
+
+def test_bad_mask_policy_and_class_chunk_are_refused():
+    with pytest.raises(SettingError, match="mask_policy: expected one of 'fixed', 'recomputed', got 'none'"):
+        module(mask_policy="none")
+    with pytest.raises(SettingError, match="class_chunk: expected a whole number of at least 1, got 0"):
+        module(class_chunk=0)
+
+
+@pytest.mark.slow
+def test_compiled_network_explains_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # compiled here and now
+    if not any(shutil.which(name) for name in (os.environ.get("CXX") or "g++", "clang++")):
+        pytest.skip("torch.compile needs a C++ compiler, and there is none")
+    compiled, usual = module(compile_network=True), module()
+    assert compiled.network._compiled_call_impl is not None
+    a, b = compiled.explain(small_case()), usual.explain(small_case())
+    assert torch.equal(a.prediction.labels, b.prediction.labels)
+    torch.testing.assert_close(a.attribution.values, b.attribution.values, rtol=1e-4, atol=1e-4)
+    assert a.passes == b.passes
+    assert (a.settings["compiled"], b.settings["compiled"]) == ("True", "False")

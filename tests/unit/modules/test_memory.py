@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import psutil
 import pytest
 import torch
 from torch import Tensor
@@ -11,7 +14,7 @@ from agg2exp.domain.case import Failure
 from agg2exp.domain.explanation import Explanation
 from agg2exp.inference import SlidingWindow
 from agg2exp.modules.explanation import ExplanationModule
-from agg2exp.modules.memory import Economy, economies, is_out_of_memory
+from agg2exp.modules.memory import Economy, economies, is_out_of_memory, room_for_classes
 from agg2exp.scores import SumScore
 from tests.helpers.explanations import scheme, small_case
 from tests.helpers.networks import ToyNetwork
@@ -77,3 +80,62 @@ def test_what_is_tried_one_after_another() -> None:
 def test_only_memory_counts_as_memory() -> None:
     assert is_out_of_memory(MemoryError())
     assert not is_out_of_memory(RuntimeError("shapes do not match"))
+
+
+GIB = 2**30
+GPU, CPU = torch.device("cuda", 1), torch.device("cpu")
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch):
+    """Sets the free memory of the GPU and of the machine, in GiB."""
+
+    def pretend(gpu: float, ram: float) -> None:
+        def mem_get_info(device: torch.device) -> tuple[int, int]:
+            assert device == GPU
+            return int(gpu * GIB), 80 * GIB
+
+        monkeypatch.setattr(torch.cuda, "mem_get_info", mem_get_info)
+        monkeypatch.setattr(
+            psutil, "virtual_memory", lambda: SimpleNamespace(available=int(ram * GIB), total=256 * GIB)
+        )
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    ("gpu", "ram", "device", "place", "classes"),
+    [
+        (20, 0.1, GPU, GPU, 10),  # ten maps of 1 GiB are just half of it
+        (19.9, 64, GPU, CPU, 10),
+        (19.9, 20, GPU, CPU, 10),
+        (19.9, 13.9, GPU, CPU, 6),
+        (19.9, 1, GPU, CPU, 1),  # one at a time, whatever there is
+        (99, 20, CPU, CPU, 10),  # a GPU that the case is not on does not count
+        (99, 7, CPU, CPU, 3),
+    ],
+)
+def test_where_the_maps_of_classes_go(
+    free, gpu: float, ram: float, device: torch.device, place: torch.device, classes: int
+) -> None:
+    free(gpu, ram)
+    assert room_for_classes(10, GIB, device) == (place, classes)
+
+
+def test_a_case_takes_as_many_classes_at_a_time_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = small_case("a")
+    seen: list[tuple[int, ...]] = []
+
+    class Watching(ExplanationModule):
+        def attribute(self, model, case, scores):
+            seen.append(scores.classes)
+            return super().attribute(model, case, scores)
+
+    module = Watching(ToyNetwork(), SmoothGrad(2), SumScore(), SlidingWindow((8, 8, 8)), scheme())
+    whole = module.explain(case)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=2 * 3 * case.image.nbytes))
+    portions = module.explain(case)
+    assert seen == [(0, 1, 2, 3), (0, 1, 2), (3,)]
+    assert portions.attribution.values.device == portions.prediction.labels.device
+    torch.testing.assert_close(portions.attribution.values, whole.attribution.values, rtol=1e-5, atol=1e-6)
+    assert portions.settings == whole.settings

@@ -1,0 +1,55 @@
+"""Evaluation metrics over all cases and classes of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+from lightning import Callback
+from lightning.pytorch.loggers import Logger
+
+from agg2exp.callbacks.finisher import Explained
+from agg2exp.io.case_store import CaseStore
+from agg2exp.io.tables import METRIC_SUMMARY, write_tables
+
+
+class MetricSummary(Callback):
+    """Writes `tables/metric_summary.parquet`: mean, standard deviation and count of every metric, and what it is.
+
+    Args:
+        output: The run's folder.
+    """
+
+    def __init__(self, output: str | Path) -> None:
+        self.output = Path(output)
+
+    def finish(self, loggers: Sequence[Logger], module: Explained, expected: Sequence[str]) -> None:
+        """Reduce the stored values of the expected cases that are done."""
+        store = CaseStore(self.output)
+        finished = set(store.finished())
+        results = [store.read(case) for case in expected if case in finished]
+        rows = []
+        for name, metric in module.metrics.items():
+            metric.sync_on_compute = False  # the values of all ranks are on disk, and only rank 0 is here
+            for part in ("metrics", "efficiency"):
+                found = [getattr(result, part) for result in results]
+                for entry in [e for e in (found[0] if found else {}) if e == name or e.startswith(f"{name}_")]:
+                    metric.reset()
+                    for values in found:
+                        metric.update(torch.from_numpy(values[entry]))
+                    own = entry == name or part == "efficiency"
+                    rows.append(
+                        {
+                            "name": entry,
+                            "metric": metric.name,
+                            "category": metric.category,
+                            "higher_is_better": metric.higher_is_better if own else None,
+                            "paper": metric.paper,
+                            **{key: float(value) for key, value in metric.compute().items()},
+                        }
+                    )
+            metric.reset()
+        if rows:
+            write_tables(self.output / "tables", {METRIC_SUMMARY: pd.DataFrame(rows).drop_duplicates("name")})

@@ -1,0 +1,97 @@
+"""How many network passes a run takes at most, and about how long, from a first measured pass."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+
+from agg2exp.data.datamodule import CaseDataModule
+from agg2exp.domain.case import Case
+from agg2exp.domain.class_scores import ClassScores
+from agg2exp.inference import WindowedModel
+from agg2exp.modules.explanation import ExplanationModule
+
+LONG = 100  # evaluations of whole images, from which a run is worth an estimate
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Work of a run.
+
+    Attributes:
+        cases: Cases to explain.
+        evaluations: Images evaluated per case, at most: prediction, attribution, metrics.
+        gradients: How many of them are differentiated for each class.
+        forwards: Window forwards of all cases, at most.
+        backwards: (Window, class) backwards of all cases, at most.
+        seconds: They take about so long, on all devices together.
+    """
+
+    cases: int
+    evaluations: int
+    gradients: int
+    forwards: int
+    backwards: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.cases} cases x at most {self.evaluations} evaluations of the image, {self.gradients} of them "
+            f"differentiated for each class: {self.forwards:,} window forwards and {self.backwards:,} backwards, about "
+            f"{timedelta(seconds=round(self.seconds))} (measured on one window batch; reading and tables not included)"
+        )
+
+
+def is_long(module: ExplanationModule, data: CaseDataModule) -> bool:
+    """Whether the run is worth an estimate."""
+    return len(data.pending()) * module.evaluations() >= LONG
+
+
+def estimate(
+    module: ExplanationModule, data: CaseDataModule, device: torch.device, n_devices: int = 1
+) -> Estimate | None:
+    """From the windows of the first readable case, the volumes of all, and one measured window batch.
+
+    Returns None if no pending case is readable.
+    """
+    costs = data.costs()
+    case = next((c for c in map(data.read, costs) if isinstance(c, Case)), None)
+    if case is None or costs[case.id] == 0:
+        return None
+    windows = len(WindowedModel(module, module.inference).plan(case.image).windows)
+    everything = windows * sum(costs.values()) / costs[case.id]
+    forward, backward = _seconds_per_window(module.to(device), case.to(device))
+    evaluations, gradients = module.evaluations(), module.gradients() * len(module.classes)
+    return Estimate(
+        cases=len(costs),
+        evaluations=evaluations,
+        gradients=module.gradients(),
+        forwards=round(everything * evaluations),
+        backwards=round(everything * gradients),
+        seconds=everything * (evaluations * forward + gradients * backward) / n_devices,
+    )
+
+
+def _seconds_per_window(module: ExplanationModule, case: Case) -> tuple[float, float]:
+    """Of one forward, and of one backward for one class."""
+    x = case.image[(slice(None), *(slice(0, edge) for edge in module.inference.window))]
+    images = x.expand(module.inference.batch, *x.shape)
+    labels = torch.ones(x.shape[1:], dtype=torch.int16, device=x.device)
+    scores = ClassScores((1,), labels, torch.ones(x.shape[1:], dtype=x.dtype, device=x.device))
+    model = WindowedModel(module, module.inference)
+    model.scores(images, scores)  # the first pass is slower
+    forward = _seconds(lambda: model.scores(images, scores), x) / len(images)
+    both = _seconds(lambda: model.gradient(images, scores), x) / len(images)
+    return forward, max(both - forward, 0.0)
+
+
+def _seconds(task: Callable[[], object], x: torch.Tensor) -> float:
+    start = time.perf_counter()
+    task()
+    if x.is_cuda:
+        torch.cuda.synchronize(x.device)
+    return time.perf_counter() - start

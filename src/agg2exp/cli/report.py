@@ -1,0 +1,86 @@
+"""`agg2exp report`: finished runs -> the table that compares them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hydra
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from agg2exp.cli.application import JobError, build, job
+from agg2exp.cli.conf_dir import conf_dir
+
+if TYPE_CHECKING:
+    from agg2exp.report.runs import Run
+
+
+@hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="report")
+@job
+def main(config: DictConfig) -> None:
+    """Compare the attribution methods of finished runs, such as the jobs of a sweep.
+
+    Raises:
+        JobError: There is nothing to compare, or the runs do not fit together.
+    """
+    from lightning.pytorch.loggers import WandbLogger
+    from rich.console import Console
+
+    from agg2exp.domain.errors import check_choice
+    from agg2exp.io.atomic import written_whole
+    from agg2exp.report.benchmark import benchmark, ranks
+    from agg2exp.report.formats import latex, markdown, terminal
+    from agg2exp.report.runs import directions, read_metrics
+
+    check_choice("table", config.table, ("benchmark",))
+    runs = find_runs(config.runs)
+    try:
+        values, facts = read_metrics(runs)
+    except ValueError as error:
+        raise JobError(f"agg2exp: runs: {error}") from error
+    higher = dict(directions(facts))
+    table, by_class = benchmark(values, higher), benchmark(values, higher, ("data", "method", "target", "name"))
+    ranked = ranks(table)
+    output = Path(config.paths.output)
+    contents = {
+        "benchmark.csv": table.to_csv(index=False),
+        "benchmark.md": markdown(table, higher),
+        "benchmark.tex": latex(table, higher),
+        "benchmark_per_class.csv": by_class.to_csv(index=False),
+        "ranks.csv": ranked.to_csv(index=False),
+    }
+    for name, content in contents.items():
+        with written_whole(output / name) as path:
+            path.write_text(content, encoding="utf-8")
+    console = Console(stderr=True)
+    console.print(terminal(table, higher, "Mean ± standard deviation over cases and classes, best underlined"))
+    console.print(ranked.to_string(index=False, float_format="{:.1f}".format), highlight=False)
+    console.print(f"tables    {output}", highlight=False, soft_wrap=True)
+    for name, node in (config.logger or {}).items():
+        if node and "_target_" in node:
+            logger = build(config, f"logger.{name}")
+            if isinstance(logger, WandbLogger):
+                logger.log_table("benchmark", dataframe=table)
+                logger.log_table("ranks", dataframe=ranked)
+                logger.experiment.finish()
+
+
+def find_runs(named: str | ListConfig) -> list[Run]:
+    """The runs in the given folders: each a run, or a sweep whose jobs are runs."""
+    from agg2exp.report.runs import Run
+
+    folders = [Path(name) for name in ([named] if isinstance(named, str) else named)]
+    missing = [str(folder) for folder in folders if not folder.is_dir()]
+    if missing:
+        raise JobError(f"agg2exp: runs: expected folders of finished runs or sweeps, got {missing}.")
+    found = []
+    for folder in folders:
+        for choices in sorted(folder.glob("**/.hydra/hydra.yaml")):
+            run = choices.parents[1]
+            if (run / "tables").is_dir():
+                chosen = OmegaConf.load(choices).hydra.runtime.choices
+                method = chosen.attribution
+                if chosen.supervoxels != "none" and (run / "tables" / "supervoxels.parquet").is_file():
+                    method = f"{method}/{chosen.supervoxels}"
+                found.append(Run(run, chosen.data, method))
+    return found

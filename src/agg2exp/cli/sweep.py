@@ -1,0 +1,54 @@
+"""Jobs of a multirun that would do the same work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+NAMING = {"attribution": None, "supervoxels": None, "score": "sum", "model": None}
+"""Groups whose choices name a run, unless it is the one given here."""
+
+
+def is_sweep() -> bool:
+    """Whether this is one job of a multirun."""
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def run_names() -> dict[str, str]:
+    """Names of this job for a tracker: the sweep is the group; the name says what was chosen, and the job's number."""
+    if not HydraConfig.initialized():
+        return {}
+    settings = HydraConfig.get()
+    chosen = settings.runtime.choices
+    words = [str(chosen[group]) for group, usual in NAMING.items() if chosen.get(group) not in (None, "none", usual)]
+    if not is_sweep():
+        return {"name": "-".join(words)} if words else {}
+    folder = Path(settings.sweep.dir)
+    return {"group": f"{settings.job.name}-{folder.name}"[:128], "name": "-".join([*words, str(settings.job.num)])}
+
+
+def same_work(config: DictConfig, ignoring: str) -> Path | None:
+    """Folder of the earlier job of this multirun whose configuration differs at most in the group `ignoring`.
+
+    Jobs that a launcher runs side by side may start before the other has written its configuration; then both run.
+    """
+    if not is_sweep():
+        return None
+    settings = HydraConfig.get()
+    own = _without(config, ignoring)
+    for number in range(int(settings.job.num)):
+        folder = Path(settings.sweep.dir) / str(number)
+        written = folder / str(settings.output_subdir) / "config.yaml"
+        if written.is_file() and _without(OmegaConf.load(written), ignoring) == own:
+            return folder
+    return None
+
+
+def _without(config: object, group: str) -> dict[str, object]:
+    content = OmegaConf.to_container(config, resolve=False)
+    if not isinstance(content, dict):
+        raise TypeError(f"expected a mapping, got {type(content).__name__}")
+    return {str(k): v for k, v in content.items() if k != group}

@@ -1,0 +1,89 @@
+"""Arrays that are expensive to compute, kept on disk between runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from agg2exp.io.atomic import written_whole
+
+log = logging.getLogger(__name__)
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class ArrayCache:
+    """`<folder>/<kind>/<sha256 of the key>.safetensors`.
+
+    An entry carries its whole key and a checksum of its arrays. One that is damaged, or that was made for another
+    key, is computed anew, replaced and reported. Several processes may fill an entry at once: each computes it, and
+    the last one stays. An entry that cannot be written is reported, and its arrays are used all the same.
+
+    Args:
+        folder: Where entries are kept; None keeps nothing.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = None if folder is None else Path(folder)
+
+    def get(self, kind: str, key: Mapping[str, str], compute: Callable[[], Arrays]) -> Arrays:
+        """The arrays of `key`, read if they are there, else computed and kept.
+
+        Args:
+            kind: What they are, a name of a folder.
+            key: All that they depend on.
+            compute: Makes them.
+        """
+        if self.folder is None:
+            return compute()
+        path = self.folder / kind / f"{hashlib.sha256(_text(key).encode()).hexdigest()}.safetensors"
+        if path.exists():
+            try:
+                return _read(path, key)
+            except (OSError, SafetensorError, ValueError, KeyError) as error:
+                log.warning("%s is not used, but computed anew: %s", path, error)
+        arrays = compute()
+        try:
+            with written_whole(path) as temporary:
+                temporary.write_bytes(_content(arrays, key))
+        except OSError as error:
+            log.warning("%s cannot be kept for later runs: %s", path, error)
+        return arrays
+
+
+def _text(key: Mapping[str, str]) -> str:
+    return json.dumps(dict(key), sort_keys=True)
+
+
+def _content(arrays: Arrays, key: Mapping[str, str]) -> bytes:
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    return save(whole, metadata={"key": _text(key), "checksum": _checksum(whole)})
+
+
+def _read(path: Path, key: Mapping[str, str]) -> Arrays:
+    content = path.read_bytes()
+    arrays = load(content)
+    length = int.from_bytes(content[:8], "little")  # safetensors: size of the JSON header, header, arrays
+    metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
+    if metadata["key"] != _text(key):
+        raise ValueError(f"expected the key {_text(key)}, got {metadata['key']}")
+    if metadata["checksum"] != _checksum(arrays):
+        raise ValueError("its arrays are not those that were written")
+    return arrays
+
+
+def _checksum(arrays: Arrays) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
+        digest.update(arrays[name].tobytes())
+    return digest.hexdigest()

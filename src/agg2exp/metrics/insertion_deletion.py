@@ -1,0 +1,110 @@
+"""Does the score fall fast when the most relevant supervoxels go first, and slowly when they go last?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from agg2exp.baselines import Baseline, as_baseline
+from agg2exp.domain.errors import check_range
+from agg2exp.metrics.base import Evaluation, EvaluationMetric
+from agg2exp.supervoxels import Cubes, Supervoxels
+
+
+def densities(e: Tensor, partition: Tensor) -> Tensor:
+    """Mean of an attribution (C, D, H, W), summed over channels, in each supervoxel, (S,) float64."""
+    ids = partition.flatten()
+    mass = torch.bincount(ids, e.sum(dim=0, dtype=torch.float64).flatten())
+    return mass / torch.bincount(ids)
+
+
+def remaining(order: Tensor, removed: Tensor) -> Tensor:
+    """(N, S) bool: the supervoxels left when the first removed[n] of `order` (S,) are gone."""
+    place = order.argsort()
+    return place >= removed.unsqueeze(1)
+
+
+def normalised_area(curve: Tensor, share: Tensor) -> Tensor:
+    """∫ (f̂(share) - f̂(1)) / |f̂(0) - f̂(1)| dshare by trapezoids, () float64.
+
+    Args:
+        curve: f̂ (N,) from the whole image to the whole occluder.
+        share: Share of the voxels that are occluded (N,), from 0 to 1.
+    """
+    return torch.trapezoid(curve - curve[-1], share) / (curve[0] - curve[-1]).abs()
+
+
+class InsertionDeletion(EvaluationMetric):
+    """∫ (least relevant first - most relevant first) dα / |Δ_c|, Δ_c = f̂_c(x) - f̂_c(x′).
+
+    Both curves show f̂_c over the share α of voxels that are occluded, supervoxel by supervoxel, in the order of the
+    signed density of e_c (its mean in the supervoxel): α is counted in voxels, so the best first supervoxel is the one
+    with the largest effect per voxel. |Δ_c|, since a good order makes the area positive for falling and for rising
+    scores. Beside it `deletion`, the area under the curve that removes the most relevant first (lower is better), and
+    `insertion`, the one that inserts the most relevant first, which is the curve that removes the least relevant
+    first read backwards (higher is better); their difference is the value.
+
+    Args:
+        supervoxels: What is removed at a time, by default 64 cubes, whatever the attribution itself is made of.
+        steps: Points of a curve beside the whole image, at most one per supervoxel.
+        occluder: x′; 0 by default.
+
+    Raises:
+        SettingError: steps < 1.
+    """
+
+    name: ClassVar[str] = "insertion_deletion"
+    category: ClassVar[str] = "faithfulness"
+    higher_is_better: bool | None = True
+    range: ClassVar[tuple[float, float]] = (-float("inf"), float("inf"))
+    paper: ClassVar[str] = "Petsiuk et al. 2018, RISE; Schulz et al. 2020, Restricting the Flow"
+
+    def __init__(
+        self,
+        supervoxels: Supervoxels | None = None,
+        steps: int = 20,
+        occluder: Baseline | Tensor | float = 0.0,
+    ) -> None:
+        super().__init__()
+        check_range("steps", steps, 1, integer=True)
+        self.supervoxels = supervoxels or Cubes(64)
+        self.steps = steps
+        self.occluder = as_baseline(occluder)
+
+    def evaluate(self, case: Evaluation) -> Mapping[str, Tensor]:
+        """{"insertion_deletion": (K,), "insertion": (K,), "deletion": (K,)}, each class in its own order."""
+        partition = self.supervoxels(case.image, case.prediction.labels.to(case.image.device))
+        sizes = torch.bincount(partition.flatten()).cpu()
+        removed = torch.linspace(0, len(sizes), min(self.steps, len(sizes)) + 1).round().long()
+        occluder = self.occluder(case.image, case.streams(self.name))
+        areas, unchanged = [], []
+        for k, c in enumerate(case.scores.classes):
+            e = case.attribution.dense(k)
+            order = densities(e, partition.to(e.device)).cpu().argsort(descending=True, stable=True)
+            most_first, least_first = remaining(order, removed), remaining(order.flip(0), removed)
+            members = torch.cat([most_first, least_first[1:-1]]).to(case.image.device)
+            scores = replace(case.scores, classes=(c,))  # windows without this class are then not evaluated
+            values = case.model.coalition_scores(case.image, occluder, partition, members, scores)[:, 0].cpu()
+            deletion, inner = values[: len(removed)], values[len(removed) :]
+            insertion = torch.cat([deletion[:1], inner, deletion[-1:]])
+            areas.append(
+                [
+                    normalised_area(curve, 1 - kept.double() @ sizes.double() / sizes.sum())
+                    for curve, kept in ((insertion, least_first), (deletion, most_first))
+                ]
+            )
+            unchanged.append(bool(deletion[0] == deletion[-1]))
+        inserted, deleted = torch.tensor(areas, dtype=torch.float64).unbind(dim=1)
+        reasons = {"its score is the same for image and occluder": torch.tensor(unchanged)}
+        return {
+            name: self.where_defined(case, values, reasons)
+            for name, values in {self.name: inserted - deleted, "insertion": inserted, "deletion": deleted}.items()
+        }
+
+    def evaluations(self, n_classes: int) -> tuple[int, int]:
+        """2 · steps images for each class; equal patterns and windows without the class make them fewer."""
+        return 2 * self.steps * n_classes, 0

@@ -1,0 +1,90 @@
+"""Does an attribution depend on what the network has learned?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from agg2exp.domain.seeding import RandomStreams
+from agg2exp.inference import WindowedModel
+from agg2exp.metrics.base import Evaluation, EvaluationMetric
+from agg2exp.metrics.correlation import constant, spearman
+
+
+def random_parameters(network: nn.Module, streams: RandomStreams) -> dict[str, Tensor]:
+    """Every parameter tensor drawn anew from a normal distribution with its own mean and standard deviation.
+
+    No layer needs to know how it was initialised, and activations keep about their scale. A tensor whose entries are
+    all equal (a single slope, a bias that was never trained) stays as it is. Each tensor has its own random numbers.
+    """
+    parameters = {}
+    for name, old in network.named_parameters():
+        if old.is_floating_point():
+            noise = torch.randn(old.shape, generator=streams.generator(name)).to(old)
+            parameters[name] = old.detach().mean() + old.detach().std(correction=0) * noise
+    return parameters
+
+
+class Randomised(nn.Module):
+    """A network that runs with other parameters; its own stay where they are, and nothing is copied.
+
+    Args:
+        network: The network.
+        parameters: Tensors by parameter name, in place of its own.
+    """
+
+    def __init__(self, network: nn.Module, parameters: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.network = network
+        self.parameters_instead = dict(parameters)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What the network gives with the other parameters."""
+        logits: Tensor = functional_call(self.network, self.parameters_instead, (x,))
+        return logits
+
+
+class Randomisation(EvaluationMetric):
+    """Spearman correlation over voxels of |e_c| and |e′_c|, e′_c from the network with random parameters.
+
+    All parameters are randomised at once (see `random_parameters`; buffers such as running statistics stay), so that
+    one more attribution suffices; scores, masks and the method's random numbers are those of e_c. An attribution that
+    tells about the network has a low value, one that tells only about the image stays near 1. Signs are left out,
+    since a random network turns them at random.
+    """
+
+    name: ClassVar[str] = "randomisation"
+    category: ClassVar[str] = "sanity"
+    higher_is_better: bool | None = False
+    range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    paper: ClassVar[str] = "Adebayo et al. 2018, Sanity Checks for Saliency Maps"
+
+    def evaluate(self, case: Evaluation) -> Mapping[str, Tensor]:
+        """{"randomisation": (K,)}."""
+        model, parameters = case.model, random_parameters(case.model.network, case.streams(self.name))
+        random = WindowedModel(
+            Randomised(model.network, parameters), model.settings, model.on_windows, model.accumulators
+        )
+        other = case.attribute(random, case.image)
+        model.forwards += random.forwards
+        model.backwards += random.backwards
+        model.reused += random.reused
+        values = []
+        for k in range(case.attribution.n_classes):
+            e = case.attribution.dense(k).abs().flatten()
+            values.append(spearman(e, other.dense(k).to(e.device).abs().flatten()).cpu())
+        found = torch.stack(values)
+        same = all(bool(constant(old.detach().flatten())) for old in model.network.parameters())
+        reasons = {
+            "no parameter of the network can be randomised": torch.full_like(case.absent, same),
+            "an attribution has the same magnitude everywhere": found.isnan(),
+        }
+        return {self.name: self.where_defined(case, found, reasons)}
+
+    def evaluations(self, n_classes: int) -> tuple[int, int]:
+        """One attribution."""
+        return 0, 1

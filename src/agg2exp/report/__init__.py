@@ -1,0 +1,1 @@
+"""Stored results of runs -> tables and pages; no Lightning, no GPU."""

@@ -1,0 +1,42 @@
+"""The benchmark of attribution methods (paper, Table 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+
+def benchmark(
+    values: pd.DataFrame, directions: Mapping[str, bool | None], by: Sequence[str] = ("data", "method", "name")
+) -> pd.DataFrame:
+    """Mean ± standard deviation over cases and classes, and which method is best.
+
+    Args:
+        values: data, method, case, target, name, value; NaN where a metric is not defined.
+        directions: For each metric whether higher is better, or None.
+        by: What a row stands for; add "target" for one row per class.
+
+    Returns:
+        `by`, mean, std (n - 1), count, undefined (values that are NaN), rank (1 is best among the methods of the same
+        data set and metric; ties share the mean rank; NaN without direction) and best.
+    """
+    keys = list(by)
+    grouped = values.groupby(keys, sort=False)["value"]
+    table = grouped.agg(["mean", "std", "count"])
+    table["undefined"] = grouped.size() - table["count"]
+    table = table.reset_index()
+    sign = table["name"].map({name: {True: -1.0, False: 1.0, None: float("nan")}[d] for name, d in directions.items()})
+    among = [key for key in keys if key != "method"]
+    cost = (table["mean"] * sign).groupby([table[key] for key in among])
+    table["rank"] = cost.rank(method="average")
+    table["best"] = cost.rank(method="min") == 1
+    return table
+
+
+def ranks(table: pd.DataFrame) -> pd.DataFrame:
+    """Rank of every method (rows) in every metric (columns), and the mean over metrics, for each data set."""
+    ranked = table.dropna(subset=["rank"])
+    wide: pd.DataFrame = ranked.pivot_table(index=["data", "method"], columns="name", values="rank", sort=False)
+    wide["mean rank"] = wide.mean(axis=1)
+    return wide.reset_index().rename_axis(columns=None)

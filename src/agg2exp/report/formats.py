@@ -1,0 +1,73 @@
+"""A benchmark as text: terminal, Markdown, LaTeX."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pandas as pd
+from rich.table import Table
+
+LATEX = str.maketrans({"_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#"})
+ARROWS = {True: " ↑", False: " ↓", None: ""}
+LATEX_ARROWS = {True: r" $\uparrow$", False: r" $\downarrow$", None: ""}
+
+Cells = tuple[list[str], list[list[str]]]
+
+
+def number(value: float) -> str:
+    """Three significant digits, without an exponent where it reads as well."""
+    if math.isnan(value):
+        return "–"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def cells(table: pd.DataFrame, mark: Callable[[str], str], arrows: dict[bool | None, str], facts: dict[str, bool | None]
+          ) -> Cells:  # fmt: skip
+    """Header and rows: one row per data set and method, one column per metric; the best is marked."""
+    names = list(pd.unique(table["name"]))
+    header = ["data", "method", *(name + arrows[facts.get(name)] for name in names)]
+    rows = []
+    for (data, method), part in table.groupby(["data", "method"], sort=False):
+        by_name = part.set_index("name")
+        row = [str(data), str(method)]
+        for name in names:
+            if name not in by_name.index:
+                row.append("–")
+                continue
+            entry = by_name.loc[name]
+            text = f"{number(entry['mean'])} ± {number(entry['std'])}"
+            row.append(mark(text) if entry["best"] else text)
+        rows.append(row)
+    return header, rows
+
+
+def terminal(table: pd.DataFrame, facts: dict[str, bool | None], title: str) -> Table:
+    """For a terminal; the best is underlined."""
+    header, rows = cells(table, lambda text: f"[underline]{text}[/]", ARROWS, facts)
+    made = Table(title=title)
+    for name in header:
+        made.add_column(name, overflow="fold")
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def markdown(table: pd.DataFrame, facts: dict[str, bool | None]) -> str:
+    """A Markdown table; the best is underlined."""
+    header, rows = cells(table, lambda text: f"<u>{text}</u>", ARROWS, facts)
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def latex(table: pd.DataFrame, facts: dict[str, bool | None]) -> str:
+    """A LaTeX tabular; the best is underlined."""
+    header, rows = cells(table, lambda text: rf"\underline{{{text}}}", dict.fromkeys(ARROWS, ""), facts)
+    names = list(pd.unique(table["name"]))
+    arrows = ["", "", *(LATEX_ARROWS[facts.get(name)] for name in names)]
+    head = [text.translate(LATEX) + arrow for text, arrow in zip(header, arrows, strict=True)]
+    body = [[row[0].translate(LATEX), row[1].translate(LATEX), *row[2:]] for row in rows]
+    lines = [" & ".join(line).replace("±", r"$\pm$").replace("–", "--") + r" \\" for line in (head, *body)]
+    columns = "ll" + "r" * len(names)
+    return "\n".join([rf"\begin{{tabular}}{{{columns}}}", r"\hline", lines[0], r"\hline", *lines[1:], r"\hline",
+                      r"\end{tabular}"]) + "\n"  # fmt: skip

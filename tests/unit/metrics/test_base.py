@@ -1,0 +1,215 @@
+"""What all metrics share: reduction in one process and in two, declarations, counts of passes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from agg2exp.attribution import IntegratedGradients
+from agg2exp.inference import SlidingWindow
+from agg2exp.metrics import (
+    Completeness,
+    Complexity,
+    Efficiency,
+    EvaluationMetric,
+    Faithfulness,
+    InsertionDeletion,
+    Randomisation,
+    Sensitivity,
+)
+from agg2exp.metrics.base import normalised
+from agg2exp.supervoxels import Cubes, Semantic
+from tests.unit.metrics.toy import SHAPE, Fixed, evaluation, random_image, toy_network
+
+METRICS = [
+    Faithfulness(n_subsets=5, subset_size=60),
+    Sensitivity(n_samples=2),
+    Complexity(),
+    Efficiency(),
+    InsertionDeletion(Cubes(6), 4),
+    Randomisation(),
+    Completeness(),
+]
+EACH = pytest.mark.parametrize("metric", METRICS, ids=[m.name for m in METRICS])
+RANKS = """
+import json, os, sys
+import torch
+from agg2exp.metrics import Complexity
+
+rank = int(os.fork() == 0)  # both processes from one import
+deals = json.loads(sys.argv[2])
+torch.distributed.init_process_group("gloo", init_method=f"file://{sys.argv[1]}/meet", rank=rank, world_size=2)
+found = []
+for deal in deals:
+    metric = Complexity()
+    for values in deal[rank]:
+        metric.update(torch.tensor(values, dtype=torch.float64))
+    found.append({name: float(value) for name, value in metric.compute().items()})
+with open(f"{sys.argv[1]}/{rank}.json", "w") as file:
+    json.dump(found, file)
+torch.distributed.barrier()
+torch.distributed.destroy_process_group()
+if rank == 0:
+    os.wait()
+"""
+
+
+def case_values(n_cases: int, n_classes: int = 3, seed: int = 0) -> list[list[float]]:
+    """Some NaN among random values."""
+    values = np.random.default_rng(seed).normal(1e3, 1, (n_cases, n_classes))
+    values[0, 1] = np.nan
+    return values.tolist()
+
+
+def reduced(cases: list[list[float]]) -> dict[str, float]:
+    """By numpy."""
+    known = np.array([v for case in cases for v in case if not np.isnan(v)])
+    total = sum(len(case) for case in cases)
+    return {
+        "mean": known.mean(),
+        "std": known.std(ddof=1) if len(known) > 1 else np.nan,
+        "count": len(known),
+        "undefined": total - len(known),
+    }
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("n_cases", "n_classes"), [(1, 2), (1, 3), (3, 3), (11, 17)])
+def test_mean_and_deviation_are_over_cases_and_classes(n_cases: int, n_classes: int) -> None:
+    metric, cases = Complexity(), case_values(n_cases, n_classes)
+    for values in cases:
+        metric.update(torch.tensor(values, dtype=torch.float64))
+    for found in (metric.compute(), pickle.loads(pickle.dumps(metric)).compute()):
+        assert {k: float(v) for k, v in found.items()} == pytest.approx(reduced(cases), rel=1e-12, nan_ok=True)
+    metric.reset()
+    metric.update(torch.tensor([1.0, 3.0]))
+    assert metric.compute()["mean"] == 2
+
+
+@pytest.mark.filterwarnings("ignore:The ``compute`` method")
+def test_nothing_known_is_nan_and_counted() -> None:
+    metric = Complexity()
+    assert {k: float(v) for k, v in metric.compute().items()} == pytest.approx(
+        {"mean": math.nan, "std": math.nan, "count": 0, "undefined": 0}, nan_ok=True
+    )
+    metric.update(torch.full((4,), torch.nan))
+    found = metric.compute()
+    assert found["mean"].isnan()
+    assert int(found["undefined"]) == 4
+
+
+def test_two_processes_equal_one(tmp_path: Path) -> None:
+    """Cases unevenly dealt to two processes, also when one has none."""
+    cases = case_values(3)
+    deals = [[cases[:2], cases[2:]], [cases[:1], []], [[], cases]]
+    words = [sys.executable, "-c", RANKS, str(tmp_path), json.dumps(deals)]
+    subprocess.run(words, check=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    for rank in range(2):
+        found = json.loads((tmp_path / f"{rank}.json").read_text())
+        for one, (mine, others) in zip(found, deals, strict=True):
+            assert one == pytest.approx(reduced([*mine, *others]), rel=1e-12)
+
+
+@EACH
+def test_declares_what_it_is(metric: EvaluationMetric) -> None:
+    assert metric.name.isidentifier()
+    assert metric.category in {"faithfulness", "sensitivity", "complexity", "efficiency", "sanity"}
+    assert isinstance(metric.higher_is_better, bool)
+    low, high = metric.range
+    assert low < high
+    assert any(year.isdigit() and len(year) == 4 for year in metric.paper.replace(",", " ").split())
+
+
+@EACH
+def test_values_are_one_per_class_within_the_range(metric: EvaluationMetric) -> None:
+    network = toy_network()
+    network.last.bias.data[1] = -1e3
+    case = evaluation(network, random_image(), IntegratedGradients(n_steps=4), classes=(3, 1, 0))
+    found = metric.evaluate(case)
+    assert metric.name in found
+    for values in found.values():
+        assert values.shape == (3,)
+        assert values.dtype == torch.float64
+        assert values.device.type == "cpu"
+    values = found[metric.name]
+    assert values.isfinite().tolist() == [True, metric.name == "efficiency", True]
+    assert metric.range[0] <= float(values.nan_to_num(values[0]).min())
+    assert metric.range[1] >= float(values.nan_to_num(values[0]).max())
+
+
+@EACH
+@pytest.mark.parametrize("recomputed", [False, True])
+def test_passes_are_those_that_were_announced(metric: EvaluationMetric, recomputed: bool) -> None:
+    """A volume of one window, an attribution of 4 + 2 forwards and 4 x 3 backwards."""
+    method = IntegratedGradients(n_steps=4)
+    settings = SlidingWindow((10, 8, 10), 0.0)
+    case = evaluation(
+        toy_network(), random_image(), method, classes=(3, 1, 0), settings=settings, recomputed=recomputed
+    )
+    before = case.model.passes
+    case.attribute(case.model, case.image)
+    once = case.model.passes
+    attribution = once.forwards - before.forwards, once.backwards - before.backwards
+    metric.evaluate(case)
+    forwards, again = metric.evaluations(3)
+    used = case.model.forwards - once.forwards - again * attribution[0]
+    assert used + case.model.reused - once.reused == forwards
+    assert case.model.backwards - once.backwards == again * attribution[1]
+    assert attribution == ((10, 12) if recomputed else (6, 12))
+
+
+@EACH
+def test_settings_are_words_and_tell_metrics_apart(metric: EvaluationMetric) -> None:
+    assert all(isinstance(v, str) for pair in metric.settings().items() for v in pair)
+
+
+def test_settings_hold_every_argument() -> None:
+    assert InsertionDeletion(Semantic(), 7, 0.5).settings() == {
+        "supervoxels": "Semantic()",
+        "steps": "7",
+        "occluder": "Constant(value=0.5)",
+    }
+    assert Faithfulness(subset_size=None, subset_fraction=0.2).settings() == {
+        "n_subsets": "100",
+        "subset_size": "None",
+        "subset_fraction": "0.2",
+        "correlation": "pearson",
+        "occluder": "Constant(value=0.0)",
+        "mask_policy": "None",
+    }
+    assert Completeness().settings() == {}
+
+
+def test_reasons_are_logged_once_for_each_class(caplog: pytest.LogCaptureFixture) -> None:
+    network = toy_network()
+    network.last.bias.data[2] = -1e3
+    values = torch.ones(4, 1, *SHAPE, dtype=torch.float64)
+    values[1:3] = 0
+    values[3, 0, 0, 0, 0] = torch.nan
+    case = evaluation(network, random_image(), Fixed(values))
+    assert case.absent.tolist() == [False, False, True, False]
+    assert case.peaks[:3].tolist() == [1, 0, 0]
+    with caplog.at_level(logging.INFO):
+        found = Complexity().where_defined(case, torch.arange(4.0), {"of the weather": torch.ones(4, dtype=torch.bool)})
+    assert bool(found.isnan().all())
+    assert [r.message for r in caplog.records] == [
+        "case s0001: no complexity for label 2: the class is absent from the prediction",
+        "case s0001: no complexity for label 1: its attribution is zero everywhere",
+        "case s0001: no complexity for label 3: its attribution is not finite",
+        "case s0001: no complexity for label 0: of the weather",
+    ]
+
+
+def test_normalised_keeps_signs() -> None:
+    assert normalised(torch.tensor([1.0, -4.0, 2.0])).tolist() == [0.25, -1, 0.5]
+    assert bool(normalised(torch.zeros(3)).isnan().all())

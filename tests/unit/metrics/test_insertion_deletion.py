@@ -1,0 +1,196 @@
+"""Insertion and deletion: a slow version, the best order of a linear network, sharing, and what is not defined."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from agg2exp.attribution import InputXGradient
+from agg2exp.baselines import Mean
+from agg2exp.domain.attribution import SupervoxelAttribution
+from agg2exp.domain.errors import SettingError
+from agg2exp.inference import SlidingWindow
+from agg2exp.metrics import Evaluation, InsertionDeletion
+from agg2exp.metrics.insertion_deletion import densities, normalised_area, remaining
+from agg2exp.scores import MarginScore, Score, SumScore
+from agg2exp.supervoxels import Cubes, Semantic, Supervoxels
+from tests.helpers.networks import LinearNetwork
+from tests.unit.inference.slow import literal_score, score_of, stitched_logits
+from tests.unit.metrics.toy import SETTINGS, SHAPE, Fixed, evaluation, random_image, toy_network
+
+NAMES = ("insertion_deletion", "insertion", "deletion")
+
+
+def slow(case: Evaluation, metric: InsertionDeletion, score: Score | None = None) -> dict[str, list[float]]:
+    """Whole volumes, one image at a time, curves by np.trapezoid."""
+    network = case.model.network.requires_grad_(False)
+    parts = metric.supervoxels(case.image, case.prediction.labels)
+    other = metric.occluder(case.image, case.streams("insertion_deletion"))
+    n = int(parts.max()) + 1
+    found: dict[str, list[float]] = {name: [] for name in NAMES}
+    for k, c in enumerate(case.scores.classes):
+        e = case.attribution.dense(k).sum(0)
+        order = sorted(range(n), key=lambda s, e=e: -float(e[parts == s].mean()))
+
+        def area(order: list[int], k: int = k, c: int = c) -> float:
+            shares, values = [], []
+            for j in range(min(metric.steps, n) + 1):
+                gone = order[: int(np.round(j * n / min(metric.steps, n)))]
+                mask = torch.isin(parts, torch.tensor(gone, dtype=torch.int64))
+                f = stitched_logits(network, torch.where(mask, other, case.image), SETTINGS)
+                values.append(float(literal_score(score, f, c) if score else score_of(f, case.scores, c)))
+                shares.append(float(mask.double().mean()))
+            return float(np.trapezoid(np.array(values) - values[-1], shares) / abs(values[0] - values[-1]))
+
+        found["deletion"].append(area(order))
+        found["insertion"].append(area(order[::-1]))
+        found["insertion_deletion"].append(found["insertion"][-1] - found["deletion"][-1])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("supervoxels", "steps", "score", "channels", "recomputed"),
+    [
+        (Cubes(20), 6, SumScore(), 1, False),
+        (Cubes(7), 40, MarginScore(), 2, False),
+        (Semantic(), 3, SumScore(), 1, False),
+        (Cubes(5), 1, SumScore(), 1, False),
+        (Cubes(6), 4, SumScore(), 1, True),
+    ],
+)
+def test_equals_the_slow_version(
+    supervoxels: Supervoxels, steps: int, score: Score, channels: int, recomputed: bool
+) -> None:
+    case = evaluation(toy_network(channels), random_image(1, channels), score=score, recomputed=recomputed)
+    metric = InsertionDeletion(supervoxels, steps, occluder=Mean())
+    found, expected = metric.evaluate(case), slow(case, metric, score if recomputed else None)
+    assert set(found) == set(NAMES)
+    for name in NAMES:
+        assert found[name].tolist() == pytest.approx(expected[name], abs=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("slopes", [[0.5, 1.0], [-0.5, -1.0]])
+def test_the_true_order_has_the_largest_area_of_all(seed: int, slopes: list[float]) -> None:
+    """A linear network, for rising and for falling scores (slopes < 0), over unequal supervoxels."""
+    network, image = LinearNetwork(slopes, [0.0, -0.5 * (slopes[1] - slopes[0])]), random_image(seed)
+    metric = InsertionDeletion(Cubes(5))
+    true = evaluation(network, image)
+    parts = metric.supervoxels(image, true.prediction.labels)
+    n = int(parts.max()) + 1
+    density = torch.stack([densities(true.attribution.dense(k), parts) for k in range(2)])
+    best = metric.evaluate(evaluation(network, image, classes=(0, 1)))["insertion_deletion"]
+    for order in itertools.permutations(range(n)):
+        values = density.sort(dim=1).values[:, list(order)]
+        other = evaluation(network, image, Fixed(SupervoxelAttribution(parts, values, "value")), classes=(0, 1))
+        assert bool((metric.evaluate(other)["insertion_deletion"] <= best + 1e-9).all())
+    worst = Fixed(SupervoxelAttribution(parts, -density, "value"))
+    found = metric.evaluate(evaluation(network, image, worst, classes=(0, 1)))["insertion_deletion"]
+    assert torch.allclose(found, -best, atol=1e-9)
+    assert float(best.min()) > 0
+
+
+def test_curve_of_equal_steps_has_area_one_half() -> None:
+    share = torch.linspace(0, 1, 11).double()
+    assert float(normalised_area(5 - 3 * share, share)) == pytest.approx(0.5)
+    assert float(normalised_area(5 + 3 * share, share)) == pytest.approx(-0.5)
+    assert float(normalised_area((share < 0.05).double(), share)) == pytest.approx(0.05)
+    assert float(normalised_area((share < 0.95).double(), share)) == pytest.approx(0.95)
+
+
+def test_supervoxels_leave_in_order() -> None:
+    kept = remaining(torch.tensor([2, 0, 1]), torch.tensor([0, 1, 2, 3]))
+    assert kept.tolist() == [[True] * 3, [True, True, False], [False, True, False], [False] * 3]
+
+
+def test_density_is_the_mean_over_voxels() -> None:
+    partition = (torch.arange(720).reshape(SHAPE) >= 100).long()
+    e = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(0))
+    flat = e.double().sum(0).flatten()
+    assert densities(e, partition).tolist() == pytest.approx([float(flat[:100].mean()), float(flat[100:].mean())])
+
+
+def test_each_class_has_its_own_order_and_its_own_windows() -> None:
+    image, metric = random_image(), InsertionDeletion(Cubes(12), 5)
+    together = evaluation(toy_network(), image)
+    found = metric.evaluate(together)
+    alone = [evaluation(toy_network(), image, classes=(c,)) for c in range(4)]
+    for name in NAMES:
+        each = torch.cat([metric.evaluate(case)[name] for case in alone])
+        assert torch.allclose(each, found[name], atol=1e-12)
+
+
+def test_equal_patterns_are_evaluated_once() -> None:
+    case = evaluation(toy_network(), random_image(), settings=SlidingWindow((5, 4, 5), 0.0))
+    metric = InsertionDeletion(Cubes(8), 8)  # 2 x 2 x 2 windows, nearly one cube in each
+    before = case.model.passes
+    metric.evaluate(case)
+    windows = len(case.model.plan(case.image).windows)
+    images = metric.evaluations(4)[0]
+    assert images == 64
+    done = case.model.forwards - before.forwards
+    assert done + case.model.reused - before.reused <= images * windows
+    assert done < 0.5 * images * windows
+
+
+def test_undefined_is_nan_with_the_reason(caplog: pytest.LogCaptureFixture) -> None:
+    network = toy_network()
+    network.last.bias.data[2] = -1e3
+    values = torch.rand(4, 1, *SHAPE, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    values[1] = 0
+    metric = InsertionDeletion(Cubes(4), 4)
+    found = metric.evaluate(evaluation(network, random_image(), Fixed(values)))
+    for name in NAMES:
+        assert found[name].isnan().tolist() == [False, True, True, False]
+    black = torch.zeros(1, *SHAPE, dtype=torch.float64)
+    with caplog.at_level(logging.INFO):
+        found = metric.evaluate(evaluation(toy_network(), black, Fixed(values + 1)))
+    assert bool(found["insertion_deletion"].isnan().all())
+    assert "its score is the same for image and occluder" in caplog.text
+
+
+def test_cubes_are_its_own_whatever_the_attribution_is_made_of() -> None:
+    def compact(case: Evaluation) -> Tensor:
+        return case.attribution.dense(0)
+
+    partition = Semantic()(random_image(), torch.arange(720).reshape(SHAPE) // 100)
+    values = torch.randn(4, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    e = SupervoxelAttribution(partition, values)
+    case = evaluation(toy_network(), random_image(), Fixed(e))
+    voxels = evaluation(toy_network(), random_image(), Fixed(torch.stack([e.dense(k) for k in range(4)])))
+    assert torch.equal(compact(case), compact(voxels))
+    metric = InsertionDeletion(Cubes(12), 5)
+    assert torch.allclose(metric.evaluate(case)["insertion"], metric.evaluate(voxels)["insertion"])
+
+
+def test_default_are_64_cubes_and_gradient_times_input_beats_chance() -> None:
+    metric = InsertionDeletion()
+    assert metric.supervoxels == Cubes(64)
+    case = evaluation(toy_network(), random_image(), InputXGradient())
+    values = torch.randn(4, 1, *SHAPE, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    chance = evaluation(toy_network(), random_image(), Fixed(values))
+    assert float((metric.evaluate(case)[metric.name] - metric.evaluate(chance)[metric.name]).min()) > 0
+
+
+@pytest.mark.parametrize("steps", [0, 2.5])
+def test_values_that_are_not_allowed(steps) -> None:
+    with pytest.raises(SettingError):
+        InsertionDeletion(steps=steps)
+
+
+def test_windows_without_the_class_are_skipped() -> None:
+    case = evaluation(toy_network(), random_image(), classes=(0, 1))
+    case.prediction.labels.copy_(torch.where(torch.arange(10) < 1, 0, 1).expand(SHAPE))  # 0 at one end, 1 elsewhere
+    object.__setattr__(case, "scores", SumScore()(case.prediction, (0, 1)))
+    before = case.model.passes
+    InsertionDeletion(Cubes(8), 4).evaluate(case)
+    windows = case.model.plan(case.image).windows
+    touched = sum(w[2].start == 0 for w in windows)
+    assert touched < len(windows)
+    done = case.model.forwards + case.model.reused - before.forwards - before.reused
+    assert done == 8 * (touched + len(windows))

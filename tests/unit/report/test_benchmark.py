@@ -1,0 +1,95 @@
+"""The benchmark table: numbers by hand, ranks, and text that shows the best."""
+
+import io
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from agg2exp.io.tables import write_tables
+from agg2exp.report.benchmark import benchmark, ranks
+from agg2exp.report.formats import latex, markdown, number, terminal
+from agg2exp.report.runs import NoMetricsError, Run, directions, read_metrics
+
+HIGHER = {"faithfulness": True, "complexity": False, "sensitivity_dice": None}
+
+
+def values() -> pd.DataFrame:
+    rows = []
+    for method, faithful, complex_ in (("a_b", [0.1, 0.3], [0.5, 0.7]), ("c", [0.4, math.nan], [0.5, 0.7])):
+        for case, (f, c) in enumerate(zip(faithful, complex_, strict=True)):
+            for name, value in (("faithfulness", f), ("complexity", c), ("sensitivity_dice", 0.9)):
+                rows.append(("phantom", method, f"s{case}", "heart", name, value))
+    return pd.DataFrame(rows, columns=["data", "method", "case", "target", "name", "value"])
+
+
+def test_mean_spread_and_what_is_not_defined():
+    table = benchmark(values(), HIGHER).set_index(["method", "name"])
+    row = table.loc[("a_b", "faithfulness")]
+    assert row["mean"] == pytest.approx(0.2)
+    assert row["std"] == pytest.approx(math.sqrt(2 * 0.1**2))
+    assert (row["count"], row["undefined"]) == (2, 0)
+    row = table.loc[("c", "faithfulness")]
+    assert (row["mean"], row["count"], row["undefined"]) == (0.4, 1, 1)
+
+
+def test_best_follows_the_direction_and_ties_share_their_rank():
+    table = benchmark(values(), HIGHER).set_index(["method", "name"])
+    assert list(table["best"].xs("faithfulness", level="name")) == [False, True]
+    assert list(table["rank"].xs("faithfulness", level="name")) == [2, 1]
+    assert list(table["rank"].xs("complexity", level="name")) == [1.5, 1.5]
+    assert list(table["best"].xs("complexity", level="name")) == [True, True]
+    assert table["rank"].xs("sensitivity_dice", level="name").isna().all()
+    assert not table["best"].xs("sensitivity_dice", level="name").any()
+
+
+def test_ranks_over_metrics():
+    wide = ranks(benchmark(values(), HIGHER)).set_index("method")
+    assert list(wide.columns) == ["data", "faithfulness", "complexity", "mean rank"]
+    assert wide.loc["a_b", "mean rank"] == 1.75
+
+
+def test_a_row_per_class_when_asked():
+    more = pd.concat([values(), values().assign(target="aorta", value=1.0)])
+    by_class = benchmark(more, HIGHER, ("data", "method", "target", "name"))
+    assert set(by_class["target"]) == {"heart", "aorta"}
+    assert (by_class[by_class["target"] == "aorta"]["mean"] == 1).all()
+
+
+def test_text_underlines_the_best_and_escapes_names():
+    table = benchmark(values(), HIGHER)
+    text = markdown(table, HIGHER)
+    assert text.splitlines()[0] == "| data | method | faithfulness ↑ | complexity ↓ | sensitivity_dice |"
+    assert text.splitlines()[3] == "| phantom | c | <u>0.4 ± –</u> | <u>0.6 ± 0.141</u> | 0.9 ± 0 |"
+    tex = latex(table, HIGHER)
+    assert r"a\_b & 0.2 $\pm$ 0.141 & \underline{0.6 $\pm$ 0.141}" in tex
+    assert r"faithfulness $\uparrow$ & complexity $\downarrow$ & sensitivity\_dice \\" in tex
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(terminal(table, HIGHER, "Table 1"))
+    assert "0.6 ± 0.141" in console.export_text()
+    assert [number(v) for v in (0.123456, 12345.6, 1e-7, math.nan)] == ["0.123", "12346", "1e-07", "–"]
+
+
+def written(folder: Path, method: str, higher: bool = True) -> Run:
+    own = values()[values()["method"] == "c"].drop(columns=["data", "method"])
+    facts = [("faithfulness", "faithfulness", "faithfulness", higher, "p")]
+    summary = pd.DataFrame(facts, columns=["name", "metric", "category", "higher_is_better", "paper"])
+    tables = {"metrics": own, "metric_summary": summary.assign(mean=0.0, std=0.0, count=1)}
+    write_tables(folder / "tables", tables)
+    return Run(folder, "phantom", method)
+
+
+def test_runs_are_read_under_their_names_and_must_fit_together(tmp_path: Path):
+    a, b = written(tmp_path / "a", "x"), written(tmp_path / "b", "y")
+    everything, facts = read_metrics([a, b, Run(tmp_path, "phantom", "without metrics")])
+    assert list(everything.columns) == ["data", "method", "case", "target", "name", "value"]
+    assert set(everything["method"]) == {"x", "y"}
+    assert directions(facts) == {"faithfulness": True}
+    with pytest.raises(NoMetricsError, match="metric=paper"):
+        read_metrics([Run(tmp_path, "phantom", "x")])
+    with pytest.raises(ValueError, match="both have x on phantom"):
+        read_metrics([a, Run(tmp_path / "b", "phantom", "x")])
+    with pytest.raises(ValueError, match=r"different things by .+faithfulness"):
+        read_metrics([a, written(tmp_path / "c", "z", higher=False)])
