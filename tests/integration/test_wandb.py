@@ -101,13 +101,26 @@ def test_nothing_about_a_patient_is_recorded(records: list[dict[str, Any]], logg
 
 
 def test_jobs_of_a_multirun_are_runs_of_their_own(tiny: Tiny, tmp_path: Path):
-    assert run("explain", ["-m", *tiny.explain(*ONE_CASE), "logger=wandb", "score=sum,mean"], tmp_path).code == 0
+    words = ["logger=wandb", "metric=complexity", "score=sum,mean"]
+    assert run("explain", ["-m", *tiny.explain(*ONE_CASE), *words], tmp_path).code == 0
     first, second = (recorded(tmp_path / job) for job in ("0", "1"))
+    named = [of_type(records, "run")[0] for records in (first, second)]
+    assert {described["run_group"] for described in named} == {f"explain-{tmp_path.name}"}
+    assert [described["display_name"] for described in named] == [
+        "vanilla_gradient-unet-0",
+        "vanilla_gradient-mean-unet-1",
+    ]
     ids = {of_type(records, "run")[0]["run_id"] for records in (first, second)}
     assert len(ids) == 2
     for records, score in ((first, "SumScore"), (second, "MeanScore")):
         assert [e.get("exit_code", 0) for e in of_type(records, "exit")] == [0]
         assert merged(records, "config")["score"]["_target_"] == f"agg2exp.scores.{score}"
+    for job, records in (("0", first), ("1", second)):
+        values = pd.read_parquet(tmp_path / job / "tables" / "metrics.parquet")["value"]
+        logged = next(row for row in of_type(records, "history") if "complexity/mean" in json.dumps(row))
+        assert str(values.mean()) in json.dumps(logged)
+        (metric,) = [metric for metric in of_type(records, "metric") if metric.get("name") == "complexity/mean"]
+        assert metric["summary"] == {"min": True}
 
 
 def test_failed_job_is_recorded_as_failed(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -33,16 +33,16 @@ class TrackerLogger(Callback):
             return
         tables = read_tables(folder, [GLOBAL_IMPORTANCE, SEGMENTATION, TIMINGS])
         summary = _summary(tables)
-        goals = {}
-        if module.metrics and (folder / f"{METRIC_SUMMARY}.parquet").is_file():
+        kept = {}
+        if (folder / f"{METRIC_SUMMARY}.parquet").is_file():
             for row in read_tables(folder, [METRIC_SUMMARY])[METRIC_SUMMARY].itertuples():
                 summary |= {f"{row.name}/mean": row.mean, f"{row.name}/std": row.std}
-                goals[f"{row.name}/mean"] = row.higher_is_better
+                kept[f"{row.name}/mean"] = {True: "max", False: "min"}.get(row.higher_is_better, "last")
+        summary = {name: value for name, value in summary.items() if value == value}
         for logger in loggers:
             if isinstance(logger, WandbLogger):
-                for name, higher in goals.items():
-                    goal = None if higher is None else ("maximize" if higher else "minimize")
-                    logger.experiment.define_metric(name, summary="last" if goal is None else "best", goal=goal)
+                for name, direction in kept.items():
+                    logger.experiment.define_metric(name, summary=direction)
             logger.log_metrics(summary)
             if isinstance(logger, WandbLogger):
                 self._log_wandb(logger, tables[GLOBAL_IMPORTANCE])
@@ -61,7 +61,7 @@ def _summary(tables: dict[str, Any]) -> dict[str, float]:
     segmentation, timings = tables[SEGMENTATION], tables[TIMINGS]
     structures = segmentation[segmentation["class"] != segmentation["class"].iloc[0]]
     importance = tables[GLOBAL_IMPORTANCE].query("kind == 'importance' and target == source")
-    numbers = {
+    return {
         "cases": float(len(timings)),
         "dice": float(structures["dice"].mean()),
         "self_importance": float(importance["mean"].mean()),
@@ -69,4 +69,3 @@ def _summary(tables: dict[str, Any]) -> dict[str, float]:
         "window_backwards": float(timings["window_backwards"].sum()),
         "seconds_per_case": float(timings["seconds"].mean()),
     }
-    return {name: value for name, value in numbers.items() if value == value}
