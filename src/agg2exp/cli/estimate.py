@@ -63,7 +63,7 @@ def estimate(
     if case is None or costs[case.id] == 0:
         return None
     windows = len(WindowedModel(module, module.inference).plan(case.image).windows)
-    everything = windows * sum(costs.values()) / costs[case.id]
+    everything = max(windows * sum(costs.values()) / costs[case.id], len(costs))
     forward, backward = _seconds_per_window(module.to(device), case.to(device))
     evaluations, gradients = module.evaluations(), module.gradients() * len(module.classes)
     return Estimate(
