@@ -76,6 +76,8 @@ class JobLauncher(_SubprocessScriptLauncher):
         """
         if trainer is not None and trainer.state.fn != TrainerFn.PREDICTING:
             raise SettingError("trainer", "ddp", "a trainer on one device; only explanations use several")
+        if trainer is not None:  # Lightning's handler of SIGTERM broadcasts, hence waits for all ranks
+            trainer._signal_connector.register_signal_handlers = _nothing  # type: ignore[method-assign]
         self.cluster_environment.validate_settings(num_devices=self.num_processes, num_nodes=self.num_nodes)
         with _unchanged_afterwards():
             _set_num_threads_if_needed(self.num_processes)
@@ -98,10 +100,13 @@ class JobLauncher(_SubprocessScriptLauncher):
             except (KeyboardInterrupt, RankLostError) as error:
                 with suppress(KeyboardInterrupt):  # the watch may interrupt just now
                     watch.stop()
-                problem = watch.found(seconds=3 if isinstance(error, RankLostError) else 0)
+                problem = watch.found(seconds=END if isinstance(error, RankLostError) else 0)
                 if problem is None:
                     raise
-                raise RankLostError(f"{problem}; the run ends, what was finished is kept in {self.output}.") from error
+                raise RankLostError(
+                    f"{problem}; the run ends, what was finished is kept in {self.output}. "
+                    f"To go on, repeat the command with resume={self.output}"
+                ) from error
             finally:
                 watch.stop()
                 self._kill_children()
@@ -111,12 +116,15 @@ class JobLauncher(_SubprocessScriptLauncher):
         self.watch = ChildWatch(Path(os.environ[SIGNS]), rank, self.patience, int(os.environ[PARENT]))
         self.watch.start()
         try:
-            return function(*args, **kwargs)
+            result = function(*args, **kwargs)
         except RankLostError:
             time.sleep(SILENCE)  # rank 0 knows which rank is lost, and ends this one meanwhile
             raise
-        finally:
-            self.watch.stop()
+        except SystemExit as end:  # SIGTERM; at once, as a process with a barrier under way cannot end in order
+            log.warning("told to end; what was finished is kept")
+            os._exit(end.code if isinstance(end.code, int) else 1)
+        self.watch.stop()  # after an error it shows signs of life until the process has ended
+        return result
 
     def _start_children(self, folder: str) -> None:
         environment = {
@@ -166,6 +174,10 @@ class JobLauncher(_SubprocessScriptLauncher):
             child.kill()
             child.wait()
         self.procs.clear()
+
+
+def _nothing() -> None:
+    """Leave the handlers of signals as they are."""
 
 
 @contextmanager

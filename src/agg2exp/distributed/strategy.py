@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -12,8 +13,12 @@ from typing import Any, TypeVar
 import torch
 from lightning import Trainer
 from lightning.pytorch.strategies import DDPStrategy
+from torch import Tensor, nn
 
 from agg2exp.distributed.launcher import JobLauncher
+from agg2exp.distributed.pace import Doing
+from agg2exp.distributed.watch import Watch
+from agg2exp.domain.case import Failure
 from agg2exp.domain.errors import RankLostError, check_range
 
 FOR_EVER = timedelta(days=365)  # the first rank to finish waits; the watch ends the wait if the others are lost
@@ -27,7 +32,7 @@ class CaseStrategy(DDPStrategy):
     Args:
         output: The job's folder.
         patience: Longest time in seconds that a rank may take for one window, or for reading or writing one case,
-            before the run is ended.
+            before the run is ended; a rank that hangs inside a case is found earlier (`agg2exp.distributed.pace`).
         **ddp: Arguments of Lightning's strategy, such as `process_group_backend`.
 
     Raises:
@@ -51,14 +56,19 @@ class CaseStrategy(DDPStrategy):
         )
 
     def setup(self, trainer: Trainer) -> None:
-        """Have every window count as a step."""
+        """Have every pass of a window, forward or backward, count as a step."""
         super().setup(trainer)
         if self.lightning_module is not None:
-            self._forward_hook = self.lightning_module.register_forward_hook(lambda *_: self._step())
+            self._forward_hook = self.lightning_module.register_forward_hook(self._after_forward)
+
+    def _after_forward(self, module: nn.Module, inputs: object, logits: object) -> None:
+        self._step()
+        if isinstance(logits, Tensor) and logits.requires_grad:
+            logits.register_hook(lambda _: self._step())  # type: ignore[no-untyped-call]
 
     def on_predict_start(self) -> None:
         """The first case is read next. What other ranks log from now on is about their own cases."""
-        self._step()
+        self._step(Doing.READING)
         if self.global_rank > 0:
             handler = logging.StreamHandler()
             handler.setFormatter(logging.Formatter(f"[rank {self.global_rank}][%(name)s][%(levelname)s] - %(message)s"))
@@ -67,9 +77,11 @@ class CaseStrategy(DDPStrategy):
 
     def predict_step(self, *args: Any, **kwargs: Any) -> Any:
         """Explain one case."""
-        self._step()
+        self._step(Doing.COMPUTING)
         explanation = super().predict_step(*args, **kwargs)
-        self._step()
+        self._step(Doing.READING)
+        if self._watch is not None and not isinstance(explanation, Failure):
+            self._watch.pace.learn()
         return explanation
 
     def on_predict_end(self) -> None:
@@ -79,14 +91,20 @@ class CaseStrategy(DDPStrategy):
     def barrier(self, *args: Any, **kwargs: Any) -> None:
         """Wait for all ranks, however long they take.
 
+        In Python, so that Ctrl-C and SIGTERM are heard meanwhile.
+
         Raises:
             RankLostError: A rank is gone.
         """
-        watch = self._watch
-        if watch is not None:
-            watch.rest()
+        self._step(Doing.WAITING)
+        if not torch.distributed.is_initialized():
+            return
+        devices = self.determine_ddp_device_ids() if torch.distributed.get_backend() == "nccl" else None
         with _connected():
-            super().barrier(*args, **kwargs)
+            meeting = torch.distributed.barrier(async_op=True, device_ids=devices)
+            while not meeting.is_completed():
+                time.sleep(0.02)
+            meeting.wait()
 
     def broadcast(self, obj: T, src: int = 0) -> T:
         """An object of rank `src` on all ranks.
@@ -106,13 +124,12 @@ class CaseStrategy(DDPStrategy):
             torch.distributed.destroy_process_group()
 
     @property
-    def _watch(self) -> Any:
+    def _watch(self) -> Watch | None:
         return self._launcher.watch if isinstance(self._launcher, JobLauncher) else None
 
-    def _step(self) -> None:
-        watch = self._watch
-        if watch is not None:
-            watch.step()
+    def _step(self, doing: Doing | None = None) -> None:
+        if self._watch is not None:
+            self._watch.pace.step(doing)
 
 
 @contextmanager

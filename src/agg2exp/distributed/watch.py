@@ -16,6 +16,8 @@ from pathlib import Path
 from subprocess import Popen
 from typing import NoReturn
 
+from agg2exp.distributed.pace import Pace
+
 log = logging.getLogger(__name__)
 
 SILENCE = 30  # seconds without a sign of life after which a process counts as stalled
@@ -27,34 +29,29 @@ class Watch(threading.Thread):
     """Shows that this rank lives, and looks after others.
 
     Each second a thread touches a file of its own, so that a long computation does not count as a stall, and looks
-    whether the others still touch theirs. That the main thread hangs while this thread runs on, only `step` can tell:
-    it is called after each window and case, and `patience` seconds without one end the rank too. Seconds are counted by
-    this thread: the time during which all of them are suspended (Ctrl-Z, a job manager, a closed lid) does not count.
+    whether the others still touch theirs. That the main thread hangs while this thread runs on, only `pace` can tell.
+    Seconds are counted by this thread: the time during which all of them are suspended (Ctrl-Z, a job manager, a closed
+    lid) does not count.
 
     Args:
         folder: Where the files lie, one per rank, on this machine.
         rank: This rank.
         patience: Longest time in seconds between two steps.
+
+    Attributes:
+        pace: Is told each step of the main thread.
+        problem: Why the run ends; None while all is well.
     """
 
     def __init__(self, folder: Path, rank: int, patience: int) -> None:
         super().__init__(daemon=True, name=f"watch of rank {rank}")
         self.folder = folder
         self.rank = rank
-        self.patience = patience
+        self.pace = Pace(patience)
         self.problem: str | None = None
-        self._idle: int | None = None
         self._last_seen: dict[int, int] = {}
         self._silent: dict[int, int] = {}
         self._ended = threading.Event()
-
-    def step(self) -> None:
-        """The main thread got something done."""
-        self._idle = 0
-
-    def rest(self) -> None:
-        """The main thread waits for others from now on, however long they take."""
-        self._idle = None
 
     def run(self) -> None:
         """Until the end: touch, look, wait a second."""
@@ -93,16 +90,13 @@ class Watch(threading.Thread):
         os._exit(1)
 
     def _hang(self) -> str | None:
-        if self._idle is None:
-            return None
-        self._idle += 1
-        if self._idle <= self.patience:
+        if not self.pace.hangs():
             return None
         faulthandler.dump_traceback()
-        return (
-            f"rank {self.rank} finished no window and no case for {self.patience} s (trainer.strategy.patience); where "
-            "it hangs is written above"
-        )
+        allowed, longest = self.pace.allowed(), self.pace.longest
+        why = "trainer.strategy.patience" if allowed == self.pace.patience else f"earlier ones took at most {longest} s"
+        where = "where it hangs is written above"
+        return f"rank {self.rank} finished no window and no case for {allowed} s ({why}); {where}"
 
 
 class ParentWatch(Watch):
@@ -123,10 +117,10 @@ class ParentWatch(Watch):
         return None
 
     def found(self, seconds: float) -> str | None:
-        """What is wrong; a child that just broke a connection needs a moment to end."""
+        """What is wrong; a child that just broke a connection needs a moment to end, more on a busy machine."""
         for _ in range(int(10 * seconds)):
             problem = self.problem or self.look()
-            if problem is not None:
+            if problem is not None or all(child.poll() == 0 for child in self.children):
                 return problem
             time.sleep(0.1)
         return self.problem
@@ -137,7 +131,7 @@ class ParentWatch(Watch):
             child.kill()
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)  # wakes it from waiting, too
         time.sleep(GRACE)
-        log.error("agg2exp: %s; the run ends, what was finished is kept.", self.problem)
+        log.error("agg2exp: %s; the run ends. To go on, repeat the command with resume=<its folder>.", self.problem)
         self._end()
 
 
@@ -165,6 +159,8 @@ class ChildWatch(Watch):
 
 def _how(code: int) -> str:
     """An exit status in words."""
+    if code == 128 + signal.SIGTERM:
+        return "was ended by SIGTERM"
     if code > 0:
         return f"ended with status {code}, its message is above"
     name = signal.Signals(-code).name

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from lightning import Trainer
 from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
@@ -18,7 +19,7 @@ from agg2exp.distributed.launcher import JobLauncher
 from agg2exp.distributed.strategy import CaseStrategy
 from agg2exp.domain.errors import RankLostError, SettingError
 
-PREDICTING = SimpleNamespace(state=SimpleNamespace(fn=TrainerFn.PREDICTING))
+PREDICTING = SimpleNamespace(state=SimpleNamespace(fn=TrainerFn.PREDICTING), _signal_connector=SimpleNamespace())
 
 
 def job_launcher(output: Path, processes: int = 1) -> JobLauncher:
@@ -81,6 +82,7 @@ def test_training_is_refused_before_anything_starts(in_no_job: None, tmp_path: P
 
 def test_what_is_overridden_exists_in_lightning():
     assert {"launch", "_call_children_scripts", "kill"} <= set(vars(_SubprocessScriptLauncher))
+    assert callable(Trainer(logger=False)._signal_connector.register_signal_handlers)
     ours = {"_configure_launcher", "setup", "barrier", "broadcast", "teardown"}
     assert ours <= set(vars(DDPStrategy)) & set(vars(CaseStrategy))
     assert all(hasattr(DDPStrategy, name) for name in ("on_predict_start", "on_predict_end", "predict_step"))

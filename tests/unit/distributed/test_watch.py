@@ -9,18 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from agg2exp.distributed import watch
+from agg2exp.distributed import pace, watch
+from agg2exp.distributed.pace import Doing
 from agg2exp.distributed.watch import ChildWatch, ParentWatch
 
 # A rank whose main thread hangs after one step while its watch runs on.
 HANGING = """
 import sys, time
 from pathlib import Path
+from agg2exp.distributed.pace import Doing
 from agg2exp.distributed.watch import ChildWatch
 import os
 w = ChildWatch(Path(sys.argv[1]), 1, patience=1, parent=os.getppid())
 w.silent = lambda rank: False
-w.step()
+w.pace.step(Doing.READING)
 w.start()
 time.sleep(60)
 """
@@ -60,6 +62,7 @@ def child(status: str) -> subprocess.Popen[bytes]:
     [
         ("os.kill(os.getpid(), signal.SIGKILL)", "was killed by SIGKILL, perhaps because memory ran out"),
         ("os.kill(os.getpid(), signal.SIGTERM)", "was killed by SIGTERM"),
+        ("os._exit(143)", "was ended by SIGTERM"),
         ("os._exit(3)", "ended with status 3, its message is above"),
     ],
 )
@@ -100,7 +103,7 @@ def test_a_child_sees_that_its_parent_is_gone(tmp_path: Path):
 def test_a_running_watch_shows_signs_of_life_until_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     running = ParentWatch(tmp_path, 1, [])
     monkeypatch.setattr(running, "give_up", lambda: None)
-    running.rest()  # waiting for others is no hang
+    running.pace.step(Doing.WAITING)  # for others: that is no hang
     running.start()
     time.sleep(3.5)
     first = (tmp_path / "0").stat().st_mtime_ns
@@ -116,7 +119,7 @@ def test_a_hanging_main_thread_ends_its_process_and_shows_where(tmp_path: Path):
     done = python(HANGING, tmp_path)
     assert done.returncode == 1
     assert "rank 1 finished no window and no case for 1 s (trainer.strategy.patience)" in done.stderr
-    assert "line 10 in <module>" in done.stderr  # the sleep
+    assert "line 11 in <module>" in done.stderr  # the sleep
 
 
 def test_rank_0_is_interrupted(tmp_path: Path):
@@ -130,4 +133,9 @@ def test_rank_0_is_forced_to_end_if_it_goes_on(tmp_path: Path):
     done = python(WAITING, tmp_path, "deaf")
     assert done.returncode == 1
     assert "ended with status 3" in done.stderr
-    assert "the run ends, what was finished is kept" in done.stderr
+    assert "the run ends. To go on, repeat the command with resume=" in done.stderr
+
+
+def test_an_orderly_end_after_a_hang_comes_within_a_minute():
+    assert pace.LEAST + watch.GRACE <= 60
+    assert watch.SILENCE + watch.GRACE <= 60

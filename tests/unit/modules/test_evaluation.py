@@ -1,0 +1,95 @@
+"""Metrics beside the attribution: common random numbers, names, and what is kept between runs."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from agg2exp.attribution import Attributor, KernelShap, SmoothGrad
+from agg2exp.inference import SlidingWindow
+from agg2exp.metrics import Complexity, Efficiency, EvaluationMetric, Faithfulness, Sensitivity
+from agg2exp.modules.explanation import ExplanationModule
+from agg2exp.scores import SumScore
+from agg2exp.supervoxels import Cubes, Semantic, Slic
+from tests.helpers.explanations import scheme, small_case
+from tests.helpers.networks import ToyNetwork
+
+METHODS = {
+    "smoothgrad": SmoothGrad(n_samples=2),
+    "cubes": KernelShap(Cubes(12), n_samples=20),
+    "semantic": KernelShap(Semantic(), n_samples=6),
+    "slic": KernelShap(Slic(8), n_samples=20),
+}
+CASE = replace(small_case(), fingerprint="files")
+
+
+def module(method: Attributor, **settings: object) -> ExplanationModule:
+    return ExplanationModule(ToyNetwork(), method, SumScore(), SlidingWindow((6, 6, 6)), scheme(), **settings)
+
+
+@pytest.mark.parametrize("chunk", [None, 1])
+@pytest.mark.parametrize("name", METHODS)
+def test_an_image_without_noise_gets_the_same_attribution(name: str, chunk: int | None):
+    """Also if parts of the image are equal to the baseline, where the noisy image would have more players."""
+    image = CASE.image.clone()
+    image[:, :3] = 0
+    case = replace(CASE, image=image)
+    found = module(METHODS[name], metrics={"sensitivity": Sensitivity(2, radius=1e-7)}, class_chunk=chunk).explain(case)
+    values = found.metrics["sensitivity"]
+    assert torch.equal(values.isnan(), found.prediction.voxels()[list(found.classes)] == 0)
+    assert float(values[~values.isnan()].max()) < 1e-3
+
+
+def test_a_metric_asked_for_twice_has_two_names():
+    metrics: dict[str, EvaluationMetric] = {
+        "complexity": Complexity(),
+        "complexity_low": Complexity(threshold=0.01),
+        "cost": Efficiency(),
+    }
+    asked = module(METHODS["smoothgrad"], metrics=metrics)
+    found = asked.explain(CASE)
+    assert set(found.metrics) == {"complexity", "complexity_low"}
+    present = ~found.metrics["complexity"].isnan()
+    assert (found.metrics["complexity_low"] > found.metrics["complexity"])[present].all()
+    assert set(found.efficiency) == {"cost", "cost_seconds_per_class", "cost_window_forwards", "cost_window_backwards"}
+    prediction = found.passes.forwards - int(found.efficiency["cost_window_forwards"][0])
+    assert prediction == 8  # windows of the volume, once each
+    settings = asked.settings()
+    assert settings["metric complexity: threshold"] == "0.1"
+    assert settings["metric complexity_low: threshold"] == "0.01"
+
+
+def test_perturbed_scores_and_predictions_are_shared_between_methods(tmp_path: Path):
+    metrics = {"faithfulness": Faithfulness(5, None, 0.1)}
+    first, second, alone = (
+        module(method, metrics=metrics, cache=cache, cache_predictions=True)
+        for method, cache in ((METHODS["smoothgrad"], tmp_path), (METHODS["cubes"], tmp_path), (METHODS["cubes"], None))
+    )
+    assert first.explain(CASE).metrics["faithfulness"].isnan().sum() < 4
+    kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
+    assert len(kept) == 2
+    shared, own = second.explain(CASE), alone.explain(CASE)
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")} == kept
+    torch.testing.assert_close(shared.metrics["faithfulness"], own.metrics["faithfulness"], equal_nan=True)
+    for name in ("labels", "top_logit", "top_probability", "runner_up", "runner_up_logit"):
+        assert torch.equal(getattr(shared.prediction, name), getattr(own.prediction, name))
+    assert own.passes.forwards - shared.passes.forwards == 8  # the prediction; metrics come after the count
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 1}, {"mask_policy": "recomputed"}, {"classes": ["heart"]}, {"provenance": {"weights": "others"}}],
+    ids=lambda change: next(iter(change)),
+)
+def test_scores_of_other_settings_are_never_taken(change: dict[str, object], tmp_path: Path):
+    metrics = {"faithfulness": Faithfulness(5, None, 0.1)}
+    module(METHODS["smoothgrad"], metrics=metrics, cache=tmp_path).explain(CASE)
+    module(METHODS["smoothgrad"], metrics=metrics, cache=tmp_path, **change).explain(CASE)
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 2
+
+
+def test_a_case_whose_files_are_not_known_is_not_kept(tmp_path: Path):
+    metrics = {"faithfulness": Faithfulness(5, None, 0.1)}
+    module(METHODS["smoothgrad"], metrics=metrics, cache=tmp_path).explain(small_case())
+    assert not list(tmp_path.rglob("*.safetensors"))
