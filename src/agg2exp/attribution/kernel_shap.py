@@ -34,7 +34,7 @@ class KernelShap(Attributor):
 
     Each coalition z is evaluated once for all classes, and one regression solves all classes under the exact
     constraint Σ_s φ_s = f̂_c(x) - f̂_c(x′); all 2^r coalitions are enumerated when n_samples allows it. Supervoxels that
-    cannot matter (x = x′ on all their voxels, or in no window of an explained class) are no players: φ = 0, exactly.
+    cannot matter, since x = x′ on all their voxels, are no players: φ = 0, exactly.
     With too few coalitions for the players φ is the solution nearest to equal shares, and note `underdetermined` is 1.
 
     Attributes:
@@ -80,7 +80,7 @@ class KernelShap(Attributor):
         partition = self.supervoxels(image, scores.labels)
         baseline = as_baseline(self.baselines)(image, streams)
         shape = len(scores.classes), int(partition.max()) + 1
-        players = self._players(partition, (image != baseline).any(dim=0) & model.seen(image, scores))
+        players = self._players(partition, (image != baseline).any(dim=0))
         values, errors = torch.zeros(2, *shape, dtype=torch.float64)
         underdetermined = False
         if len(players):

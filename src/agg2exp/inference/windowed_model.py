@@ -79,15 +79,6 @@ class WindowedModel:
         device = self.accumulators or image.device
         return torch.zeros(len(scores.classes), *image.shape, dtype=image.dtype, device=device)
 
-    def seen(self, image: Tensor, scores: Scores) -> Tensor:
-        """Voxels (D, H, W) bool that the scores can depend on: those in a window that is evaluated."""
-        plan = self.plan(image)
-        covered = torch.full(plan.padded_shape, isinstance(scores, RecomputedScores), device=image.device)
-        if isinstance(scores, ClassScores):
-            for w in self._targets(image, scores):
-                covered[plan.windows[w]] = True
-        return covered[plan.interior]
-
     def predict(self, image: Tensor) -> Prediction:
         """Predicted labels ŷ of an image (C, D, H, W), n_windows forwards (Eq. 1).
 

@@ -26,7 +26,7 @@ from agg2exp.domain.seeding import RandomStreams
 from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.io.array_cache import ArrayCache
 from agg2exp.metrics.base import Evaluation, EvaluationMetric
-from agg2exp.modules.memory import Economy, economies, is_out_of_memory, room_for_classes
+from agg2exp.modules.memory import Economy, accumulator_device, economies, is_out_of_memory
 from agg2exp.scores import Score
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class ExplanationModule(lightning.LightningModule):
         classes: Names of the classes to explain, or "all".
         mask_policy: "fixed": masks and weights of a score come from the unperturbed image; "recomputed": from each
             perturbed one.
-        class_chunk: Classes attributed at a time; by default as many as the free memory holds.
+        class_chunk: Classes attributed at a time, each chunk with forwards of its own; by default all.
         compile_network: Compile the network with `torch.compile`.
         seed: Seed of every random number.
         metrics: By name, evaluation metrics that are computed for every case.
@@ -119,11 +119,10 @@ class ExplanationModule(lightning.LightningModule):
         _synchronize(case.image)
         start = time.perf_counter()
         inference = replace(self.inference, batch=self.economy.batch or self.inference.batch)
-        place, room = room_for_classes(
-            len(self.classes), case.image.numel() * case.image.element_size(), case.image.device
-        )
+        size = case.image.numel() * case.image.element_size()
+        place = accumulator_device(len(self.classes), size, case.image.device)
         model = WindowedModel(self, inference, on_windows=self.progress.advance, accumulators=place)
-        chunks = _chunks(self.classes, self.economy.classes or self.class_chunk or room)
+        chunks = _chunks(self.classes, self.economy.classes or self.class_chunk or len(self.classes))
         windows = len(model.plan(case.image).windows)
         self.progress.begin(case.id, windows * self.evaluations(len(chunks)))
         prediction = self._prediction(model, case)

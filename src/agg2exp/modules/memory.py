@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import psutil
 import torch
 
 SHARE = 0.5  # of the free memory that class maps may take; the rest is for the network and its graph
@@ -36,16 +35,14 @@ def economies(n_classes: int, batch: int) -> list[Economy]:
     return [*steps, Economy(least, 1)] if batch > 1 else steps
 
 
-def room_for_classes(n_classes: int, class_bytes: int, device: torch.device) -> tuple[torch.device, int]:
-    """Where the maps of all classes are added up, and how many classes at a time.
+def accumulator_device(n_classes: int, class_bytes: int, device: torch.device) -> torch.device:
+    """Where the maps of all classes are added up: on the GPU if they take at most half of its free memory, else in RAM.
 
-    On the GPU if the maps of all classes take at most half of its free memory, else in RAM, window by window; fewer
-    classes at a time (each chunk with forwards of its own) only if half of the free RAM does not hold them either.
+    In RAM each window's gradient is moved as soon as it is there, so that all classes still share their forwards.
     """
-    if device.type == "cuda" and n_classes * class_bytes <= SHARE * torch.cuda.mem_get_info(device)[0]:
-        return device, n_classes
-    fitting = int(SHARE * psutil.virtual_memory().available) // class_bytes
-    return torch.device("cpu"), min(max(fitting, 1), n_classes)
+    if device.type == "cuda" and n_classes * class_bytes > SHARE * torch.cuda.mem_get_info(device)[0]:
+        return torch.device("cpu")
+    return device
 
 
 def is_out_of_memory(error: Exception) -> bool:

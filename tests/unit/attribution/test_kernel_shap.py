@@ -91,17 +91,27 @@ def test_contributions_add_up_to_the_change_of_the_score(n_samples, supervoxels)
 
 
 def test_supervoxels_that_cannot_matter_are_no_players():
-    model = windowed(window=(6, 10, 9))
+    model = windowed()
     image = IMAGE.clone()
     partition = Cubes(12)(image, torch.zeros(IMAGE.shape[1:]))
     image[:, partition == 3] = 0  # x = x′ there
-    scores = scores_of(model, image)
-    far = ClassScores((2,), torch.where(torch.arange(12)[:, None, None] < 3, scores.labels, 0), scores.weights)
-    e = KernelShap(Given(partition), n_samples=4096).compute(model, image, far, STREAMS)
+    e = KernelShap(Given(partition), n_samples=2048).compute(model, image, scores_of(model, image), STREAMS)
+    assert e.players == tuple(s for s in range(12) if s != 3)
+    assert (e.values[:, 3] == 0).all()
+    assert (e.standard_errors == 0).all()  # 2048 = 2^11 coalitions are all there are
+
+
+def test_windows_without_an_explained_class_are_not_evaluated():
+    model = windowed(window=(6, 10, 9))
+    scores = scores_of(model)
+    near = ClassScores((2,), torch.where(torch.arange(12)[:, None, None] < 3, scores.labels, 0), scores.weights)
+    partition = Cubes(12)(IMAGE, scores.labels)
+    before = model.forwards
+    e = KernelShap(Given(partition), n_samples=4096).compute(model, IMAGE, near, STREAMS)
     reach = {int(s) for s in partition[:6].unique()}  # the windows start at rows 0, 3 and 6; class 2 is in rows 0 to 2
-    assert 3 in reach and reach < set(range(12))
-    for s in range(12):
-        assert (e.values[0, s] == 0) == (s == 3 or s not in reach), s
+    assert reach < set(range(12))
+    assert model.forwards - before == 2 ** len(reach)
+    assert float(e.values[0, sorted(set(range(12)) - reach)].abs().max()) < 1e-9 * float(e.values.abs().max())
 
 
 def test_each_coalition_is_evaluated_once_for_all_classes_and_each_window_pattern_once():

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
-import psutil
 import pytest
 import torch
 from torch import Tensor
@@ -14,7 +11,7 @@ from agg2exp.domain.case import Failure
 from agg2exp.domain.explanation import Explanation
 from agg2exp.inference import SlidingWindow
 from agg2exp.modules.explanation import ExplanationModule
-from agg2exp.modules.memory import Economy, economies, is_out_of_memory, room_for_classes
+from agg2exp.modules.memory import Economy, accumulator_device, economies, is_out_of_memory
 from agg2exp.scores import SumScore
 from tests.helpers.explanations import scheme, small_case
 from tests.helpers.networks import ToyNetwork
@@ -86,43 +83,26 @@ GIB = 2**30
 GPU, CPU = torch.device("cuda", 1), torch.device("cpu")
 
 
-@pytest.fixture
-def free(monkeypatch: pytest.MonkeyPatch):
-    """Sets the free memory of the GPU and of the machine, in GiB."""
-
-    def pretend(gpu: float, ram: float) -> None:
-        def mem_get_info(device: torch.device) -> tuple[int, int]:
-            assert device == GPU
-            return int(gpu * GIB), 80 * GIB
-
-        monkeypatch.setattr(torch.cuda, "mem_get_info", mem_get_info)
-        monkeypatch.setattr(
-            psutil, "virtual_memory", lambda: SimpleNamespace(available=int(ram * GIB), total=256 * GIB)
-        )
-
-    return pretend
-
-
 @pytest.mark.parametrize(
-    ("gpu", "ram", "device", "place", "classes"),
+    ("free", "device", "place"),
     [
-        (20, 0.1, GPU, GPU, 10),  # ten maps of 1 GiB are just half of it
-        (19.9, 64, GPU, CPU, 10),
-        (19.9, 20, GPU, CPU, 10),
-        (19.9, 13.9, GPU, CPU, 6),
-        (19.9, 1, GPU, CPU, 1),  # one at a time, whatever there is
-        (99, 20, CPU, CPU, 10),  # a GPU that the case is not on does not count
-        (99, 7, CPU, CPU, 3),
+        (20, GPU, GPU),  # ten maps of 1 GiB are just half of it
+        (19.9, GPU, CPU),
+        (1, CPU, CPU),  # a GPU that the case is not on does not count
     ],
 )
 def test_where_the_maps_of_classes_go(
-    free, gpu: float, ram: float, device: torch.device, place: torch.device, classes: int
+    monkeypatch: pytest.MonkeyPatch, free: float, device: torch.device, place: torch.device
 ) -> None:
-    free(gpu, ram)
-    assert room_for_classes(10, GIB, device) == (place, classes)
+    def mem_get_info(asked: torch.device) -> tuple[int, int]:
+        assert asked == GPU
+        return int(free * GIB), 80 * GIB
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", mem_get_info)
+    assert accumulator_device(10, GIB, device) == place
 
 
-def test_a_case_takes_as_many_classes_at_a_time_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_case_takes_as_many_classes_at_a_time_as_it_is_told() -> None:
     case = small_case("a")
     seen: list[tuple[int, ...]] = []
 
@@ -133,7 +113,7 @@ def test_a_case_takes_as_many_classes_at_a_time_as_fit(monkeypatch: pytest.Monke
 
     module = Watching(ToyNetwork(), SmoothGrad(2), SumScore(), SlidingWindow((8, 8, 8)), scheme())
     whole = module.explain(case)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=2 * 3 * case.image.nbytes))
+    module.class_chunk = 3
     portions = module.explain(case)
     assert seen == [(0, 1, 2, 3), (0, 1, 2), (3,)]
     assert portions.attribution.values.device == portions.prediction.labels.device
