@@ -1,0 +1,1 @@
+"""Statistics over stored RoI importances: tables in, tidy tables out."""

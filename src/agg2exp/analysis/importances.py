@@ -1,0 +1,142 @@
+"""RoI importances of one kind over many cases, as the analyses read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from agg2exp.domain.roi_importance import Kind
+
+FEWEST = 5  # patients with a value, below which nothing is tested
+
+
+@dataclass(frozen=True, eq=False)
+class Importances:
+    """E_x[a, b] of N cases.
+
+    Attributes:
+        kind: Which kind of RoI importance.
+        cases: Case ids, sorted, each once (N).
+        targets: Classes explained (K).
+        sources: Regions (R): the classes of the label scheme, then extra masks.
+        classes: The sources that make up the label scheme, background first (L); the others are extra masks.
+        values: (N, K, R) float64; NaN where a case has no value.
+    """
+
+    kind: Kind
+    cases: tuple[str, ...]
+    targets: tuple[str, ...]
+    sources: tuple[str, ...]
+    classes: tuple[str, ...]
+    values: NDArray[np.float64]
+
+    @classmethod
+    def from_frame(
+        cls, frame: pd.DataFrame, kind: Kind = Kind.IMPORTANCE, classes: Sequence[str] | None = None
+    ) -> Importances:
+        """Read one kind from a table with columns case, target, source and one column per kind.
+
+        Args:
+            frame: The table `roi_importance` of a run, or of several runs with different cases.
+            kind: Which column.
+            classes: Classes of the label scheme, background first (column `class` of the table `segmentation`).
+                Without it every source is one, and none is an extra mask.
+
+        Raises:
+            ValueError: The table is empty or lacks a column, a case occurs twice, a value is infinite, or the
+                cases do not share one label scheme (an extra mask may be missing from some: NaN).
+        """
+        missing = [name for name in ("case", "target", "source", kind.value) if name not in frame]
+        if missing or frame.empty:
+            found = f"no column {missing}" if missing else "no rows"
+            raise ValueError(f"roi_importance: expected columns case, target, source, {kind.value}; got {found}.")
+        case, case_ids = pd.factorize(frame["case"], sort=True)
+        target, targets = pd.factorize(frame["target"])
+        source, sources = pd.factorize(frame["source"])
+        shape = len(case_ids), len(targets), len(sources)
+        position = np.ravel_multi_index((case, target, source), shape)
+        rows = np.bincount(position, minlength=int(np.prod(shape))).reshape(shape)
+        if rows.max() > 1:
+            twice = case_ids[rows.max(axis=(1, 2)).argmax()]
+            raise ValueError(
+                f"roi_importance: expected every (case, target, source) once, got some of case {twice!r} twice. "
+                "Analyse runs that share cases one by one."
+            )
+        scheme = tuple(map(str, sources if classes is None else classes))
+        _check_one_scheme(rows, case_ids, targets, sources, scheme)
+        values = np.full(shape, np.nan)
+        values.ravel()[position] = frame[kind.value].to_numpy(dtype=np.float64)
+        if np.isinf(values).any():
+            raise ValueError(
+                f"roi_importance: expected finite numbers or NaN as {kind.value}, got an infinite one in case "
+                f"{case_ids[np.isinf(values).any(axis=(1, 2)).argmax()]!r}."
+            )
+        cases, targets, sources = (tuple(map(str, names)) for names in (case_ids, targets, sources))
+        return cls(kind, cases, targets, sources, scheme, values)
+
+    def features(self, target: str, classes: Sequence[str]) -> NDArray[np.float64]:
+        """E_x[target, ·] over `classes` (N, L)."""
+        return self.values[:, self.targets.index(target), [self.sources.index(name) for name in classes]]
+
+    def by_patient(self, patients: Mapping[str, str] | None) -> Importances:
+        """Mean over the scans of each patient, ignoring NaN: patients then take the place of cases.
+
+        Tests take their rows for independent, which scans of one patient are not.
+
+        Args:
+            patients: Patient of each case; without it each case is a patient.
+
+        Raises:
+            ValueError: A case has no patient.
+        """
+        if patients is None:
+            return self
+        without = [case for case in self.cases if case not in patients]
+        if without:
+            raise ValueError(f"patients: expected a patient for every case, got none for {without[:5]}.")
+        index, names = pd.factorize(np.array([patients[case] for case in self.cases], dtype=object), sort=True)
+        flat = pd.DataFrame(self.values.reshape(len(self.cases), -1)).groupby(index).mean()
+        values = flat.to_numpy().reshape(len(names), *self.values.shape[1:])
+        return replace(self, cases=tuple(map(str, names)), values=values)
+
+
+def check_same_scheme(first: Importances, second: Importances) -> None:
+    """Raise unless two data sets have the same label scheme and kind.
+
+    E[a, b] is a share of what all classes of a scheme receive together, background included; with other classes
+    beside it, it means something else, so a class that one scheme lacks cannot just be left out.
+
+    Raises:
+        ValueError: They differ; the message names the classes.
+    """
+    if first.kind != second.kind:
+        raise ValueError(f"expected one kind of RoI importance, got {first.kind.value} and {second.kind.value}.")
+    one, other = (sorted({*a.classes} - {*b.classes}) for a, b in ((first, second), (second, first)))
+    if one or other:
+        raise ValueError(
+            f"expected data sets with one label scheme, got classes only in the first ({one}) or only in the second "
+            f"({other}). Join classes until both agree, or compare models with the same classes."
+        )
+
+
+def _check_one_scheme(
+    rows: NDArray[np.intp], cases: pd.Index, targets: pd.Index, sources: pd.Index, scheme: tuple[str, ...]
+) -> None:
+    """Raise unless every case has a row for every target and every class of the scheme."""
+    absent = [name for name in scheme if name not in sources]
+    gaps = np.argwhere(rows[:, :, np.isin(sources, scheme)] == 0)
+    if not absent and not len(gaps):
+        return
+    if absent:
+        came = f"no source {absent}"
+    else:
+        n, k, r = gaps[0]
+        came = f"no row for target {targets[k]!r}, source {sources[np.isin(sources, scheme)][r]!r} of case {cases[n]!r}"
+    raise ValueError(
+        f"roi_importance: expected one label scheme and the same targets in all cases, got {came}. "
+        "Analyse runs with different label schemes or targets one by one."
+    )

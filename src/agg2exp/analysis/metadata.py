@@ -1,0 +1,105 @@
+"""Whether cases with abnormal RoI importances differ from the others in what is known of the patients."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+from scipy.stats import MonteCarloMethod, chi2_contingency, fisher_exact, mannwhitneyu, ttest_ind
+from scipy.stats.contingency import expected_freq
+
+from agg2exp.analysis.adjustment import benjamini_hochberg
+
+SMALL = 5  # expected count below which chi-square is not trusted
+MOST_LEVELS = 20  # a column with more different words is an identifier or free text
+RESAMPLES = 9999
+
+
+def metadata_tests(outlier: pd.Series, metadata: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Compare inliers with outliers on every column of the metadata.
+
+    Numbers: Mann–Whitney and Welch's t-test, a row each. Words, truth values and numbers with two different values
+    at most: chi-square without continuity correction, or Fisher's exact test where an expected count is below 5
+    (beyond 2 × 2 from 9999 tables drawn with the same margins).
+
+    Args:
+        outlier: True or False per case id (index); missing where unknown, these cases are left out.
+        metadata: One row per case, indexed by case id. Rows of other cases are ignored.
+        seed: Of the drawn tables.
+
+    Returns:
+        Columns column, test, inliers, outliers (cases with a value), missing_inliers, missing_outliers (cases
+        without a value, or without a row of metadata), summary_inliers, summary_outliers (mean ± standard
+        deviation, or counts), statistic, p, excluded (why there is no p, else empty), p_adjusted
+        (Benjamini–Hochberg over the rows).
+
+    Raises:
+        ValueError: A case id occurs twice, no case has metadata, or no case is known as inlier or outlier.
+    """
+    outlier = outlier.dropna().astype(bool)
+    for name, index in (("outlier", outlier.index), ("metadata", metadata.index)):
+        if index.has_duplicates:
+            twice = index[index.duplicated()].unique().tolist()[:5]
+            raise ValueError(f"{name}: expected every case id once, got {twice} more than once.")
+    if not outlier.index.isin(metadata.index).any():
+        raise ValueError(
+            f"metadata: expected rows for cases such as {outlier.index.tolist()[:3]}, got case ids such as "
+            f"{metadata.index.tolist()[:3]}. Check which column holds the case id."
+        )
+    known = metadata.reindex(outlier.index)
+    rows = [row for name in known for row in _rows(known[name], outlier.to_numpy(), seed)]
+    table = pd.DataFrame(rows)
+    return table.assign(p_adjusted=benjamini_hochberg(table["p"].to_numpy(dtype=np.float64)))
+
+
+def _rows(column: pd.Series, outlier: NDArray[np.bool_], seed: int) -> list[dict[str, object]]:
+    """One row per test of a column."""
+    missing = column.isna().to_numpy()
+    values = column[~missing]
+    groups = values[~outlier[~missing]], values[outlier[~missing]]
+    numbers = is_numeric_dtype(values) and not is_bool_dtype(values) and values.nunique() > 2
+    row: dict[str, object] = {"column": str(column.name), "test": ""}
+    for group, name, of_group in zip(groups, ("inliers", "outliers"), (~outlier, outlier), strict=True):
+        row |= {name: len(group), f"missing_{name}": int((missing & of_group).sum())}
+    for group, name in zip(groups, ("inliers", "outliers"), strict=True):
+        row[f"summary_{name}"] = _moments(group) if numbers else _counts(group)
+    least = 2 if numbers else 1
+    n_values, excluded = len(values.unique()), ""
+    if min(map(len, groups)) < least:
+        excluded = f"{len(groups[0])} inliers and {len(groups[1])} outliers with a value, at least {least} each needed"
+    elif n_values == 1:
+        excluded = "the same value in all cases"
+    elif not numbers and n_values > MOST_LEVELS:
+        excluded = f"{n_values} different words, at most {MOST_LEVELS} are compared"
+    if excluded:
+        return [row | {"statistic": np.nan, "p": np.nan, "excluded": excluded}]
+    tests = _numeric(*groups) if numbers else [_categorical(pd.crosstab(values, outlier[~missing]).to_numpy(), seed)]
+    return [row | {"test": t, "statistic": float(s), "p": float(p), "excluded": ""} for t, s, p in tests]
+
+
+def _numeric(inliers: pd.Series, outliers: pd.Series) -> list[tuple[str, float, float]]:
+    """Name, statistic and p-value of both tests on numbers."""
+    groups = [group.to_numpy(dtype=np.float64) for group in (outliers, inliers)]
+    return [("Mann–Whitney", *mannwhitneyu(*groups)), ("Welch's t", *ttest_ind(*groups, equal_var=False))]
+
+
+def _categorical(table: NDArray[np.int64], seed: int) -> tuple[str, float, float]:
+    """Name, statistic and p-value of the test on a table of values × (inlier, outlier)."""
+    if expected_freq(table).min() >= SMALL:
+        return ("chi-square", *chi2_contingency(table, correction=False)[:2])
+    if table.shape == (2, 2):
+        return ("Fisher", *fisher_exact(table))
+    drawn = MonteCarloMethod(n_resamples=RESAMPLES, rng=np.random.default_rng(seed))
+    result = fisher_exact(table, method=drawn)
+    return "Fisher (drawn tables)", result.statistic, result.pvalue
+
+
+def _moments(values: pd.Series) -> str:
+    """Mean ± standard deviation."""
+    return f"{values.mean():.4g} ± {values.std():.4g}" if len(values) else ""
+
+
+def _counts(values: pd.Series) -> str:
+    """How often each value occurs, the most frequent first, MOST_LEVELS of them at most."""
+    return ", ".join(f"{value}: {n}" for value, n in values.value_counts().head(MOST_LEVELS).items())

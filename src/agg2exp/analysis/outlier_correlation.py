@@ -1,0 +1,91 @@
+"""Whether cases with abnormal RoI importances are segmented worse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from agg2exp.analysis.adjustment import benjamini_hochberg
+from agg2exp.analysis.dice import dice_by_class
+from agg2exp.analysis.importances import FEWEST, Importances
+from agg2exp.analysis.outliers import MEAN, mean_known, normality, unusable
+
+
+def dice_correlation(
+    scored: Importances,
+    reference: Importances,
+    segmentation: pd.DataFrame,
+    seeds: Sequence[int] = range(20),
+    jobs: int = 1,
+) -> pd.DataFrame:
+    """Spearman's ρ between normality and Dice over cases, per class and for the means over classes (Table 2).
+
+    ρ moves with the forests' seed, hence median and range over seeds; the p-value is the median too, and adjusted
+    over all rows. Positive: abnormal cases are segmented worse. Scans of one patient count as independent.
+    The means of a case are over the classes that have both values.
+
+    Args:
+        scored: N cases, K targets.
+        reference: Cases that the forests are fitted on; may be `scored` itself.
+        segmentation: Columns case, class, dice.
+        seeds: Of the forests.
+        jobs: Processes that share the seeds; the result does not depend on it.
+
+    Returns:
+        Columns target (the last: "mean over classes"), count (cases with both values), without_normality,
+        without_dice (cases), seeds (how many), rho_median, rho_min, rho_max, p, excluded (why there is no ρ, else
+        empty), p_adjusted (Benjamini–Hochberg).
+
+    Raises:
+        ValueError: No Dice for any of the cases; see also `unusable` and `dice_by_class`.
+    """
+    reasons = unusable(scored, reference)
+    dice = dice_by_class(segmentation).reindex(index=list(scored.cases), columns=list(scored.targets)).to_numpy()
+    if np.isnan(dice).all():
+        raise ValueError(
+            f"segmentation: expected Dice of the {len(scored.cases)} cases scored ({scored.cases[0]}, …) and their "
+            "targets, got none."
+        )
+    of_seed = Parallel(n_jobs=jobs)(delayed(normality)(scored, reference, seed) for seed in seeds)
+    repeats = np.stack([_with_mean(values, dice) for values in of_seed])  # (seeds, N, K + 1)
+    dice = _with_mean(dice, repeats[0, :, :-1])
+    rows = []
+    for k, target in enumerate((*scored.targets, MEAN)):
+        both = ~np.isnan(repeats[0, :, k]) & ~np.isnan(dice[:, k])
+        excluded = reasons.get(target) or _why_not(dice[both, k])
+        rho, p = np.full(len(seeds), np.nan), np.full(len(seeds), np.nan)
+        if not excluded:
+            rho, p = np.array([spearmanr(x[both, k], dice[both, k]) for x in repeats]).T
+        rows.append(
+            {
+                "target": target,
+                "count": int(both.sum()),
+                "without_normality": int(np.isnan(repeats[0, :, k]).sum()),
+                "without_dice": int(np.isnan(dice[:, k]).sum()),
+                "seeds": len(seeds),
+                "rho_median": np.median(rho),
+                "rho_min": rho.min(),
+                "rho_max": rho.max(),
+                "p": np.median(p),
+                "excluded": excluded,
+            }
+        )
+    table = pd.DataFrame(rows)
+    return table.assign(p_adjusted=benjamini_hochberg(table["p"].to_numpy()))
+
+
+def _with_mean(values: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Append to (N, K) the mean over the classes that have a value in both."""
+    return np.column_stack([values, mean_known(np.where(np.isnan(other), np.nan, values))])
+
+
+def _why_not(dice: NDArray[np.float64]) -> str:
+    """Why ρ is not defined, or empty."""
+    if len(dice) < FEWEST:
+        return f"{len(dice)} cases with Dice and normality, at least {FEWEST} needed"
+    return "Dice is the same in all cases" if (dice == dice[0]).all() else ""

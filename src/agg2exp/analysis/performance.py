@@ -1,0 +1,118 @@
+"""How well models segment, and whether they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from scipy.stats import f_oneway, friedmanchisquare
+
+from agg2exp.analysis.adjustment import benjamini_hochberg
+from agg2exp.analysis.dice import dice_by_class
+from agg2exp.analysis.importances import FEWEST
+
+POOR = 0.5  # Dice below which a predicted region is hardly the structure it is named after
+
+
+def mean_dice(segmentation: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Mean Dice per model and class (Table 3; join classes first with `joined_dice`).
+
+    Args:
+        segmentation: For each model (or data set) its table with columns case, class, dice.
+
+    Returns:
+        Columns model, class, count (cases with Dice), missing (cases without), mean, std (n - 1).
+
+    Raises:
+        ValueError: See `dice_by_class`.
+    """
+    frames = []
+    for model, table in segmentation.items():
+        dice = dice_by_class(table)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "model": model,
+                    "class": dice.columns,
+                    "count": dice.count().to_numpy(),
+                    "missing": dice.isna().sum().to_numpy(),
+                    "mean": dice.mean().to_numpy(),
+                    "std": dice.std().to_numpy(),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def models_differ(segmentation: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Test per class whether models differ in Dice, on the cases that all of them have Dice of.
+
+    The one-way ANOVA is the paper's. It takes the models' values for independent, which they are not, since the
+    same cases are compared: where cases differ in difficulty it overlooks differences, and the Friedman test on
+    ranks within each case is the one to believe. It needs three models.
+
+    Args:
+        segmentation: For each model its table with columns case, class, dice; two models or more.
+
+    Returns:
+        Columns class, models, count (cases compared), left_out (cases without Dice from some model), anova_f,
+        anova_p, friedman_chi2, friedman_p, excluded (why a test is missing, else empty), anova_p_adjusted,
+        friedman_p_adjusted (Benjamini–Hochberg over the classes).
+
+    Raises:
+        ValueError: Fewer than two models, or models with different classes.
+    """
+    if len(segmentation) < 2:
+        raise ValueError(f"expected Dice of two models or more, got {list(segmentation)}.")
+    tables = {model: dice_by_class(table) for model, table in segmentation.items()}
+    first, *others = tables
+    for model in others:
+        differing = sorted({*tables[first]} ^ {*tables[model]})
+        if differing:
+            raise ValueError(
+                f"expected the same classes of all models, got {differing} not in both {first} and {model}."
+            )
+    rows = []
+    for name in tables[first]:
+        known = pd.concat({model: table[name] for model, table in tables.items()}, axis=1)
+        rows.append({"class": name, "models": len(tables), **_tests(known)})
+    result = pd.DataFrame(rows)
+    for test in ("anova", "friedman"):
+        result[f"{test}_p_adjusted"] = benjamini_hochberg(result[f"{test}_p"].to_numpy())
+    return result
+
+
+def poor_regions(segmentation: pd.DataFrame) -> pd.DataFrame:
+    """The (case, class) whose Dice is below 0.5, worst first: there a predicted region says little of the structure.
+
+    Returns:
+        Columns case, class, dice.
+    """
+    poor = segmentation.loc[segmentation["dice"] < POOR, ["case", "class", "dice"]]
+    return poor.sort_values(["dice", "case", "class"], ignore_index=True)
+
+
+def _tests(dice: pd.DataFrame) -> dict[str, object]:
+    """ANOVA and Friedman on cases (rows) × models (columns)."""
+    complete = dice.dropna()
+    result: dict[str, object] = {"count": len(complete), "left_out": len(dice) - len(complete)}
+    values = complete.to_numpy().T
+    excluded, anova, friedman = "", (np.nan, np.nan), (np.nan, np.nan)
+    if len(complete) < FEWEST:
+        excluded = f"{len(complete)} cases with Dice from all models, at least {FEWEST} needed"
+    elif (values == values[:, :1]).all() or (np.ptp(values, axis=0) == 0).all():
+        excluded = "the models do not differ in any case, or Dice does not vary"
+    else:
+        anova = f_oneway(*values)
+        if len(values) < 3:
+            excluded = "Friedman needs three models"
+        else:
+            friedman = friedmanchisquare(*values)
+    return result | {
+        "anova_f": float(anova[0]),
+        "anova_p": float(anova[1]),
+        "friedman_chi2": float(friedman[0]),
+        "friedman_p": float(friedman[1]),
+        "excluded": excluded,
+    }

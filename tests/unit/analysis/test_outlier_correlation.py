@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from agg2exp.analysis.outlier_correlation import dice_correlation
+from agg2exp.analysis.outliers import MEAN, normality
+from tests.unit.analysis import tables
+
+N = 40
+CLASSES = ("background", "aorta", "heart")
+
+
+def data_and_dice(seed, n=N, concentration=2.0):
+    data = tables.importances(tables.rows(seed, n, CLASSES, concentration), CLASSES)
+    return data, np.random.default_rng(seed).random((n, 3))
+
+
+def segmentation(dice, data):
+    return tables.segmentation(dice, data.cases, CLASSES)
+
+
+def test_is_spearman_for_each_seed():
+    data, dice = data_and_dice(8)
+    data.values[:5, 1] = np.nan
+    dice[3:8, 1] = np.nan
+    dice[9, 2] = np.nan
+    result = dice_correlation(data, data, segmentation(dice, data), seeds=range(3)).set_index("target")
+    values = np.stack([normality(data, data, seed) for seed in range(3)])
+    for k, name in enumerate(CLASSES):
+        both = ~np.isnan(values[0, :, k]) & ~np.isnan(dice[:, k])
+        tests = [spearmanr(v[both, k], dice[both, k]) for v in values]
+        rho = [test.statistic for test in tests]
+        row = result.loc[name]
+        assert row[["rho_median", "rho_min", "rho_max"]].tolist() == pytest.approx([np.median(rho), min(rho), max(rho)])
+        assert row["p"] == pytest.approx(np.median([test.pvalue for test in tests]))
+        assert row["count"] == both.sum()
+    assert result.loc["aorta", ["count", "without_normality", "without_dice"]].tolist() == [32, 5, 5]
+    known = ~np.isnan(values) & ~np.isnan(dice)
+    means = [np.nanmean(np.where(known, v, np.nan), axis=-1) for v in (values, np.broadcast_to(dice, values.shape))]
+    rho = [spearmanr(v, d).statistic for v, d in zip(*means, strict=True)]
+    assert result.loc[MEAN, "rho_median"] == pytest.approx(np.median(rho))
+    assert (result["seeds"] == 3).all() and (result["p_adjusted"] >= result["p"]).all()
+
+
+@pytest.mark.slow
+def test_processes_change_nothing():
+    data, dice = data_and_dice(9, n=12)
+    alone, shared = (dice_correlation(data, data, segmentation(dice, data), range(2), jobs) for jobs in (1, 2))
+    assert alone.equals(shared)
+
+
+def test_abnormal_cases_that_are_segmented_worse_are_found():
+    data, dice = data_and_dice(10, concentration=30.0)
+    reference, _ = data_and_dice(13, concentration=30.0)
+    g = np.random.default_rng(0)
+    strange = g.random((N, 1))
+    data.values[:, 2] += strange * (np.eye(3)[1] - data.values[:, 2])
+    dice[:, 2] = 0.95 - 0.3 * strange[:, 0] + g.normal(0, 0.01, N)
+    result = dice_correlation(data, reference, segmentation(dice, data), seeds=range(2)).set_index("target")
+    assert result.loc["heart", "rho_min"] > 0.5 and result.loc["heart", "p_adjusted"] < 1e-3
+    assert (result.loc[["background", "aorta"], "p_adjusted"] > 0.01).all()
+
+
+def test_what_is_not_defined_says_why():
+    data, dice = data_and_dice(11, n=12)
+    dice[:, 0], dice[3:, 1] = 0.9, np.nan
+    result = dice_correlation(data, data, segmentation(dice, data), seeds=[0]).set_index("target")
+    assert result.loc["background", "excluded"] == "Dice is the same in all cases"
+    assert result.loc["aorta", "excluded"] == "3 cases with Dice and normality, at least 5 needed"
+    assert result.loc[["background", "aorta"], ["rho_median", "p", "p_adjusted"]].isna().all(axis=None)
+    assert (result["excluded"][2:] == "").all()
+
+
+def test_without_dice_of_any_case_there_is_an_error():
+    data, dice = data_and_dice(12, n=12)
+    with pytest.raises(ValueError, match="Dice of the 12 cases"):
+        dice_correlation(data, data, tables.segmentation(dice, [f"x{i}" for i in range(12)], CLASSES))
+    with pytest.raises(ValueError, match="no annotated labels"):
+        dice_correlation(data, data, segmentation(dice * np.nan, data))
