@@ -147,13 +147,3 @@ def test_a_rule_that_changes_weights_alone_takes_one_pass() -> None:
         logits = stitched_logits(network, image, settings)
         expected = [(logits[c] * weights)[logits.argmax(0) == c].sum() for c in ALL]
         assert relative(values[b], torch.stack(expected)) < 1e-10
-
-
-def test_every_voxel_can_matter_under_recomputed_masks() -> None:
-    labels = torch.zeros(8, 8, 24, dtype=torch.int16)
-    labels[..., :8] = 1
-    image = torch.rand(1, 8, 8, 24)
-    model = WindowedModel(ToyNetwork(), SlidingWindow((8, 8, 8), 0.0))
-    fixed = ClassScores((1,), labels, torch.ones(8, 8, 24))
-    assert torch.equal(model.seen(image, fixed), labels == 1)
-    assert model.seen(image, RecomputedScores((1,), labels, lambda p: SumScore()(p, (1,)))).all()
