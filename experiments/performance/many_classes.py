@@ -1,0 +1,78 @@
+"""Peak memory of a whole body: 117 classes on a 256³ volume, vanilla gradient and local RoI importance.
+
+A tiny U-Net predicts all classes, each in a region of its own. Printed is the highest resident memory that the process
+ever had, imports included.
+
+    python experiments/performance/many_classes.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+
+import numpy as np
+from captum_way import TinyUNet, check_all_present, grey_regions
+
+from agg2exp.aggregation.local_importance import local_importance
+from agg2exp.attribution import VanillaGradient
+from agg2exp.domain.case import Case, Grid
+from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.roi_importance import Kind
+from agg2exp.inference import SlidingWindow
+from agg2exp.modules.explanation import ExplanationModule
+from agg2exp.scores import SumScore
+
+
+def peak() -> float:
+    """GiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def main() -> None:
+    """Print the peak after each stage."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=256, help="voxels along each axis of the volume")
+    parser.add_argument("--window", type=int, default=96)
+    parser.add_argument("--channels", type=int, nargs="+", default=[4, 8])
+    parser.add_argument("--classes", type=int, default=117)
+    args = parser.parse_args()
+
+    image = grey_regions(args.size, args.classes)
+    network = TinyUNet(args.channels, args.classes)
+    names = tuple(f"class_{c}" for c in range(args.classes))
+    files = ((), *((name,) for name in names[1:]))
+    colours = {"all": "#808080", "pathologies": "#000000"}
+    labels = LabelScheme("many", names, files, ("all",) * args.classes, colours)
+    module = ExplanationModule(network, VanillaGradient(), SumScore(), SlidingWindow((args.window,) * 3), labels)
+    grid = Grid((args.size,) * 3, np.diag([1.5, 1.5, 1.5, 1.0]))
+    print(f"{args.classes} classes, {args.size}³ voxels: set-up {peak():.1f} GiB", flush=True)
+
+    explanation = module.explain(Case("case", image, grid, grid))
+    predicted, passes = explanation.prediction.labels, explanation.passes
+    check_all_present(predicted, args.classes)
+    print(
+        f"explained in {explanation.seconds:.0f} s with {passes.forwards} window forwards and {passes.backwards} "
+        f"backwards: {peak():.1f} GiB",
+        flush=True,
+    )
+    start = time.perf_counter()
+    local = local_importance(
+        "case",
+        explanation.attribution,
+        explanation.classes,
+        labels,
+        predicted,
+        predicted,
+        voxel_volume=grid.voxel_volume,
+    )
+    shares = local.values[Kind.IMPORTANCE].sum(axis=1)
+    if not np.allclose(shares, 1, atol=1e-4):
+        raise SystemExit(f"the shares of a class add up to {shares.min()} .. {shares.max()}, not 1")
+    print(f"{len(local.targets)} x {len(local.sources)} RoI importances in {time.perf_counter() - start:.0f} s")
+    print(f"peak of the process: {peak():.1f} GiB (bar: 16)")
+
+
+if __name__ == "__main__":
+    main()
