@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -62,6 +63,13 @@ class SlidingWindow:
         """The context in which the network runs."""
         half = self.precision != "float32"
         return torch.autocast(device.type, dtype=getattr(torch, self.precision) if half else None, enabled=half)
+
+    def scale(self, cotangent: Tensor) -> float:
+        """A power of two that keeps small cotangents from vanishing in half precision; else 1."""
+        if self.precision != "float16":
+            return 1.0
+        largest = float(cotangent.abs().amax())
+        return 2.0 ** -math.frexp(largest)[1] if largest > 0 else 1.0
 
 
 class WindowPlan:

@@ -58,3 +58,8 @@ def targets(plan: WindowPlan, scores: ClassScores) -> dict[int, Target]:
         if classes:
             found[w] = Target(inside, share, None if runner_up is None else runner_up[window], classes)
     return found
+
+
+def n_bins(scores: ClassScores) -> int:
+    """Bins for the labels from -1 on."""
+    return max(*scores.classes, int(scores.labels.max())) + 2

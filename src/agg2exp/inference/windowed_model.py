@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +11,11 @@ from torch.nn.functional import pad
 from agg2exp.domain.class_scores import ClassScores, RecomputedScores, Scores
 from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.prediction import Prediction
+from agg2exp.inference.batches import batches, window_image_pairs
 from agg2exp.inference.frozen import frozen
 from agg2exp.inference.sliding_window import SlidingWindow, WindowPlan
 from agg2exp.inference.stitching import SlabStitcher
-from agg2exp.inference.targets import Target, targets
+from agg2exp.inference.targets import Target, n_bins, targets
 
 
 class NonFiniteLogitsError(RuntimeError):
@@ -89,7 +89,7 @@ class WindowedModel:
         stitcher = SlabStitcher(plan)
         padded = self._pad(plan, image.unsqueeze(0))
         with frozen(self.network), torch.no_grad():
-            for batch in _batches([(w, 0) for w in range(len(plan.windows))], self.settings.batch):
+            for batch in batches([(w, 0) for w in range(len(plan.windows))], self.settings.batch):
                 logits = self._forward(self._cut(plan, padded, batch))
                 if not bool(torch.isfinite(logits).all()):
                     corners = [tuple(int(s.start) for s in plan.windows[w]) for w, _ in batch]
@@ -107,10 +107,10 @@ class WindowedModel:
             return torch.stack([self._recomputed(image, scores) for image in images])
         plan, at = self.plan(images), self._targets(images, scores)
         padded = self._pad(plan, images)
-        total = torch.zeros(images.shape[0], _width(scores), dtype=torch.float64, device=images.device)
+        total = torch.zeros(images.shape[0], n_bins(scores), dtype=torch.float64, device=images.device)
         self._done((len(plan.windows) - len(at)) * images.shape[0])
         with frozen(self.network), torch.no_grad():
-            for batch in _batches(_pairs(at, images.shape[0]), self.settings.batch):
+            for batch in batches(window_image_pairs(at, images.shape[0]), self.settings.batch):
                 logits = self._forward(self._cut(plan, padded, batch))
                 for (w, b), window_logits in zip(batch, logits, strict=True):
                     total[b] += at[w].score(window_logits, total.shape[1])
@@ -135,7 +135,7 @@ class WindowedModel:
         plan, at = self.plan(image), self._targets(image, scores)
         ids = pad(partition, plan.padding, value=-1)
         x, other = self._pad(plan, image), self._pad(plan, baseline)
-        total = torch.zeros(len(members), _width(scores), dtype=torch.float64, device=image.device)
+        total = torch.zeros(len(members), n_bins(scores), dtype=torch.float64, device=image.device)
         self._done((len(plan.windows) - len(at)) * len(members))
         with frozen(self.network), torch.no_grad():
             for w, target in at.items():
@@ -178,7 +178,7 @@ class WindowedModel:
         total = out if out is not None and direct else self.zeros(padded[0], scores)
         self._done((len(plan.windows) - len(at)) * images.shape[0])
         with frozen(self.network), torch.enable_grad():
-            for batch in _batches(_pairs(at, images.shape[0]), self.settings.batch):
+            for batch in batches(window_image_pairs(at, images.shape[0]), self.settings.batch):
                 x = self._cut(plan, padded, batch).requires_grad_()
                 logits = self._forward(x)
                 present = [k for k, c in enumerate(scores.classes) if any(c in at[w].classes for w, _ in batch)]
@@ -187,7 +187,7 @@ class WindowedModel:
                     c = scores.classes[k]
                     for n, (w, _) in enumerate(batch):
                         at[w].fill(cotangent[n], c)
-                    scale = self._scale(cotangent)
+                    scale = self.settings.scale(cotangent)
                     weighted = cotangent if scale == 1 else cotangent * scale
                     (grads,) = torch.autograd.grad(logits, x, weighted, retain_graph=k != present[-1])
                     self.backwards += len(batch)
@@ -235,13 +235,6 @@ class WindowedModel:
         if self.on_windows is not None and windows:
             self.on_windows(windows)
 
-    def _scale(self, cotangent: Tensor) -> float:
-        """A power of two that keeps small cotangents from vanishing in half precision; else 1."""
-        if self.settings.precision != "float16":
-            return 1.0
-        largest = float(cotangent.abs().amax())
-        return 2.0 ** -math.frexp(largest)[1] if largest > 0 else 1.0
-
     def _pad(self, plan: WindowPlan, images: Tensor) -> Tensor:
         return pad(images, plan.padding, value=self.settings.pad_value)
 
@@ -254,19 +247,3 @@ class WindowedModel:
         if self._last is None or self._last[0] is not scores:
             self._last = (scores, targets(self.plan(image), scores))
         return self._last[1]
-
-
-def _width(scores: ClassScores) -> int:
-    """Bins for the labels from -1 on."""
-    return max(*scores.classes, int(scores.labels.max())) + 2
-
-
-def _pairs(at: dict[int, Target], n_images: int) -> list[tuple[int, int]]:
-    """(Window, image) pairs; windows with the same classes side by side, so that a batch wastes no backward."""
-    order = sorted(at, key=lambda w: (at[w].classes, w))
-    return [(w, b) for w in order for b in range(n_images)]
-
-
-def _batches(pairs: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:
-    for start in range(0, len(pairs), size):
-        yield pairs[start : start + size]

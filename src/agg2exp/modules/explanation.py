@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +15,7 @@ from agg2exp.attribution import Attributor
 from agg2exp.domain.attribution import Attribution
 from agg2exp.domain.case import Case, Failure
 from agg2exp.domain.class_scores import ClassScores, RecomputedScores, Scores
-from agg2exp.domain.errors import CaseError, check_choice, check_range
+from agg2exp.domain.errors import check_choice, check_range
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.prediction import Prediction
@@ -26,10 +24,10 @@ from agg2exp.domain.seeding import RandomStreams
 from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.io.array_cache import ArrayCache
 from agg2exp.metrics.base import Evaluation, EvaluationMetric
-from agg2exp.modules.memory import Economy, accumulator_device, economies, is_out_of_memory
+from agg2exp.modules.chunks import chunks, in_chunks
+from agg2exp.modules.evaluated import evaluated
+from agg2exp.modules.memory import Economy, accumulator_device, economies, in_less_memory, synchronize
 from agg2exp.scores import Score
-
-log = logging.getLogger(__name__)
 
 
 class ExplanationModule(lightning.LightningModule):
@@ -116,15 +114,15 @@ class ExplanationModule(lightning.LightningModule):
 
     def explain(self, case: Case) -> Explanation:
         """Prediction and attribution of one case; also works without a Trainer."""
-        _synchronize(case.image)
+        synchronize(case.image.device)
         start = time.perf_counter()
         inference = replace(self.inference, batch=self.economy.batch or self.inference.batch)
         size = case.image.numel() * case.image.element_size()
         place = accumulator_device(len(self.classes), size, case.image.device)
         model = WindowedModel(self, inference, on_windows=self.progress.advance, accumulators=place)
-        chunks = _chunks(self.classes, self.economy.classes or self.class_chunk or len(self.classes))
+        parts = chunks(self.classes, self.economy.classes or self.class_chunk)
         windows = len(model.plan(case.image).windows)
-        self.progress.begin(case.id, windows * self.evaluations(len(chunks)))
+        self.progress.begin(case.id, windows * self.evaluations(len(parts)))
         prediction = self._prediction(model, case)
         if prediction.n_classes != len(self.labels):
             raise ValueError(
@@ -138,19 +136,12 @@ class ExplanationModule(lightning.LightningModule):
         scores = by_policy[self.mask_policy]
 
         def attribute(model: WindowedModel, image: Tensor, first: Attribution | None = None) -> Attribution:
-            parts = (
-                self._attribute(model, replace(case, image=image), replace(scores, classes=chunk), first)
-                for chunk in chunks
-            )
-            attribution = next(parts)
-            if len(chunks) == 1:
-                return attribution
-            # only to save memory, so the parts are put together where there is more of it
-            return attribution.to("cpu").joined((part.to("cpu") for part in parts), len(self.classes))
+            at_image = replace(case, image=image)
+            return in_chunks(parts, lambda part: self._attribute(model, at_image, replace(scores, classes=part), first))
 
         before, begun = model.passes, time.perf_counter()
         attribution = attribute(model, case.image)
-        _synchronize(case.image)
+        synchronize(case.image.device)
         done = time.perf_counter()
         explanation = Explanation(
             case_id=case.id,
@@ -178,12 +169,9 @@ class ExplanationModule(lightning.LightningModule):
                 seconds=done - begun,
                 passes=explanation.passes - before,
             )
-            found: dict[bool, dict[str, Tensor]] = {False: {}, True: {}}
-            for name, metric in self.metrics.items():
-                values = {_renamed(k, metric.name, name): v for k, v in metric.evaluate(evaluation).items()}
-                found[metric.category == "efficiency"] |= values
-            explanation = replace(explanation, metrics=found[False], efficiency=found[True])
-        return explanation if place == case.image.device and len(chunks) == 1 else explanation.to("cpu")
+            quality, cost = evaluated(self.metrics, evaluation)
+            explanation = replace(explanation, metrics=quality, efficiency=cost)
+        return explanation if place == case.image.device and len(parts) == 1 else explanation.to("cpu")
 
     def evaluations(self, n_chunks: int = 1) -> int:
         """How many images are evaluated for one case, at most: prediction, attribution and metrics."""
@@ -261,35 +249,9 @@ class ExplanationModule(lightning.LightningModule):
         """
         if isinstance(batch, Failure):
             return batch
-        failure = None
-        for economy in economies(len(self.classes), self.inference.batch):
-            if failure is not None:
-                torch.cuda.empty_cache()
-                log.warning("case %s: out of memory, tried again with %s", batch.id, economy)
+
+        def explain(economy: Economy) -> Explanation:
             self.economy = economy
-            try:
-                return self.explain(batch)
-            except Exception as error:  # noqa: BLE001 - recorded with its traceback, and the exit code tells
-                message = str(error) if isinstance(error, CaseError) else f"case {batch.id}: {error}"
-                failure = Failure(batch.id, "explaining", message, traceback.format_exc())
-                if not is_out_of_memory(error):
-                    break
-        if failure is None:
-            raise RuntimeError("there is always one way to try")
-        return failure
+            return self.explain(batch)
 
-
-def _renamed(value: str, metric: str, name: str) -> str:
-    """`name` or `name_…`, so that a metric may be asked for twice under two names."""
-    return name if value == metric else f"{name}_{value.removeprefix(f'{metric}_')}"
-
-
-def _chunks(classes: tuple[int, ...], size: int | None) -> list[tuple[int, ...]]:
-    size = size or len(classes)
-    return [classes[start : start + size] for start in range(0, len(classes), size)]
-
-
-def _synchronize(image: Tensor) -> None:
-    """Wait for the GPU, so that the time measured is the time taken."""
-    if image.is_cuda:
-        torch.cuda.synchronize(image.device)
+        return in_less_memory(batch.id, economies(len(self.classes), self.inference.batch), explain)

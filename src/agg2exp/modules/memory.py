@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+
+from agg2exp.domain.case import Failure
+from agg2exp.domain.errors import CaseError
+from agg2exp.domain.explanation import Explanation
+
+log = logging.getLogger(__name__)
 
 SHARE = 0.5  # of the free memory that class maps may take; the rest is for the network and its graph
 
@@ -35,6 +44,28 @@ def economies(n_classes: int, batch: int) -> list[Economy]:
     return [*steps, Economy(least, 1)] if batch > 1 else steps
 
 
+def in_less_memory(
+    case_id: str, ways: Sequence[Economy], explain: Callable[[Economy], Explanation]
+) -> Explanation | Failure:
+    """Explain a case in the first way that does not run out of memory; whatever else goes wrong ends it as a `Failure`.
+
+    Args:
+        case_id: The case.
+        ways: One at least.
+        explain: Explains the case in one way.
+    """
+    for last, economy in enumerate(ways, start=1 - len(ways)):
+        try:
+            return explain(economy)
+        except Exception as error:  # noqa: BLE001 - recorded with its traceback, and the exit code tells
+            if last == 0 or not is_out_of_memory(error):
+                message = str(error) if isinstance(error, CaseError) else f"case {case_id}: {error}"
+                return Failure(case_id, "explaining", message, traceback.format_exc())
+        torch.cuda.empty_cache()
+        log.warning("case %s: out of memory, tried again with %s", case_id, ways[last + len(ways)])
+    raise ValueError("expected one way to explain a case or more, got none")
+
+
 def accumulator_device(n_classes: int, class_bytes: int, device: torch.device) -> torch.device:
     """Where the maps of all classes are added up: on the GPU if they take at most half of its free memory, else in RAM.
 
@@ -48,3 +79,9 @@ def accumulator_device(n_classes: int, class_bytes: int, device: torch.device) -
 def is_out_of_memory(error: Exception) -> bool:
     """Whether a device, or the machine itself, had no memory left for a tensor."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for the GPU, so that the time measured is the time taken."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -69,7 +69,7 @@ def test_small_weights_do_not_vanish_in_float16(exponent: int, monkeypatch: pyte
     tiny, usual = tiny_and_usual(image, model, exponent)
     assert usual.any()
     assert torch.equal(tiny, usual)
-    monkeypatch.setattr(WindowedModel, "_scale", lambda self, cotangent: 1.0)
+    monkeypatch.setattr(SlidingWindow, "scale", lambda self, cotangent: 1.0)
     unscaled, same = tiny_and_usual(image, model, exponent)
     assert relative(same, usual) < 1e-3
     if exponent == -40:
