@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from agg2exp.analysis.importances import FEWEST
+from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import GlobalImportance
 
 
@@ -27,13 +28,11 @@ def agreement(matrices: Mapping[str, GlobalImportance]) -> pd.DataFrame:
         (entries of either matrix that have not), rho, excluded (why there is no ρ, else empty).
 
     Raises:
-        ValueError: Fewer than two matrices, or of different kinds.
+        DataError: Fewer than two matrices, or of different kinds.
     """
     kinds = sorted({matrix.kind.value for matrix in matrices.values()})
     if len(matrices) < 2 or len(kinds) > 1:
-        raise ValueError(
-            f"expected two global importances or more, of one kind; got {list(matrices)} of kinds {kinds}."
-        )
+        raise DataError(f"expected two global importances or more, of one kind; got {list(matrices)} of kinds {kinds}.")
     series = {
         name: pd.Series(m.mean.ravel(), pd.MultiIndex.from_product([m.targets, m.sources], names=["target", "source"]))
         for name, m in matrices.items()

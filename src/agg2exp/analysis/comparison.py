@@ -9,6 +9,7 @@ from scipy.stats import rankdata
 
 from agg2exp.analysis.adjustment import benjamini_hochberg
 from agg2exp.analysis.importances import FEWEST, Importances, check_same_scheme
+from agg2exp.domain.errors import DataError
 
 BLOCK = 64  # permutations at a time
 
@@ -37,12 +38,12 @@ def compare(first: Importances, second: Importances, draws: int = 9999, seed: in
         5 patients, no variation), p_adjusted (Benjamini–Hochberg over the entries tested).
 
     Raises:
-        ValueError: The label schemes or kinds differ, or a patient is in both.
+        DataError: The label schemes or kinds differ, or a patient is in both.
     """
     check_same_scheme(first, second)
     both = sorted({*first.cases} & {*second.cases})
     if both:
-        raise ValueError(
+        raise DataError(
             f"expected two data sets of different patients, got {both[:5]} in both. This test is not for two "
             "explanations of the same cases."
         )

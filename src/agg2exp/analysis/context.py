@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from agg2exp.analysis.importances import Importances
+from agg2exp.domain.errors import DataError
 
 REACH = 1.5  # whiskers end at the last value within so many interquartile ranges of the box (Tukey)
 
@@ -23,13 +24,13 @@ def context(data_sets: Mapping[str, Importances]) -> pd.DataFrame:
         Columns data_set, target, case, self_importance, context; NaN where a case lacks the class.
 
     Raises:
-        ValueError: A target is no source.
+        DataError: A target is no source.
     """
     frames = []
     for name, data in data_sets.items():
         without = [target for target in data.targets if target not in data.sources]
         if without:
-            raise ValueError(f"{name}: expected every target among the sources, got none for {without}.")
+            raise DataError(f"{name}: expected every target among the sources, got none for {without}.")
         own = [data.sources.index(target) for target in data.targets]
         diagonal = data.values[:, np.arange(len(own)), own].T
         frames.append(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from agg2exp.analysis.joining import group_names
+from agg2exp.domain.errors import DataError
 
 
 def dice_by_class(segmentation: pd.DataFrame) -> pd.DataFrame:
@@ -16,20 +17,20 @@ def dice_by_class(segmentation: pd.DataFrame) -> pd.DataFrame:
         segmentation: Columns case, class, dice; NaN where a class is not annotated.
 
     Raises:
-        ValueError: A column is missing, a (case, class) occurs twice, or no Dice is known at all.
+        DataError: A column is missing, a (case, class) occurs twice, or no Dice is known at all.
     """
     missing = [name for name in ("case", "class", "dice") if name not in segmentation]
     if missing:
-        raise ValueError(f"segmentation: expected columns case, class, dice; got no column {missing}.")
+        raise DataError(f"segmentation: expected columns case, class, dice; got no column {missing}.")
     repeated = segmentation.duplicated(["case", "class"])
     if repeated.any():
         twice = segmentation.loc[repeated, ["case", "class"]].iloc[0]
-        raise ValueError(
+        raise DataError(
             f"segmentation: expected every (case, class) once, got case {twice['case']!r}, class {twice['class']!r} "
             "twice. Analyse runs that share cases one by one."
         )
     if segmentation["dice"].isna().all():
-        raise ValueError(
+        raise DataError(
             "segmentation: expected Dice of some case and class, got none. The run had no annotated labels."
         )
     table = segmentation.pivot(index="case", columns="class", values="dice")  # noqa: PD010  # nothing to aggregate
@@ -49,7 +50,7 @@ def joined_dice(segmentation: pd.DataFrame, groups: Mapping[str, Sequence[str]])
         Columns case, class, dice; a group in the place of its first member.
 
     Raises:
-        ValueError: A group has an unknown class, one that is in another group, or none, or a name that is taken; see
+        DataError: A group has an unknown class, one that is in another group, or none, or a name that is taken; see
             also `dice_by_class`.
     """
     dice = dice_by_class(segmentation)

@@ -11,6 +11,7 @@ from scipy.stats import wilcoxon
 
 from agg2exp.analysis.adjustment import benjamini_hochberg
 from agg2exp.analysis.importances import FEWEST, Importances
+from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
 
 
@@ -38,18 +39,18 @@ def edges_beyond_distance(
         edges tested).
 
     Raises:
-        ValueError: The two are not of these kinds or not of the same cases and regions, or no E₀ was stored.
+        DataError: The two are not of these kinds or not of the same cases and regions, or no E₀ was stored.
     """
     kinds = (importance.kind, expected.kind)
     if kinds != (Kind.IMPORTANCE, Kind.EXPECTED_BY_DISTANCE):
-        raise ValueError(
+        raise DataError(
             f"expected kinds importance and expected_by_distance, got {kinds[0].value} and {kinds[1].value}."
         )
     for what in ("cases", "targets", "sources", "classes"):
         if getattr(importance, what) != getattr(expected, what):
-            raise ValueError(f"importance and expected_by_distance: expected the same {what}, got different ones.")
+            raise DataError(f"importance and expected_by_distance: expected the same {what}, got different ones.")
     if np.isnan(expected.values).all():
-        raise ValueError(
+        raise DataError(
             "expected_by_distance: expected values, got none. Explain again with the expectation by distance "
             "switched on."
         )

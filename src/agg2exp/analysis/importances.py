@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
 
 FEWEST = 5  # patients with a value, below which nothing is tested
@@ -47,13 +48,13 @@ class Importances:
                 Without it every source is one, and none is an extra mask.
 
         Raises:
-            ValueError: The table is empty or lacks a column, a case occurs twice, a value is infinite, or the
+            DataError: The table is empty or lacks a column, a case occurs twice, a value is infinite, or the
                 cases do not share one label scheme (an extra mask may be missing from some: NaN).
         """
         missing = [name for name in ("case", "target", "source", kind.value) if name not in frame]
         if missing or frame.empty:
             found = f"no column {missing}" if missing else "no rows"
-            raise ValueError(f"roi_importance: expected columns case, target, source, {kind.value}; got {found}.")
+            raise DataError(f"roi_importance: expected columns case, target, source, {kind.value}; got {found}.")
         case, case_ids = pd.factorize(frame["case"], sort=True)
         target, targets = pd.factorize(frame["target"])
         source, sources = pd.factorize(frame["source"])
@@ -62,7 +63,7 @@ class Importances:
         rows = np.bincount(position, minlength=int(np.prod(shape))).reshape(shape)
         if rows.max() > 1:
             twice = case_ids[rows.max(axis=(1, 2)).argmax()]
-            raise ValueError(
+            raise DataError(
                 f"roi_importance: expected every (case, target, source) once, got some of case {twice!r} twice. "
                 "Analyse runs that share cases one by one."
             )
@@ -71,12 +72,22 @@ class Importances:
         values = np.full(shape, np.nan)
         values.ravel()[position] = frame[kind.value].to_numpy(dtype=np.float64)
         if np.isinf(values).any():
-            raise ValueError(
+            raise DataError(
                 f"roi_importance: expected finite numbers or NaN as {kind.value}, got an infinite one in case "
                 f"{case_ids[np.isinf(values).any(axis=(1, 2)).argmax()]!r}."
             )
         cases, targets, sources = (tuple(map(str, names)) for names in (case_ids, targets, sources))
         return cls(kind, cases, targets, sources, scheme, values)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Back to rows: columns case, target, source (categories) and the kind."""
+        names = (self.cases, self.targets, self.sources)
+        codes = np.indices(self.values.shape).reshape(3, -1)
+        columns = {
+            column: pd.Categorical.from_codes(code, list(of_axis))
+            for column, code, of_axis in zip(("case", "target", "source"), codes, names, strict=True)
+        }
+        return pd.DataFrame({**columns, self.kind.value: self.values.ravel()})
 
     def features(self, target: str, classes: Sequence[str]) -> NDArray[np.float64]:
         """E_x[target, ·] over `classes` (N, L)."""
@@ -91,13 +102,13 @@ class Importances:
             patients: Patient of each case; without it each case is a patient.
 
         Raises:
-            ValueError: A case has no patient.
+            DataError: A case has no patient.
         """
         if patients is None:
             return self
         without = [case for case in self.cases if case not in patients]
         if without:
-            raise ValueError(f"patients: expected a patient for every case, got none for {without[:5]}.")
+            raise DataError(f"patients: expected a patient for every case, got none for {without[:5]}.")
         index, names = pd.factorize(np.array([patients[case] for case in self.cases], dtype=object), sort=True)
         flat = pd.DataFrame(self.values.reshape(len(self.cases), -1)).groupby(index).mean()
         values = flat.to_numpy().reshape(len(names), *self.values.shape[1:])
@@ -111,13 +122,13 @@ def check_same_scheme(first: Importances, second: Importances) -> None:
     beside it, it means something else, so a class that one scheme lacks cannot just be left out.
 
     Raises:
-        ValueError: They differ; the message names the classes.
+        DataError: They differ; the message names the classes.
     """
     if first.kind != second.kind:
-        raise ValueError(f"expected one kind of RoI importance, got {first.kind.value} and {second.kind.value}.")
+        raise DataError(f"expected one kind of RoI importance, got {first.kind.value} and {second.kind.value}.")
     one, other = (sorted({*a.classes} - {*b.classes}) for a, b in ((first, second), (second, first)))
     if one or other:
-        raise ValueError(
+        raise DataError(
             f"expected data sets with one label scheme, got classes only in the first ({one}) or only in the second "
             f"({other}). Join classes until both agree, or compare models with the same classes."
         )
@@ -136,7 +147,7 @@ def _check_one_scheme(
     else:
         n, k, r = gaps[0]
         came = f"no row for target {targets[k]!r}, source {sources[np.isin(sources, scheme)][r]!r} of case {cases[n]!r}"
-    raise ValueError(
+    raise DataError(
         f"roi_importance: expected one label scheme and the same targets in all cases, got {came}. "
         "Analyse runs with different label schemes or targets one by one."
     )

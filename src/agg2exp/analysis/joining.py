@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agg2exp.analysis.importances import Importances
+from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
 
 ADDITIVE = frozenset(Kind) - {Kind.MEAN, Kind.ENRICHMENT_VOLUME, Kind.ENRICHMENT_BODY}
@@ -30,11 +31,11 @@ def joined(importances: Importances, groups: Mapping[str, Sequence[str]]) -> Imp
         groups: For each new name its members, classes of the label scheme; no class in two groups.
 
     Raises:
-        ValueError: The kind does not add up, or a group has an unknown class, an extra mask, one that is in
+        DataError: The kind does not add up, or a group has an unknown class, an extra mask, one that is in
             another group, no member, or a name that is taken.
     """
     if importances.kind not in ADDITIVE:
-        raise ValueError(
+        raise DataError(
             f"groups: {importances.kind.value} does not add up over regions and cannot be joined; expected one of "
             f"{sorted(kind.value for kind in ADDITIVE)}."
         )
@@ -64,7 +65,7 @@ def group_names(
         classes: The classes that may be in groups; all of `names` if not given.
 
     Raises:
-        ValueError: A group has an unknown class, one that is in another group, or none, or a name that is taken.
+        DataError: A group has an unknown class, one that is in another group, or none, or a name that is taken.
     """
     classes = names if classes is None else classes
     members = [name for of_group in groups.values() for name in of_group]
@@ -79,7 +80,7 @@ def group_names(
         (taken, "are names of other regions; choose others"),
     ):
         if wrong:
-            raise ValueError(f"groups: expected every class at most once, under a new name; {wrong} {problem}.")
+            raise DataError(f"groups: expected every class at most once, under a new name; {wrong} {problem}.")
     group_of = {member: group for group, of_group in groups.items() for member in of_group}
     return [group_of.get(name, name) for name in names]
 

@@ -10,6 +10,7 @@ from scipy.stats import MonteCarloMethod, chi2_contingency, fisher_exact, mannwh
 from scipy.stats.contingency import expected_freq
 
 from agg2exp.analysis.adjustment import benjamini_hochberg
+from agg2exp.domain.errors import DataError
 
 SMALL = 5  # expected count below which chi-square is not trusted
 MOST_LEVELS = 20  # a column with more different words is an identifier or free text
@@ -35,15 +36,15 @@ def metadata_tests(outlier: pd.Series, metadata: pd.DataFrame, seed: int = 0) ->
         (Benjamini–Hochberg over the rows).
 
     Raises:
-        ValueError: A case id occurs twice, no case has metadata, or no case is known as inlier or outlier.
+        DataError: A case id occurs twice, no case has metadata, or no case is known as inlier or outlier.
     """
     outlier = outlier.dropna().astype(bool)
     for name, index in (("outlier", outlier.index), ("metadata", metadata.index)):
         if index.has_duplicates:
             twice = index[index.duplicated()].unique().tolist()[:5]
-            raise ValueError(f"{name}: expected every case id once, got {twice} more than once.")
+            raise DataError(f"{name}: expected every case id once, got {twice} more than once.")
     if not outlier.index.isin(metadata.index).any():
-        raise ValueError(
+        raise DataError(
             f"metadata: expected rows for cases such as {outlier.index.tolist()[:3]}, got case ids such as "
             f"{metadata.index.tolist()[:3]}. Check which column holds the case id."
         )

@@ -14,6 +14,7 @@ from agg2exp.analysis.adjustment import benjamini_hochberg
 from agg2exp.analysis.dice import dice_by_class
 from agg2exp.analysis.importances import FEWEST, Importances
 from agg2exp.analysis.outliers import MEAN, mean_known, normality, unusable
+from agg2exp.domain.errors import DataError
 
 
 def dice_correlation(
@@ -42,12 +43,12 @@ def dice_correlation(
         empty), p_adjusted (Benjamini–Hochberg).
 
     Raises:
-        ValueError: No Dice for any of the cases; see also `unusable` and `dice_by_class`.
+        DataError: No Dice for any of the cases; see also `unusable` and `dice_by_class`.
     """
     reasons = unusable(scored, reference)
     dice = dice_by_class(segmentation).reindex(index=list(scored.cases), columns=list(scored.targets)).to_numpy()
     if np.isnan(dice).all():
-        raise ValueError(
+        raise DataError(
             f"segmentation: expected Dice of the {len(scored.cases)} cases scored ({scored.cases[0]}, …) and their "
             "targets, got none."
         )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest
 
 from agg2exp.analysis.importances import Importances, check_same_scheme
+from agg2exp.domain.errors import DataError
 
 TREES = 100
 FEWEST_REFERENCES = 10  # with less, a forest has next to nothing to tell a case from
@@ -31,7 +32,7 @@ def normality(scored: Importances, reference: Importances, seed: int = 0) -> NDA
         (N, K); NaN for a row with NaN, and for a class that `unusable` names.
 
     Raises:
-        ValueError: See `unusable`.
+        DataError: See `unusable`.
     """
     reasons = unusable(scored, reference)
     result = np.full(scored.values.shape[:2], np.nan)
@@ -49,11 +50,11 @@ def unusable(scored: Importances, reference: Importances) -> dict[str, str]:
     """Why no forest can be fitted for some targets of `scored`: target -> reason.
 
     Raises:
-        ValueError: The label schemes or kinds differ, or there are fewer than 10 reference cases.
+        DataError: The label schemes or kinds differ, or there are fewer than 10 reference cases.
     """
     check_same_scheme(scored, reference)
     if len(reference.cases) < FEWEST_REFERENCES:
-        raise ValueError(
+        raise DataError(
             f"reference: expected at least {FEWEST_REFERENCES} cases to learn what is normal, got "
             f"{len(reference.cases)}. Explain more cases, or give another data set as reference."
         )
@@ -76,7 +77,7 @@ def outlier_table(scored: Importances, reference: Importances, seed: int = 0) ->
         the value is the mean), excluded (why there is no value, else empty).
 
     Raises:
-        ValueError: See `unusable`.
+        DataError: See `unusable`.
     """
     reasons = unusable(scored, reference)
     values = normality(scored, reference, seed)

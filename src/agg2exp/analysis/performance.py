@@ -11,6 +11,7 @@ from scipy.stats import f_oneway, friedmanchisquare
 from agg2exp.analysis.adjustment import benjamini_hochberg
 from agg2exp.analysis.dice import dice_by_class
 from agg2exp.analysis.importances import FEWEST
+from agg2exp.domain.errors import DataError
 
 POOR = 0.5  # Dice below which a predicted region is hardly the structure it is named after
 
@@ -25,7 +26,7 @@ def mean_dice(segmentation: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         Columns model, class, count (cases with Dice), missing (cases without), mean, std (n - 1).
 
     Raises:
-        ValueError: See `dice_by_class`.
+        DataError: See `dice_by_class`.
     """
     frames = []
     for model, table in segmentation.items():
@@ -61,16 +62,16 @@ def models_differ(segmentation: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         friedman_p_adjusted (Benjamini–Hochberg over the classes).
 
     Raises:
-        ValueError: Fewer than two models, or models with different classes.
+        DataError: Fewer than two models, or models with different classes.
     """
     if len(segmentation) < 2:
-        raise ValueError(f"expected Dice of two models or more, got {list(segmentation)}.")
+        raise DataError(f"expected Dice of two models or more, got {list(segmentation)}.")
     tables = {model: dice_by_class(table) for model, table in segmentation.items()}
     first, *others = tables
     for model in others:
         differing = sorted({*tables[first]} ^ {*tables[model]})
         if differing:
-            raise ValueError(
+            raise DataError(
                 f"expected the same classes of all models, got {differing} not in both {first} and {model}."
             )
     rows = []

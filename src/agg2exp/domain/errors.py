@@ -1,4 +1,4 @@
-"""The two kinds of mistakes a user can make: a wrong setting, or a case that cannot be processed."""
+"""The mistakes a user can make: a wrong setting, a case that cannot be processed, results that do not fit together."""
 
 from __future__ import annotations
 
@@ -35,6 +35,10 @@ class CaseError(RuntimeError):
     def __reduce__(self) -> tuple[type[CaseError], tuple[str, str]]:
         """Rebuild from (case id, problem), so that the error survives the way out of a data-loader worker."""
         return type(self), (self.case_id, str(self).removeprefix(f"case {self.case_id}: "))
+
+
+class DataError(ValueError):
+    """Stored results do not allow an analysis: too few cases, missing values, tables that do not fit together."""
 
 
 class RankLostError(RuntimeError):

@@ -64,6 +64,21 @@ class LabelScheme:
             return self.colours[self.groups[self.classes.index(region)]]
         return self.colours["pathologies"]
 
+    def joined(self, groups: Mapping[str, Sequence[str]]) -> LabelScheme:
+        """The scheme with the classes of each group replaced by one, in place and anatomical group of its first member.
+
+        Args:
+            groups: For each new name its classes, which are in the scheme, each in one group at most.
+        """
+        group_of = {name: group for group, members in groups.items() for name in members}
+        files: dict[str, tuple[str, ...]] = {}
+        anatomical: dict[str, str] = {}
+        for name, structures, group in zip(self.classes, self.files, self.groups, strict=True):
+            new = group_of.get(name, name)
+            files[new] = files.get(new, ()) + structures
+            anatomical.setdefault(new, group)
+        return LabelScheme(self.name, tuple(files), tuple(files.values()), tuple(anatomical.values()), self.colours)
+
     def indices(self, names: Sequence[str] | str) -> tuple[int, ...]:
         """Label indices of class names; the word "all" means every class.
 

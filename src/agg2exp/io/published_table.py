@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.io.tables import ROI_IMPORTANCE, SEGMENTATION
 
@@ -32,7 +33,7 @@ def read_published_table(path: Path) -> dict[str, pd.DataFrame]:
         `segmentation`: case, class, dice, iou.
 
     Raises:
-        ValueError: A column is missing, unknown or there twice, a case is there twice, a value is no number or out of
+        DataError: A column is missing, unknown or there twice, a case is there twice, a value is no number or out of
             range, or a row of masses does not sum to 1. The message names file, column and case.
     """
     with path.open(newline="", encoding="utf-8-sig") as file:
@@ -41,12 +42,12 @@ def read_published_table(path: Path) -> dict[str, pd.DataFrame]:
     _check_header(path, header, classes)
     for line, row in enumerate(rows, start=2):
         if len(row) != len(header):
-            raise ValueError(f"{path}, line {line}: expected {len(header)} fields, got {len(row)}.")
+            raise DataError(f"{path}, line {line}: expected {len(header)} fields, got {len(row)}.")
     text = pd.DataFrame(rows, columns=header)
     cases = text.pop(CASE)
     if not len(cases) or cases.duplicated().any() or (cases == "").any():
         came = cases[cases.duplicated() | (cases == "")].tolist()[:5] if len(cases) else "no row"
-        raise ValueError(f"{path}, column {CASE}: expected every case once, none without a name; got {came}.")
+        raise DataError(f"{path}, column {CASE}: expected every case once, none without a name; got {came}.")
     numbers = _numbers(path, text.drop(columns=[*_volume_columns(classes)], errors="ignore"), cases)
     shape = len(cases), len(classes), len(classes)
     kinds = {
@@ -82,12 +83,12 @@ def _check_header(path: Path, header: list[str], classes: list[str]) -> None:
     unknown = sorted({*header} - {*columns} - _volume_columns(classes))
     for names, problem in ((twice, "are there twice"), (unknown, "are unknown"), (missing, "are missing")):
         if names:
-            raise ValueError(
+            raise DataError(
                 f"{path}: expected columns {CASE}, <target>_explanation_in_<source>_mass and _mean, <class>_dice and "
                 f"<class>_iou for the classes {classes}; {len(names)} columns {problem}: {names[:5]}."
             )
     if not classes:
-        raise ValueError(f"{path}: expected columns <class>_dice, which name the classes, got none.")
+        raise DataError(f"{path}: expected columns <class>_dice, which name the classes, got none.")
 
 
 def _numbers(path: Path, text: pd.DataFrame, cases: pd.Series) -> pd.DataFrame:
@@ -104,7 +105,7 @@ def _numbers(path: Path, text: pd.DataFrame, cases: pd.Series) -> pd.DataFrame:
     if wrong.to_numpy().any():
         row, column = np.argwhere(wrong.to_numpy())[0]
         allowed = f"a number from 0{' to 1' if is_share[column] else ''}, or nothing"
-        raise ValueError(
+        raise DataError(
             f"{path}, column {text.columns[column]}: expected {allowed}, got {text.iloc[row, column]!r} for case "
             f"{cases.iloc[row]}."
         )
@@ -116,7 +117,7 @@ def _check_rows(path: Path, mass: NDArray[np.float64], cases: list[str], classes
     off = ~(np.abs(mass.sum(axis=2) - 1) <= ROW_SUM) & ~np.isnan(mass).all(axis=2)
     if off.any():
         n, k = np.argwhere(off)[0]
-        raise ValueError(
+        raise DataError(
             f"{path}, columns {_column(classes[k], '<source>', 'mass')}: expected masses that sum to 1 over the "
             f"{len(classes)} sources, or all empty; got the sum {mass[n, k].sum():.6g} for case {cases[n]}."
         )
