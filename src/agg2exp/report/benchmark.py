@@ -34,9 +34,18 @@ def benchmark(
     return table
 
 
-def ranks(table: pd.DataFrame) -> pd.DataFrame:
-    """Rank of every method (rows) in every metric (columns), and the mean over metrics, for each data set."""
+def ranks(table: pd.DataFrame, metric_of: Mapping[str, str]) -> pd.DataFrame:
+    """Rank of every method (rows) in every value (columns), for each data set, and the mean rank over metrics.
+
+    A metric with several values, such as faithfulness with several occluders, has one voice in the mean: the mean of
+    its ranks.
+
+    Args:
+        table: As `benchmark` returns it.
+        metric_of: The metric that each value belongs to, by name.
+    """
     ranked = table.dropna(subset=["rank"])
     wide: pd.DataFrame = ranked.pivot_table(index=["data", "method"], columns="name", values="rank", sort=False)
-    wide["mean rank"] = wide.mean(axis=1)
+    of_metric = wide.T.groupby([metric_of[str(name)] for name in wide]).mean().T
+    wide["mean rank"] = of_metric.mean(axis=1)
     return wide.reset_index().rename_axis(columns=None)

@@ -46,9 +46,18 @@ def test_best_follows_the_direction_and_ties_share_their_rank():
 
 
 def test_ranks_over_metrics():
-    wide = ranks(benchmark(values(), HIGHER)).set_index("method")
+    wide = ranks(benchmark(values(), HIGHER), {name: name for name in HIGHER}).set_index("method")
     assert list(wide.columns) == ["data", "faithfulness", "complexity", "mean rank"]
     assert wide.loc["a_b", "mean rank"] == 1.75
+
+
+def test_a_metric_with_several_occluders_has_one_voice():
+    other = values()[values()["name"] == "faithfulness"].assign(name="faithfulness_mean", value=lambda t: -t["value"])
+    table = benchmark(pd.concat([values(), other]), {**HIGHER, "faithfulness_mean": True})
+    metric_of = {name: name.removesuffix("_mean") for name in table["name"]}
+    wide = ranks(table, metric_of).set_index("method")
+    assert wide.loc["a_b", ["faithfulness", "faithfulness_mean", "complexity"]].tolist() == [2, 1, 1.5]
+    assert wide.loc["a_b", "mean rank"] == (1.5 + 1.5) / 2
 
 
 def test_a_row_per_class_when_asked():
