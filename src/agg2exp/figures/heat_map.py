@@ -2,74 +2,90 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import PowerNorm
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import Colormap, LogNorm, Normalize, PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import PercentFormatter
-from matplotlib.transforms import ScaledTranslation
+from matplotlib.patches import Rectangle
 
+from agg2exp.domain.errors import check_choice
 from agg2exp.domain.labels import LabelScheme
-from agg2exp.domain.roi_importance import GlobalImportance
+from agg2exp.domain.roi_importance import GlobalImportance, Kind
 from agg2exp.figures import style
+from agg2exp.figures.clustering import clustered
+from agg2exp.figures.matrix import colour_bar, hatch_missing, matrix_size, missing_legend, name_axes
 
-# Perceptually uniform, and its lightness alone keeps the order, for colour-blind readers; dark = much.
-COLOURS = colormaps["magma"].reversed()
-# Background and self take most: the root lets the few percent of the others be seen too.
-SCALE = PowerNorm(0.5, vmin=0.0, vmax=1.0)
-ANNOTATED_FROM = 0.01
-CHIP = 8.0  # edge of a group's colour chip in points
-MISSING: dict[str, Any] = {"facecolor": style.FAINT, "edgecolor": "#b5b5b5", "linewidth": 0.0}
-EMPTY_ROW, EMPTY_ENTRY = "////", "...."
+Order = Literal["scheme", "clustered"]
+ORDERS: tuple[Order, ...] = ("scheme", "clustered")
+PERCENT_FROM, FACTOR_FROM = 0.01, 0.1  # below, the colour says enough
+MOST = 64.0  # factor at the end of the scale of enrichment
 
 
-def heat_map(importance: GlobalImportance, scheme: LabelScheme) -> Figure:
-    """Mean share of attribution E[a, b] of target a (row) in source b (column), Eq. 7 averaged over cases.
+@dataclass(frozen=True)
+class Scale:
+    """How values become colours and numbers.
 
-    The scale runs from 0 to 1 in every picture, so that two pictures can be compared. Entries without a
-    value are hatched: a whole row (the class was never predicted, or had no attribution) otherwise than a
-    single entry (for example an extra mask that was not supplied).
+    Attributes:
+        title: Of the picture.
+        label: What is shown.
+        colours: From the lowest to the highest value.
+        norm: Value -> [0, 1].
+        ticks: Values named at the colour bar.
+        name: Name of a tick.
+        number: What is written into an entry; empty for nothing.
+        numbers: What the numbers are.
+        extend: Ends of the scale beyond which there may be values.
+    """
+
+    title: str
+    label: str
+    colours: Colormap
+    norm: Normalize
+    ticks: Sequence[float]
+    name: Callable[[float], str]
+    number: Callable[[float], str]
+    numbers: str
+    extend: Literal["neither", "both"]
+
+
+def heat_map(importance: GlobalImportance, scheme: LabelScheme, order: Order = "scheme") -> Figure:
+    """Mean over cases of E[a, b] (Eq. 7), or of its enrichment, for target a (row) and source b (column).
+
+    Shares run from 0 to 1 on a root scale; enrichment, the share divided by the region's share of the volume or body,
+    from 1/64 to 64 on a logarithmic scale with white at 1, where a region gets no more than its size. The scale is the
+    same in every picture, so that two pictures can be compared. Entries without a value are hatched: a whole row (the
+    class was never predicted, or had no attribution) otherwise than a single entry (for example an extra mask that was
+    not supplied).
+
+    Args:
+        importance: Of a kind that is a share or an enrichment.
+        scheme: Groups and colours.
+        order: "scheme": as in `importance`; "clustered": targets with similar rows side by side, see `clustered`.
 
     Raises:
-        SettingError: The kind of importance is no share.
+        SettingError: The kind has no such scale, or the order is unknown.
     """
-    label = style.share_label(importance)
-    n_rows, n_columns = importance.mean.shape
-    cell = float(np.clip(8.0 / max(n_rows, n_columns), 0.22, 0.6))  # inches; wide enough for three digits
-    rows_named = style.name_length(importance.targets)
-    columns_named = 0.71 * style.name_length(importance.sources)  # at 45°
-    size = (3.1 + rows_named + cell * n_columns, 1.4 + columns_named + cell * n_rows)
-    figure = style.new_figure(*size, "Global RoI importance")
+    check_choice("order", order, ORDERS)
+    scale = scale_of(importance.kind)
+    if order == "clustered":
+        importance = clustered(importance, scale.norm)
+    figure = style.new_figure(*matrix_size(importance.targets, importance.sources), scale.title)
     axes = figure.add_subplot()
-    mesh = axes.pcolormesh(
-        np.ma.masked_invalid(importance.mean), cmap=COLOURS, norm=SCALE, edgecolors="white", linewidth=0.8
-    )
-    axes.set(xlim=(0, n_columns), ylim=(n_rows, 0))
-    axes.set_title(
-        f"mean over {style.case_counts(importance)}; numbers: percent, from {ANNOTATED_FROM:.0%}",
-        fontsize=style.SMALL,
-        color=style.QUIET,
-    )
-    _annotate(axes, importance)
-    missing = _hatch_missing(axes, importance)
-    _name_ticks(axes, importance, scheme)
-    bar = figure.colorbar(
-        mesh,
-        ax=axes,
-        fraction=0.04,
-        shrink=0.8,
-        aspect=25,
-        pad=0.02,
-        ticks=[0, 0.01, 0.05, 0.1, 0.25, 0.5, 1],
-    )
-    bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    bar.ax.tick_params(labelsize=style.SMALL)
-    bar.set_label(label, fontsize=style.TEXT)
-    bar.outline.set_visible(False)
+    mesh = draw_heat_map(axes, importance, scheme)
+    similar = "; similar rows side by side" if order == "clustered" else ""
+    title = f"mean over {style.case_counts(importance)}; numbers: {scale.numbers}{similar}"
+    axes.set_title(title, fontsize=style.SMALL, color=style.QUIET)
+    bar = colour_bar(axes, mesh, scale.label, extend=scale.extend)
+    bar.set_ticks(list(scale.ticks), labels=[scale.name(tick) for tick in scale.ticks])
+    bar.ax.minorticks_off()
+    missing = missing_legend(importance.mean, "not predicted\n(or no attribution)")
     figure.legend(
         handles=style.group_legend(importance.sources, scheme) + missing,
         loc="outside right upper",
@@ -79,52 +95,71 @@ def heat_map(importance: GlobalImportance, scheme: LabelScheme) -> Figure:
     return figure
 
 
-def _annotate(axes: Axes, importance: GlobalImportance) -> None:
-    """Percentages in the cells, and a frame around self-importance."""
-    for (row, column), share in np.ndenumerate(importance.mean):
-        if importance.targets[row] == importance.sources[column] and np.isfinite(share):
+def draw_heat_map(axes: Axes, importance: GlobalImportance, scheme: LabelScheme) -> QuadMesh:
+    """Draw the entries with their numbers, names and hatches; self-importance is framed.
+
+    Returns:
+        What a colour bar needs.
+
+    Raises:
+        SettingError: The kind is neither a share nor an enrichment.
+    """
+    scale = scale_of(importance.kind)
+    values = np.ma.masked_invalid(importance.mean)
+    mesh = axes.pcolormesh(values, cmap=scale.colours, norm=scale.norm, edgecolors="white", linewidth=0.8)
+    for (row, column), value in np.ndenumerate(importance.mean):
+        if not np.isfinite(value):
+            continue
+        if importance.targets[row] == importance.sources[column]:
             axes.add_patch(Rectangle((column, row), 1, 1, fill=False, edgecolor=style.INK, linewidth=0.9))
-        if share >= ANNOTATED_FROM:
-            ink = style.ink_on(COLOURS(SCALE(share))[:3])
+        if number := scale.number(value):
+            ink = style.ink_on(scale.colours(scale.norm(value))[:3])
             where = (column + 0.5, row + 0.5)
-            axes.annotate(f"{100 * share:.0f}", where, ha="center", va="center", fontsize=style.SMALL, color=ink)
+            axes.annotate(number, where, ha="center", va="center", fontsize=style.SMALL, color=ink)
+    hatch_missing(axes, importance.mean)
+    name_axes(axes, importance.targets, importance.sources, scheme)
+    return mesh
 
 
-def _hatch_missing(axes: Axes, importance: GlobalImportance) -> list[Patch]:
-    """Hatch what has no value; the legend entries of the hatches that were used."""
-    empty = ~np.isfinite(importance.mean)
-    whole = np.logical_and.reduce(empty, axis=1)
-    for row in np.flatnonzero(whole):
-        axes.add_patch(Rectangle((0, float(row)), empty.shape[1], 1, hatch=EMPTY_ROW, **MISSING))
-    for row, column in np.argwhere(empty & ~whole[:, None]):
-        axes.add_patch(Rectangle((column, row), 1, 1, hatch=EMPTY_ENTRY, **MISSING))
-    legend = []
-    if whole.any():
-        legend.append(Patch(hatch=EMPTY_ROW, label="not predicted\n(or no attribution)", **MISSING))
-    if (empty & ~whole[:, None]).any():
-        legend.append(Patch(hatch=EMPTY_ENTRY, label="no value", **MISSING))
-    return legend
+def scale_of(kind: Kind) -> Scale:
+    """The scale of a kind of RoI importance.
+
+    Raises:
+        SettingError: It has none.
+    """
+    enrichments = {Kind.ENRICHMENT_VOLUME: "volume", Kind.ENRICHMENT_BODY: "body"}
+    check_choice("kind", kind.value, [known.value for known in (*style.SHARES, *enrichments)])
+    if kind in style.SHARES:
+        return Scale(
+            title="Global RoI importance",
+            label=style.SHARES[kind],
+            # Perceptually uniform, and its lightness alone keeps the order, for colour-blind readers; dark = much.
+            colours=colormaps["magma"].reversed(),
+            # Background and self take most: the root lets the few percent of the others be seen too.
+            norm=PowerNorm(0.5, vmin=0.0, vmax=1.0),
+            ticks=(0, 0.01, 0.05, 0.1, 0.25, 0.5, 1),
+            name="{:.0%}".format,
+            number=lambda share: f"{100 * share:.0f}" if share >= PERCENT_FROM else "",
+            numbers=f"percent, from {PERCENT_FROM:.0%}",
+            extend="neither",
+        )
+    return Scale(
+        title="Global enrichment",
+        label=f"share of |attribution| / share of the {enrichments[kind]} (1: no more than its size)",
+        colours=colormaps["RdBu_r"],  # also told apart by colour-blind readers
+        norm=LogNorm(1 / MOST, MOST, clip=True),
+        ticks=[4.0**i for i in range(-3, 4)],
+        name=lambda factor: str(Fraction(factor)),
+        number=_factor,
+        numbers=f"factors, from {FACTOR_FROM}",
+        extend="both",
+    )
 
 
-def _name_ticks(axes: Axes, importance: GlobalImportance, scheme: LabelScheme) -> None:
-    """Region names, each with a chip in the colour of its group between name and matrix."""
-    rows, columns = len(importance.targets), len(importance.sources)
-    text: dict[str, Any] = {"fontsize": style.TEXT, "color": style.INK}
-    axes.set_xticks(np.arange(columns) + 0.5, [style.readable(s) for s in importance.sources], **text)
-    axes.set_yticks(np.arange(rows) + 0.5, [style.readable(t) for t in importance.targets], **text)
-    for tick in axes.get_xticklabels():
-        tick.set(rotation=45, ha="right", rotation_mode="anchor")
-    axes.tick_params(length=0, pad=CHIP + 6)
-    axes.spines[:].set_visible(False)
-    axes.set_xlabel("source: region", fontsize=style.TEXT, fontweight="bold")
-    axes.set_ylabel("target: class explained", fontsize=style.TEXT, fontweight="bold")
-    away = ScaledTranslation(-(CHIP / 2 + 3) / 72, 0, axes.figure.dpi_scale_trans)  # 3 points from the matrix
-    below = ScaledTranslation(0, -(CHIP / 2 + 3) / 72, axes.figure.dpi_scale_trans)
-    chip: dict[str, Any] = {"marker": "s", "s": CHIP**2, "linewidth": 0, "clip_on": False}
-    for names, transform in (
-        (importance.targets, axes.get_yaxis_transform() + away),
-        (importance.sources, axes.get_xaxis_transform() + below),
-    ):
-        along, zero = np.arange(len(names)) + 0.5, np.zeros(len(names))
-        x, y = (zero, along) if names is importance.targets else (along, zero)
-        axes.scatter(x, y, color=[scheme.colour(name) for name in names], transform=transform, **chip)
+def _factor(value: float) -> str:
+    """At most four characters."""
+    if value < FACTOR_FROM:
+        return ""
+    if value < 9.95:
+        return f"{value:.1f}"
+    return f"{value:.0f}" if value < 999.5 else f"{value / 1000:.0f}k"

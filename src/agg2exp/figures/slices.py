@@ -78,6 +78,40 @@ def threshold_of(strength: NDArray[np.floating], top_fraction: float) -> float:
     return float(np.partition(strength, -n, axis=None)[-n]) if n else np.inf
 
 
+@dataclass(frozen=True, eq=False)
+class Overlay:
+    """How the strongest attributions of a volume are drawn, the stronger the more opaque.
+
+    Attributes:
+        threshold: The weakest strength |e| that is shown.
+        norm: Value -> [0, 1], symmetric about 0.
+        colours: Fully transparent below the threshold.
+        share: Of all voxels that are shown.
+    """
+
+    threshold: float
+    norm: Normalize
+    colours: ListedColormap
+    share: float
+
+    @classmethod
+    def of(cls, e: NDArray[np.floating], top_fraction: float) -> Overlay:
+        """For the strongest `top_fraction` of e (D, H, W), equals of the weakest included, zeros not."""
+        strength = np.abs(e)
+        threshold = threshold_of(strength, top_fraction)
+        strong = (strength >= threshold) & (strength > 0)
+        limit = float(np.percentile(strength[strong], SCALE_PERCENTILE)) if strong.any() else 1.0
+        table = STRENGTHS(np.arange(STRENGTHS.N))
+        edges = np.abs(np.linspace(-1, 1, STRENGTHS.N + 1))
+        table[np.maximum(edges[:-1], edges[1:]) < threshold / limit, 3] = 0.0
+        colours = ListedColormap(table, name="shown attribution")
+        return cls(threshold, Normalize(-limit, limit), colours, float(strong.mean()))
+
+    def shown(self, e: NDArray[np.floating]) -> NDArray[np.floating]:
+        """A slice of the volume, masked where it is too weak."""
+        return np.ma.array(e, mask=(np.abs(e) < self.threshold) | (e == 0))
+
+
 def slice_picture(
     case_id: str,
     class_name: str,
@@ -123,12 +157,7 @@ def slice_picture(
             f"case {case_id}: expected a prediction of {class_name} (label {label_index}), got none; "
             "there is no slice through it to show. Leave this class out for this case."
         )
-    strength = np.abs(e)
-    threshold = threshold_of(strength, top_fraction)
-    strong = (strength >= threshold) & (strength > 0)
-    shown = np.ma.array(e, mask=~strong)
-    limit = float(np.percentile(strength[strong], SCALE_PERCENTILE)) if strong.any() else 1.0
-
+    strongest = Overlay.of(e, top_fraction)
     where = largest_slices(mask)
     extent = np.multiply(mask.shape, spacing)  # millimetres
     widths = [float(extent[plane.across]) for plane in PLANES]
@@ -137,24 +166,22 @@ def slice_picture(
     title = f"{case_id}: attribution of {style.readable(class_name)} by {style.readable(method)}"
     figure = style.new_figure(12.4, tallest + 1.05, title)
     panels = figure.subplots(1, 3, width_ratios=widths)
-    colours = _colours(threshold / limit)
-    norm = Normalize(-limit, limit)
     for axes, plane in zip(panels, PLANES, strict=True):
         index = where[plane.normal]
         box = (0.0, float(extent[plane.across]), 0.0, float(extent[plane.up]))
         how = {"extent": box, "interpolation": "nearest", "aspect": "equal"}
         axes.imshow(plane.cut(image, index), cmap="gray", vmin=CT_WINDOW[0], vmax=CT_WINDOW[1], **how)
-        overlay = axes.imshow(plane.cut(shown, index), cmap=colours, norm=norm, **how)
+        overlay = axes.imshow(strongest.shown(plane.cut(e, index)), cmap=strongest.colours, norm=strongest.norm, **how)
         axes.add_collection(LineCollection(outline(plane.cut(mask, index), box), colors=OUTLINE, lw=1.3))
         axes.set_axis_off()
         last = mask.shape[plane.normal] - 1
         axes.set_title(f"{plane.name}, slice {index} of 0..{last}", fontsize=style.TEXT)
-        _write_directions(axes, plane.letters)
+        write_directions(axes, plane.letters)
     key = Line2D([], [], color=OUTLINE, linewidth=1.3, label=f"prediction of {style.readable(class_name)}")
     on_black = {"labelcolor": "white", "facecolor": "black", "edgecolor": "none"}
     panels[0].legend(handles=[key], loc="lower left", fontsize=style.TINY, **on_black)
     bar = figure.colorbar(overlay, ax=panels, shrink=0.9, aspect=25, pad=0.01, extend="both")
-    bar.set_label(f"attribution, strongest {strong.mean():.1%} of voxels", fontsize=style.SMALL)
+    bar.set_label(f"attribution, strongest {strongest.share:.1%} of voxels", fontsize=style.SMALL)
     bar.ax.tick_params(labelsize=style.TINY)
     bar.ax.yaxis.offsetText.set_fontsize(style.TINY)
     bar.ax.set_facecolor("#808080")  # as on soft tissue
@@ -175,16 +202,7 @@ def outline(
     return level + upright
 
 
-def _colours(threshold: float) -> ListedColormap:
-    """`STRENGTHS`, fully transparent where |value| is below the threshold (as share of the limit)."""
-    table = STRENGTHS(np.arange(STRENGTHS.N))
-    edges = np.abs(np.linspace(-1, 1, STRENGTHS.N + 1))
-    hidden = np.maximum(edges[:-1], edges[1:]) < threshold
-    table[hidden, 3] = 0.0
-    return ListedColormap(table, name="shown attribution")
-
-
-def _write_directions(axes: Axes, letters: str) -> None:
+def write_directions(axes: Axes, letters: str) -> None:
     """One letter at each side of a panel."""
     places = ((0.025, 0.5), (0.975, 0.5), (0.5, 0.97), (0.5, 0.03))
     for letter, (x, y) in zip(letters, places, strict=True):

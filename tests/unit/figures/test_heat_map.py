@@ -13,7 +13,8 @@ from agg2exp.domain.errors import SettingError
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
 from agg2exp.figures import style
-from agg2exp.figures.heat_map import EMPTY_ENTRY, EMPTY_ROW, heat_map
+from agg2exp.figures.heat_map import draw_heat_map, heat_map
+from agg2exp.figures.matrix import EMPTY_ENTRY, EMPTY_ROW
 
 COLOURS = {"vessels": "#d62728", "bones": "#1f77b4", "other": "#8c8c8c", "pathologies": "#111111"}
 
@@ -145,3 +146,90 @@ def test_bytes_are_the_same_twice(tmp_path):
     for name in "ab":
         style.save(heat_map(importance_of(scheme, mean), scheme), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def of_kind(importance: GlobalImportance, kind: Kind) -> GlobalImportance:
+    return GlobalImportance(kind, *(vars(importance)[f] for f in list(vars(importance))[1:]))
+
+
+def test_enrichment_is_written_as_factors_on_a_scale_that_is_white_at_one():
+    scheme = scheme_of(4)
+    mean = np.array([[1.0, 2.0, 0.5, 0, 0.099], [0.1, 9.94, 9.96, 999, 1500], [64, 1e6, 1 / 64, 4, 0.25], [np.nan] * 5])
+    figure = heat_map(of_kind(importance_of(scheme, mean), Kind.ENRICHMENT_BODY), scheme)
+    axes, bar = figure.axes
+    shown = {(int(t.xy[1]), int(t.xy[0])): t.get_text() for t in axes.texts}
+    assert shown == {
+        (0, 0): "1.0",
+        (0, 1): "2.0",
+        (0, 2): "0.5",
+        (1, 0): "0.1",
+        (1, 1): "9.9",
+        (1, 2): "10",
+        (1, 3): "999",
+        (1, 4): "2k",
+        (2, 0): "64",
+        (2, 1): "1000k",
+        (2, 3): "4.0",
+        (2, 4): "0.2",
+    }
+    mesh = axes.collections[0]
+    place = np.ma.filled(mesh.norm(mesh.get_array()), np.nan)
+    expected = 0.5 + np.log2(np.clip(mean, 2.0**-6, 2.0**6)) / 12  # 0 is as far down as the scale goes
+    np.testing.assert_allclose(place, expected, atol=1e-12)
+    np.testing.assert_allclose(mesh.cmap(0.5)[:3], 1, atol=0.04)
+    assert "share of the body" in bar.get_ylabel()
+    assert [t.get_text() for t in bar.get_yticklabels()] == ["1/64", "1/16", "1/4", "1", "4", "16", "64"]
+
+
+@pytest.mark.parametrize("kind", [Kind.POSITIVE, Kind.NEGATIVE, Kind.EXPECTED_BY_DISTANCE, Kind.ENRICHMENT_VOLUME])
+def test_every_kind_is_named(kind):
+    scheme = scheme_of(3)
+    bar = heat_map(of_kind(importance_of(scheme, random_mean(3, 4)), kind), scheme).axes[1]
+    words = {
+        Kind.POSITIVE: "positive",
+        Kind.NEGATIVE: "negative",
+        Kind.EXPECTED_BY_DISTANCE: "distance",
+        Kind.ENRICHMENT_VOLUME: "share of the volume",
+    }
+    assert words[kind] in bar.get_ylabel()
+
+
+@pytest.mark.parametrize("kind", [Kind.IMPORTANCE, Kind.ENRICHMENT_BODY])
+def test_clustered_order_moves_numbers_and_names_together(kind):
+    scheme, mean = scheme_of(6), random_mean(6, 8)
+    mean[1] = np.nan
+    importance = of_kind(importance_of(scheme, mean, ("effusion", "nodule")), kind)
+    axes = heat_map(importance, scheme, order="clustered").axes[0]
+    rows, columns = (
+        [t.get_text().replace(" ", "_") for t in ticks] for ticks in (axes.get_yticklabels(), axes.get_xticklabels())
+    )
+    assert rows[-1] == scheme.classes[1]
+    assert columns == [*rows, "effusion", "nodule"]
+    drawn = np.ma.filled(axes.collections[0].get_array(), np.nan)
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            np.testing.assert_equal(drawn[i, j], mean[scheme.classes.index(row), importance.sources.index(column)])
+    assert "similar rows side by side" in axes.get_title()
+
+
+def test_an_unknown_order_is_refused():
+    scheme = scheme_of(3)
+    with pytest.raises(SettingError, match="order: expected one of 'scheme', 'clustered', got 'size'"):
+        heat_map(importance_of(scheme, random_mean(3, 4)), scheme, order="size")
+
+
+def test_one_case_and_no_value_at_all_can_be_drawn():
+    scheme = scheme_of(3)
+    for order in ("scheme", "clustered"):
+        figure = heat_map(importance_of(scheme, np.full((3, 4), np.nan)), scheme, order=order)
+        figure.canvas.draw()
+        assert {hatch for *_, hatch in hatched(figure)} == {EMPTY_ROW}
+
+
+def test_drawn_into_given_axes_there_is_neither_title_nor_colour_bar():
+    scheme, mean = scheme_of(3), random_mean(3, 4)
+    axes = style.new_figure(4, 4, "panels").add_subplot()
+    mesh = draw_heat_map(axes, importance_of(scheme, mean), scheme)
+    np.testing.assert_array_equal(mesh.get_array(), mean)
+    assert not axes.get_title()
+    assert axes.figure.axes == [axes]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from itertools import combinations
 
+import networkx as nx
 import numpy as np
 import pytest
 from matplotlib.collections import PathCollection
@@ -12,7 +13,8 @@ from matplotlib.patches import FancyArrowPatch
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
-from agg2exp.figures.importance_graph import graph_of, importance_graph, ring
+from agg2exp.figures.importance_graph import draw_graph, graph_of, importance_graph
+from agg2exp.figures.layouts import ring
 
 COLOURS = {"vessels": "#d62728", "bones": "#1f77b4", "other": "#8c8c8c", "pathologies": "#111111"}
 
@@ -85,7 +87,7 @@ def test_nodes_carry_group_colour_and_self_importance():
     assert nodes["lung_middle_lobe_1"]["group"] == "bones"
     assert nodes["lung_middle_lobe_2"]["self_importance"] == mean[2, 2]
     for name in ("lung_middle_lobe_1", "lung_middle_lobe_3", "effusion"):
-        assert math.isnan(nodes[name]["self_importance"])
+        assert "self_importance" not in nodes[name]
 
 
 def test_the_picture_has_one_arrow_per_edge_in_the_colour_of_its_source():
@@ -111,7 +113,7 @@ def test_node_area_grows_with_self_importance_and_is_hollow_without():
 def test_the_ring_starts_with_background_and_keeps_groups_together():
     scheme = scheme_of(8)
     graph = graph_of(importance_of(scheme, random_mean(8, 10)), scheme)
-    places = ring(graph, scheme)
+    places = ring(list(graph), scheme)
     names = list(places)
     groups = [graph.nodes[n]["group"] for n in names[1:]]
     assert names[0] == "background"
@@ -175,3 +177,126 @@ def test_a_matrix_without_any_value_still_gives_a_picture():
     figure.canvas.draw()
     assert not [p for p in figure.axes[0].patches if isinstance(p, FancyArrowPatch)]
     assert "n = 0 cases" in figure.axes[0].get_title()
+
+
+def test_without_top_every_positive_entry_is_an_edge():
+    scheme, mean = scheme_of(5), random_mean(5, 7)
+    graph = graph_of(importance_of(scheme, mean), scheme)
+    assert graph.number_of_edges() == (mean > 0).sum() - (np.diag(mean) > 0).sum()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_only_chosen_edges_are_shown_the_strongest_of_them(seed):
+    scheme, mean = scheme_of(6), random_mean(6, 8, seed)
+    importance = importance_of(scheme, mean)
+    rng = np.random.default_rng(seed)
+    shown = {(b, a) for b in importance.sources for a in importance.targets if rng.random() < 0.3}
+    kept = np.array(
+        [
+            [mean[k, r] * ((b, a) in shown) for r, b in enumerate(importance.sources)]
+            for k, a in enumerate(importance.targets)
+        ]
+    )
+    expected = set(slow_edges(importance_of(scheme, kept), 2))
+    assert set(graph_of(importance, scheme, 2, shown=shown).edges.data("weight")) == expected
+    figure = importance_graph(importance, scheme, 2, shown=shown)
+    assert len([p for p in figure.axes[0].patches if isinstance(p, FancyArrowPatch)]) == len(expected)
+    assert "distance does not explain" in figure.axes[0].get_title()
+
+
+def test_no_edge_shown_is_a_picture_too():
+    scheme = scheme_of(4)
+    axes = importance_graph(importance_of(scheme, random_mean(4, 6)), scheme, shown=set()).axes[0]
+    assert not [p for p in axes.patches if isinstance(p, FancyArrowPatch)]
+
+
+@pytest.mark.parametrize("edge", [("spleen", "background"), ("background", "effusion")])
+def test_an_edge_between_unknown_regions_is_refused(edge):
+    scheme = scheme_of(3)
+    with pytest.raises(
+        SettingError,
+        match=rf"shown: expected one of 'background', .* got '{'spleen' if 'spleen' in edge else 'effusion'}'",
+    ):
+        graph_of(importance_of(scheme, random_mean(3, 5)), scheme, shown={edge})
+
+
+def test_graphml_read_back_has_the_numbers(tmp_path):
+    scheme, mean = scheme_of(4), random_mean(4, 6)
+    mean[2], mean[1, 5] = np.nan, np.nan
+    rng = np.random.default_rng(1)
+    low, high, count = mean * 0.9, mean * 1.1, rng.integers(1, 30, mean.shape)
+    low[1], high[1] = np.nan, np.nan
+    sources = (*scheme.classes, "consolidation", "effusion")
+    importance = GlobalImportance(Kind.POSITIVE, scheme.classes, sources, mean, count, low, low, high)
+    p_values = {(sources[4], sources[0]): 0.25, (sources[0], sources[1]): 0.001}
+    nx.write_graphml(graph_of(importance, scheme, p_values=p_values), tmp_path / "graph.graphml")
+    assert "nan" not in (tmp_path / "graph.graphml").read_text().lower()
+    graph = nx.read_graphml(tmp_path / "graph.graphml")
+    assert graph.graph["kind"] == "importance_positive"
+    assert graph.is_directed()
+    assert list(graph.nodes) == list(sources)
+    assert graph.nodes["effusion"] == {"group": "pathologies", "colour": "#111111"}
+    for k, target in enumerate(scheme.classes):
+        known = not math.isnan(mean[k, k])
+        assert graph.nodes[target].get("self_importance") == (mean[k, k] if known else None)
+        for r, source in enumerate(sources):
+            if r == k or not mean[k, r] > 0:
+                assert not graph.has_edge(source, target)
+                continue
+            expected = {"weight": mean[k, r], "count": count[k, r]}
+            if k != 1:
+                expected |= {"ci_low": low[k, r], "ci_high": high[k, r]}
+            if (source, target) in p_values:
+                expected["p_value"] = p_values[source, target]
+            assert graph.edges[source, target] == expected
+
+
+def test_the_anatomical_picture_has_the_same_edges_and_nodes_and_nothing_is_cut_off():
+    classes = {
+        "background": (),
+        "heart": ("heart",),
+        "lung_upper_lobe_left": ("lung_upper_lobe_left",),
+        "lung_upper_lobe_right": ("lung_upper_lobe_right",),
+        "vertebraes": ("vertebrae_T1",),
+        "gland": ("unheard_of",),
+    }
+    scheme = LabelScheme("test", tuple(classes), tuple(classes.values()), ("other",) * 6, COLOURS)
+    mean = random_mean(6, 8)
+    mean[3] = np.nan
+    importance = importance_of(scheme, mean)
+    figure = importance_graph(importance, scheme, 2, layout="anatomical")
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    assert len([p for p in axes.patches if isinstance(p, FancyArrowPatch)]) == len(slow_edges(importance, 2))
+    names = [" ".join(t.get_text().split()) for t in axes.texts]
+    assert names == [source.replace("_", " ") for source in importance.sources]
+    boxes = [t.get_window_extent() for t in axes.texts]
+    outer = [a.get_tightbbox() for a in (*figure.legends, figure._suptitle, figure._supxlabel, axes.title)]
+    assert not any(a.overlaps(b) for a, b in combinations(boxes + outer, 2))
+    for box in boxes + outer:
+        assert min(box.x0, box.y0) >= 0
+        assert box.x1 <= figure.bbox.x1
+        assert box.y1 <= figure.bbox.y1
+
+
+def test_a_name_stands_where_fewer_edges_are():
+    classes = ("background", "heart", "thyroid_gland")
+    scheme = LabelScheme("test", classes, ((), ("heart",), ("thyroid_gland",)), ("other",) * 3, COLOURS)
+    mean = np.array([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8], [0.1, 0.8, 0.1]])
+    texts = importance_graph(importance_of(scheme, mean), scheme, layout="anatomical").axes[0].texts
+    below = {t.get_text().replace("\n", " "): t.get_position()[1] < 0 for t in texts}
+    assert below == {"background": True, "heart": True, "thyroid gland": False}  # from the bottom to the top
+
+
+def test_draw_graph_returns_what_it_draws():
+    scheme = scheme_of(5)
+    importance = importance_of(scheme, random_mean(5, 6))
+    axes = importance_graph(importance, scheme).figure.add_subplot()
+    drawn = draw_graph(axes, importance, scheme, 1)
+    assert set(drawn.edges.data("weight")) == set(slow_edges(importance, 1))
+
+
+def test_an_unknown_layout_is_refused():
+    scheme = scheme_of(3)
+    with pytest.raises(SettingError, match="layout: expected one of 'circular', 'anatomical', got 'spiral'"):
+        importance_graph(importance_of(scheme, random_mean(3, 3)), scheme, layout="spiral")

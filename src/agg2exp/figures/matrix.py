@@ -1,0 +1,82 @@
+"""What pictures of matrices share (a row per target, a column per source): names, sizes, entries without a value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.transforms import ScaledTranslation
+from numpy.typing import NDArray
+
+from agg2exp.domain.labels import LabelScheme
+from agg2exp.figures import style
+
+CHIP = 8.0  # edge of a group's colour chip in points
+MISSING: dict[str, Any] = {"facecolor": style.FAINT, "edgecolor": "#b5b5b5", "linewidth": 0.0}
+EMPTY_ROW, EMPTY_ENTRY = "////", "...."
+
+
+def matrix_size(targets: Sequence[str], sources: Sequence[str]) -> tuple[float, float]:
+    """Width and height in inches of a figure with a matrix, its names, a colour bar and a legend."""
+    rows, columns = len(targets), len(sources)
+    cell = float(np.clip(8.0 / max(rows, columns), 0.22, 0.6))  # wide enough for three digits
+    at_an_angle = 0.71 * style.name_length(sources)
+    return 3.1 + style.name_length(targets) + cell * columns, 1.4 + at_an_angle + cell * rows
+
+
+def name_axes(axes: Axes, targets: Sequence[str], sources: Sequence[str], scheme: LabelScheme) -> None:
+    """Row 0 at the top; names, each with a chip in the colour of its group between name and matrix."""
+    rows, columns = len(targets), len(sources)
+    axes.set(xlim=(0, columns), ylim=(rows, 0))
+    text: dict[str, Any] = {"fontsize": style.TEXT, "color": style.INK}
+    axes.set_xticks(np.arange(columns) + 0.5, [style.readable(s) for s in sources], **text)
+    axes.set_yticks(np.arange(rows) + 0.5, [style.readable(t) for t in targets], **text)
+    for tick in axes.get_xticklabels():
+        tick.set(rotation=45, ha="right", rotation_mode="anchor")
+    axes.tick_params(length=0, pad=CHIP + 6)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel("source: region", fontsize=style.TEXT, fontweight="bold")
+    axes.set_ylabel("target: class explained", fontsize=style.TEXT, fontweight="bold")
+    inches = axes.figure.dpi_scale_trans
+    away = axes.get_yaxis_transform() + ScaledTranslation(-(CHIP / 2 + 3) / 72, 0, inches)  # 3 points from the matrix
+    below = axes.get_xaxis_transform() + ScaledTranslation(0, -(CHIP / 2 + 3) / 72, inches)
+    chip: dict[str, Any] = {"marker": "s", "s": CHIP**2, "linewidth": 0, "clip_on": False}
+    on_rows, on_columns = ([scheme.colour(name) for name in names] for names in (targets, sources))
+    axes.scatter(np.zeros(rows), np.arange(rows) + 0.5, color=on_rows, transform=away, **chip)
+    axes.scatter(np.arange(columns) + 0.5, np.zeros(columns), color=on_columns, transform=below, **chip)
+
+
+def hatch_missing(axes: Axes, values: NDArray[np.float64]) -> None:
+    """Hatch what has no value: a whole row otherwise than a single entry."""
+    empty = ~np.isfinite(values)
+    whole = np.logical_and.reduce(empty, axis=1)
+    for row in np.flatnonzero(whole):
+        axes.add_patch(Rectangle((0, float(row)), empty.shape[1], 1, hatch=EMPTY_ROW, **MISSING))
+    for row, column in np.argwhere(empty & ~whole[:, None]):
+        axes.add_patch(Rectangle((column, row), 1, 1, hatch=EMPTY_ENTRY, **MISSING))
+
+
+def missing_legend(values: NDArray[np.float64], whole_row: str) -> list[Patch]:
+    """The legend entries of the hatches that `hatch_missing` uses; `whole_row` says why a row has no value."""
+    empty = ~np.isfinite(values)
+    whole = np.logical_and.reduce(empty, axis=1)
+    legend = []
+    if whole.any():
+        legend.append(Patch(hatch=EMPTY_ROW, label=whole_row, **MISSING))
+    if (empty & ~whole[:, None]).any():
+        legend.append(Patch(hatch=EMPTY_ENTRY, label="no value", **MISSING))
+    return legend
+
+
+def colour_bar(axes: Axes, mapped: ScalarMappable, label: str, **how: Any) -> Colorbar:
+    """A colour bar beside a matrix."""
+    bar = axes.figure.colorbar(mapped, ax=axes, fraction=0.04, shrink=0.8, aspect=25, pad=0.02, **how)
+    bar.ax.tick_params(labelsize=style.SMALL)
+    bar.set_label(label, fontsize=style.TEXT)
+    bar.outline.set_visible(False)
+    return bar
