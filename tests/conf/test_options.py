@@ -20,7 +20,12 @@ OPTIONS = sorted(
     for path in conf_dir().rglob("*.yaml")
     if path.parent != conf_dir() and path.parent.relative_to(conf_dir()).parts[0] not in WHOLE_RUNS
 )
-REQUIRED = {"explain": ["data.root=data"], "train": ["data.root=data"], "report": ["runs=runs"]}
+REQUIRED = {
+    "explain": ["data.root=data"],
+    "train": ["data.root=data"],
+    "report": ["runs=runs"],
+    "analyze": ["runs=runs"],
+}
 GPU = torch.cuda.is_available()
 
 
@@ -70,7 +75,7 @@ def test_option_composes_and_makes_its_objects(job: str, group: str, option: str
                 assert not isinstance(made, dict)
             else:  # a group of several objects, or of plain values
                 targets = {name for name, node in nodes.items() if OmegaConf.is_dict(node) and "_target_" in node}
-                assert {name for name, value in made.items() if not isinstance(value, str | None)} == targets
+                assert {name for name, value in made.items() if not isinstance(value, str | list | None)} == targets
 
 
 @pytest.mark.parametrize("job", JOBS)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import hydra
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig
 
 from agg2exp.cli.application import JobError, build, job
 from agg2exp.cli.conf_dir import conf_dir
-
-if TYPE_CHECKING:
-    from agg2exp.report.runs import Run
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="report")
@@ -26,21 +22,23 @@ def main(config: DictConfig) -> None:
     from lightning.pytorch.loggers import WandbLogger
     from rich.console import Console
 
+    from agg2exp.cli.runs import find_runs
     from agg2exp.domain.errors import check_choice
     from agg2exp.io.atomic import written_whole
     from agg2exp.report.benchmark import benchmark, ranks
-    from agg2exp.report.formats import latex, markdown, terminal
+    from agg2exp.report.formats import as_text, latex, markdown, markdown_table, terminal
     from agg2exp.report.runs import directions, read_metrics
 
     check_choice("table", config.table, ("benchmark",))
-    runs = find_runs(config.runs)
+    named = config.runs
+    runs = find_runs([Path(name) for name in ([named] if isinstance(named, str) else named)])
     try:
         values, facts = read_metrics(runs)
     except ValueError as error:
         raise JobError(f"agg2exp: runs: {error}") from error
     higher = dict(directions(facts))
     table, by_class = benchmark(values, higher), benchmark(values, higher, ("data", "method", "target", "name"))
-    ranked = ranks(table)
+    ranked = ranks(table, dict(zip(facts["name"], facts["metric"], strict=True)))
     output = Path(config.paths.output)
     contents = {
         "benchmark.csv": table.to_csv(index=False),
@@ -48,6 +46,7 @@ def main(config: DictConfig) -> None:
         "benchmark.tex": latex(table, higher),
         "benchmark_per_class.csv": by_class.to_csv(index=False),
         "ranks.csv": ranked.to_csv(index=False),
+        "ranks.md": markdown_table(*as_text(ranked)) + "\n",
     }
     for name, content in contents.items():
         with written_whole(output / name) as path:
@@ -63,24 +62,3 @@ def main(config: DictConfig) -> None:
                 logger.log_table("benchmark", dataframe=table)
                 logger.log_table("ranks", dataframe=ranked)
                 logger.experiment.finish()
-
-
-def find_runs(named: str | ListConfig) -> list[Run]:
-    """The runs in the given folders: each a run, or a sweep whose jobs are runs."""
-    from agg2exp.report.runs import Run
-
-    folders = [Path(name) for name in ([named] if isinstance(named, str) else named)]
-    missing = [str(folder) for folder in folders if not folder.is_dir()]
-    if missing:
-        raise JobError(f"agg2exp: runs: expected folders of finished runs or sweeps, got {missing}.")
-    found = []
-    for folder in folders:
-        for choices in sorted(folder.glob("**/.hydra/hydra.yaml")):
-            run = choices.parents[1]
-            if (run / "tables").is_dir():
-                chosen = OmegaConf.load(choices).hydra.runtime.choices
-                method = chosen.attribution
-                if chosen.supervoxels != "none" and (run / "tables" / "supervoxels.parquet").is_file():
-                    method = f"{method}/{chosen.supervoxels}"
-                found.append(Run(run, chosen.data, method))
-    return found

@@ -45,6 +45,11 @@ def cells(table: pd.DataFrame, mark: Callable[[str], str], arrows: dict[bool | N
 def terminal(table: pd.DataFrame, facts: dict[str, bool | None], title: str) -> Table:
     """For a terminal; the best is underlined."""
     header, rows = cells(table, lambda text: f"[underline]{text}[/]", ARROWS, facts)
+    return terminal_table(header, rows, title)
+
+
+def terminal_table(header: list[str], rows: list[list[str]], title: str) -> Table:
+    """Rows of text, which may hold rich's markup, under a header."""
     made = Table(title=title)
     for name in header:
         made.add_column(name, overflow="fold")
@@ -53,11 +58,26 @@ def terminal(table: pd.DataFrame, facts: dict[str, bool | None], title: str) -> 
     return made
 
 
+def as_text(table: pd.DataFrame) -> Cells:
+    """Header and rows of any table, numbers with three significant digits."""
+    rows = [[number(value) if isinstance(value, float) else str(value) for value in row]
+            for row in table.itertuples(index=False)]  # fmt: skip
+    return [str(name) for name in table], rows
+
+
 def markdown(table: pd.DataFrame, facts: dict[str, bool | None]) -> str:
     """A Markdown table; the best is underlined."""
-    header, rows = cells(table, lambda text: f"<u>{text}</u>", ARROWS, facts)
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    return markdown_table(*cells(table, lambda text: f"<u>{text}</u>", ARROWS, facts)) + "\n"
+
+
+def markdown_table(header: list[str], rows: list[list[str]]) -> str:
+    """Rows of text under a header, with what would end a cell escaped."""
+    lines = [
+        header,
+        ["---"] * len(header),
+        *([text.replace("|", r"\|").replace("\n", " ") for text in row] for row in rows),
+    ]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def latex(table: pd.DataFrame, facts: dict[str, bool | None]) -> str:

@@ -1,0 +1,192 @@
+"""`agg2exp analyze`: stored RoI importances -> what a model relies on, where it is abnormal, whether to believe it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from agg2exp.cli.application import JobError, build, job
+from agg2exp.cli.conf_dir import conf_dir
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from agg2exp.report.analysis import Part
+    from agg2exp.report.artefacts import LeftOut
+    from agg2exp.report.data_set import DataSet
+    from agg2exp.report.findings import Finding
+    from agg2exp.report.settings import AnalysisSettings
+
+
+@hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="analyze")
+@job
+def main(config: DictConfig) -> None:
+    """Analyse one or several data sets; parts that the data do not allow are named, and the others go on.
+
+    Raises:
+        JobError: The data sets cannot be read or do not form one table each, or a setting is wrong.
+    """
+    from agg2exp.domain.errors import DataError
+    from agg2exp.io.atomic import written_whole
+    from agg2exp.report.findings import findings
+    from agg2exp.report.page import page
+
+    settings = settings_of(config)
+    output = Path(config.paths.output)
+    left_out: list[LeftOut] = []
+    try:
+        data_sets = data_sets_of(config)
+        tables, written = _make(output, list(_parts(config, data_sets, settings)), left_out)
+    except DataError as error:
+        raise JobError(f"agg2exp: {error}") from error
+    with written_whole(output / "analysis.md") as path:
+        path.write_text(
+            page(overview(data_sets), findings(tables, settings.alpha), written, left_out), encoding="utf-8"
+        )
+    _print(output, overview(data_sets), findings(tables, settings.alpha), left_out)
+    _log(config, output, written, tables)
+
+
+def settings_of(config: DictConfig) -> AnalysisSettings:
+    """The choices of the user.
+
+    Raises:
+        SettingError: A value is not allowed.
+    """
+    from agg2exp.report.settings import AnalysisSettings, Focus, Graph
+
+    names = ("order", "alpha", "draws", "permutations", "forests", "seed", "jobs")
+    return AnalysisSettings(
+        focus=Focus(**OmegaConf.to_container(config.focus)),  # type: ignore[arg-type]
+        graph=Graph(**OmegaConf.to_container(config.graph)),  # type: ignore[arg-type]
+        **{name: config[name] for name in names},
+    )
+
+
+def data_sets_of(config: DictConfig) -> list[DataSet]:
+    """The data sets with their metadata and joined classes.
+
+    Raises:
+        JobError: A data set cannot be read.
+        DataError: The metadata cannot be read.
+        SettingError: Metadata or groups name what is not there.
+    """
+    from dataclasses import replace
+
+    from agg2exp.cli.data_sets import read_data_sets, read_metadata, with_metadata
+    from agg2exp.domain.errors import check_choice
+
+    data_sets = read_data_sets(config.runs, build(config, "labels"))
+    files = config.metadata if isinstance(config.metadata, DictConfig) else {d.name: config.metadata for d in data_sets}
+    for name in files:
+        check_choice("metadata", name, [data.name for data in data_sets])
+    made = []
+    for data in data_sets:
+        known = replace(data, join=_groups(config) if config.join else {})
+        if files.get(data.name) is not None:
+            metadata = read_metadata(Path(files[data.name]), config.columns.case)
+            known = with_metadata(known, metadata, config.columns.patient)
+        made.append(known)
+    return made
+
+
+def _groups(config: DictConfig) -> dict[str, list[str]]:
+    """Classes that belong together, by the name of their group."""
+    return {str(name): list(members) for name, members in config.groups.items()}
+
+
+def overview(data_sets: Sequence[DataSet]) -> pd.DataFrame:
+    """A row per data set: how much there is of everything."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            "data set": data.name,
+            "cases": len(data.cases),
+            "patients": len(data.cases) if data.patients is None else len({*data.patients.values()}),
+            "classes": len(data.scheme),
+            "extra regions": data.local["source"].nunique() - len(data.labels),
+            "cases without Dice": len(data.cases) - data.segmentation.dropna(subset="dice")["case"].nunique(),
+            "cases without metadata": "none given" if data.metadata is None
+            else len({*data.cases} - {*data.metadata.index}),
+        }
+        for data in data_sets
+    )  # fmt: skip
+
+
+def _parts(config: DictConfig, data_sets: Sequence[DataSet], settings: AnalysisSettings) -> Iterator[Part]:
+    from agg2exp.cli.scans import read_scan
+    from agg2exp.domain.errors import check_choice
+    from agg2exp.report.analysis import parts_across, parts_of
+    from agg2exp.report.focus import check_focus
+
+    check_focus(settings.focus, data_sets)
+    by_name = {data.name: data for data in data_sets}
+    if config.reference is not None:
+        check_choice("reference", config.reference, by_name)
+    for data in data_sets:
+        reference = data if config.reference is None else by_name[config.reference]
+        yield from parts_of(data, reference, settings, read_scan if config.images else None)
+    yield from parts_across(data_sets, _groups(config), settings)
+
+
+def _make(output: Path, parts: Sequence[Part], left_out: list[LeftOut]) -> tuple[dict[str, pd.DataFrame], list[Path]]:
+    """Make and write all parts, with a progress bar.
+
+    Returns:
+        Tables by path, and all files, relative to `output`.
+    """
+    import pandas as pd
+    from rich.progress import Progress
+
+    from agg2exp.report.artefacts import possible, write
+
+    tables: dict[str, pd.DataFrame] = {}
+    written = []
+    with Progress(transient=True) as progress:
+        for part in progress.track(parts, description="Analysing"):
+            for name, content in possible(part.data_set, part.name, part.made, left_out):
+                written.append(write(output, (name, content)).relative_to(output))
+                if isinstance(content, pd.DataFrame):
+                    tables[name] = content
+    return tables, written
+
+
+def _print(output: Path, sets: pd.DataFrame, found: Sequence[Finding], left_out: Sequence[LeftOut]) -> None:
+    """The headlines, and where everything is."""
+    from rich.console import Console
+
+    from agg2exp.figures.style import DISCLAIMER
+    from agg2exp.report.formats import as_text, terminal_table
+
+    console = Console(stderr=True)
+    console.print(terminal_table(*as_text(sets), "Data sets"))
+    for title, rows, headline in found:
+        if headline and len(rows):
+            console.print(terminal_table(*as_text(rows), title))
+    if left_out:
+        console.print(f"[yellow]{len(left_out)} parts left out[/], see analysis.md")
+    console.print(f"analysis  {output / 'analysis.md'}", highlight=False, soft_wrap=True)
+    console.print(DISCLAIMER, style="italic dim")
+
+
+def _log(config: DictConfig, output: Path, written: Sequence[Path], tables: Mapping[str, pd.DataFrame]) -> None:
+    """Hand what is about no single patient to W&B, if a logger was chosen."""
+    from lightning.pytorch.loggers import WandbLogger
+
+    from agg2exp.report.findings import may_leave
+
+    for name, node in (config.logger or {}).items():
+        logger = build(config, f"logger.{name}") if node and "_target_" in node else None
+        if isinstance(logger, WandbLogger):
+            for path in written:
+                if path.suffix == ".png" and may_leave(path.with_suffix("").as_posix()):
+                    logger.log_image(path.with_suffix("").as_posix(), [str(output / path)])
+            for key, table in tables.items():
+                if may_leave(key, table.columns):
+                    logger.log_table(key, dataframe=table)
+            logger.experiment.finish()

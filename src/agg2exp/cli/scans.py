@@ -1,0 +1,78 @@
+"""Scans and predictions of cases that a finished run explained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from numpy.typing import NDArray
+from omegaconf import DictConfig, OmegaConf
+
+from agg2exp.domain.case import Grid
+from agg2exp.domain.errors import CaseError, DataError
+from agg2exp.io.nifti import UnreadableVolumeError, read_volume
+from agg2exp.report.data_set import DataSet
+from agg2exp.report.outlier_slices import Scan
+
+OURS = "agg2exp."
+
+
+def read_scan(data: DataSet, case: str, target: str) -> Scan:
+    """The scan of a case from where the run found it, and the prediction that the run wrote.
+
+    Raises:
+        DataError: Either is no longer there or never was, or a class that is not agg2exp's reads the scans.
+    """
+    folder = _run_of(data, case)
+    prediction = folder / "volumes" / case / "prediction.nii.gz"
+    if not prediction.is_file():
+        raise DataError(f"case {case}: expected its prediction at {prediction}, got none (callbacks.volumes)")
+    config = OmegaConf.load(folder / "config.yaml")
+    foreign = [name for name in _targets(config.data) if not name.startswith(OURS)]
+    if foreign:  # the file of a run is no reason to run whatever it names
+        raise DataError(f"case {case}: its scan is read by {foreign[0]}, which is not part of agg2exp")
+    try:
+        module = instantiate(config.data, _convert_="object")
+        (record,) = module.records(config.data.split, [case])
+        image, grid = read_volume(record.image)
+        labels = module.layout.labels(record, grid)
+        attribution = prediction.with_name(f"attribution_{target}.nii.gz")
+        return Scan(
+            image=_upright(image, grid),
+            predicted=_upright(*read_volume(prediction)),
+            annotated=None if labels is None else _upright(labels, grid),
+            attribution=_upright(*read_volume(attribution)) if attribution.is_file() else None,
+            spacing=_turned(image, grid).header.get_zooms()[:3],
+        )
+    except (ValueError, OSError, CaseError, UnreadableVolumeError, InstantiationException) as error:
+        raise DataError(f"case {case}: its scan cannot be read again: {error}") from error
+
+
+def _run_of(data: DataSet, case: str) -> Path:
+    for folder in data.runs:
+        if (folder / "cases" / f"{case}.safetensors").is_file():
+            return folder
+    raise DataError(f"case {case}: there are no scans beside {'the runs' if data.runs else 'a published table'}")
+
+
+def _targets(node: DictConfig) -> Iterator[str]:
+    """Every class that a part of the configuration names."""
+    for key, value in node.items():
+        if key == "_target_":
+            yield str(value)
+        elif isinstance(value, DictConfig):
+            yield from _targets(value)
+
+
+def _turned(volume: NDArray[Any], grid: Grid) -> Any:
+    """The volume with axes turned to R, A, S; nothing is resampled."""
+    return nib.as_closest_canonical(nib.Nifti1Image(volume, grid.affine, dtype=volume.dtype))
+
+
+def _upright(volume: NDArray[Any], grid: Grid) -> NDArray[Any]:
+    return np.asanyarray(_turned(volume, grid).dataobj)

@@ -1,0 +1,106 @@
+"""The parts of an analysis, in the order in which they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import pandas as pd
+
+from agg2exp.domain.errors import DataError
+from agg2exp.domain.roi_importance import Kind
+from agg2exp.report import abnormality, across, focus, relations, segmentation
+from agg2exp.report.artefacts import Artefact
+from agg2exp.report.data_set import DataSet
+from agg2exp.report.outlier_slices import ReadScan, outlier_slices
+from agg2exp.report.segmentation import Groups
+from agg2exp.report.settings import AnalysisSettings
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the analysis: what it is about, and what makes its artefacts when iterated."""
+
+    data_set: str
+    name: str
+    made: Iterable[Artefact]
+
+
+def parts_of(
+    data: DataSet, reference: DataSet, settings: AnalysisSettings, read_scan: ReadScan | None
+) -> Iterator[Part]:
+    """The parts that concern one data set.
+
+    Args:
+        data: The data set.
+        reference: What the forests take as normal.
+        settings: Choices of the user.
+        read_scan: Reads what the slices of outliers show; None for no slices.
+
+    Raises:
+        DataError: The RoI importances do not form one table.
+    """
+    importances = data.importances(Kind.IMPORTANCE)
+    matrix = data.matrix(importances, settings.draws, settings.seed)
+    ranking = pd.DataFrame()
+
+    def ranked() -> Iterator[Artefact]:
+        nonlocal ranking
+        ranking = abnormality.outliers(data, reference, settings)
+        yield "outliers", ranking
+
+    def with_ranking(make: Callable[[pd.DataFrame], Iterable[Artefact]]) -> Iterator[Artefact]:
+        if ranking.empty:
+            raise DataError("the cases could not be ranked")
+        yield from make(ranking)
+
+    def metadata(table: pd.DataFrame) -> Iterator[Artefact]:
+        yield from abnormality.metadata_of_outliers(data, table, settings)
+
+    def drawn(table: pd.DataFrame) -> Iterator[Artefact]:
+        target = focus.chosen_target(importances, settings.focus)
+        shown = abnormality.extremes(table, target)
+        yield "outlier_slices", shown
+        if read_scan is not None:
+            yield "outlier_slices", outlier_slices(data, shown, target, read_scan)
+
+    def panels() -> Iterator[Artefact]:
+        yield from focus.four_panels(data, importances, matrix, None if ranking.empty else ranking, settings.focus)
+
+    parts: dict[str, Iterable[Artefact]] = {
+        "presence of sources": [("presence", relations.presence(data))],
+        **{f"heat map of {kind.value}": relations.heat_map_of(data, kind, settings) for kind in relations.MAPPED},
+        "distributions": relations.distributions(data, importances),
+        "graph": relations.graph(data, matrix, settings),
+        "edges beyond distance": relations.graph_beyond_distance(data, importances, matrix, settings),
+        "poor regions": segmentation.poor(data),
+        "outliers": ranked(),
+        "outliers and Dice": abnormality.correlation_with_dice(data, reference, settings),
+        **({} if data.metadata is None else {"outliers and metadata": with_ranking(metadata)}),
+        "slices of outliers": with_ranking(drawn),
+        "four panels": panels(),
+    }
+    folder = data.name.replace("/", "-")
+    for name, made in parts.items():
+        yield Part(data.name, name, _below(folder, made))
+
+
+def parts_across(data_sets: Sequence[DataSet], groups: Groups, settings: AnalysisSettings) -> Iterator[Part]:
+    """The parts that concern all data sets together, or pairs of them."""
+    everything = "all data sets" if len(data_sets) > 1 else data_sets[0].name
+    yield Part(everything, "context", across.context_of(data_sets))
+    yield Part(everything, "Dice", segmentation.dice_tables(data_sets, groups))
+    alike = [data for data in data_sets[1:] if across.same_patients(data_sets[0], data)]
+    if alike:
+        together = [data_sets[0], *alike]
+        yield Part(everything, "agreement", across.agreement_of(together, settings))
+        yield Part(everything, "differences of Dice", segmentation.differences(together, groups))
+    for first, second in combinations(data_sets, 2):
+        if not across.same_patients(first, second):
+            yield Part(f"{first.name}, {second.name}", "change", across.change(first, second, settings))
+
+
+def _below(folder: str, made: Iterable[Artefact]) -> Iterator[Artefact]:
+    for name, content in made:
+        yield f"{folder}/{name}", content

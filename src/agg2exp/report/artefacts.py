@@ -1,0 +1,54 @@
+"""What an analysis makes: tables, pictures and graphs under a name, and what it had to leave out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import networkx as nx
+import pandas as pd
+from matplotlib.figure import Figure
+
+from agg2exp.domain.errors import DataError
+from agg2exp.figures.style import save
+from agg2exp.io.atomic import written_whole
+
+log = logging.getLogger(__name__)
+
+Artefact = tuple[str, pd.DataFrame | Figure | nx.DiGraph]
+"""Path below the output folder without extension, and what is to be written there."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A part of the analysis that the data do not allow."""
+
+    data_set: str
+    part: str
+    reason: str
+
+
+def possible(data_set: str, part: str, made: Iterable[Artefact], left_out: list[LeftOut]) -> Iterator[Artefact]:
+    """The artefacts of one part; where the data do not allow it, the reason is noted and the other parts go on."""
+    try:
+        yield from made
+    except DataError as error:
+        log.warning("%s: %s is left out: %s", data_set, part, error)
+        left_out.append(LeftOut(data_set, part, str(error)))
+
+
+def write(output: Path, artefact: Artefact) -> Path:
+    """Write a table as CSV, a picture as PNG, a graph as GraphML (Gephi, Cytoscape, networkx); whole or not at all."""
+    name, content = artefact
+    if isinstance(content, Figure):
+        save(content, output / f"{name}.png")
+        return output / f"{name}.png"
+    path = output / (f"{name}.csv" if isinstance(content, pd.DataFrame) else f"{name}.graphml")
+    with written_whole(path) as part:
+        if isinstance(content, pd.DataFrame):
+            content.to_csv(part, index=False)
+        else:
+            nx.write_graphml(content, part)
+    return path

@@ -1,0 +1,78 @@
+"""A data set of stored RoI importances, as the analysis takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from agg2exp.aggregation.global_importance import global_importance
+from agg2exp.analysis.importances import Importances
+from agg2exp.analysis.joining import ADDITIVE, joined
+from agg2exp.domain.errors import DataError
+from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.roi_importance import GlobalImportance, Kind
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """RoI importances of cases that one model segmented and one method explained.
+
+    Attributes:
+        name: Its name in pictures and tables.
+        local: Rows of `LocalImportance.to_frame`.
+        segmentation: Columns case, class, dice; Dice is NaN where a class was not annotated.
+        labels: Classes of the model, with their groups and colours.
+        origin: Folder of the scans: cases of one id are one patient if their origin is the same.
+        runs: Folders of the runs; none for a published table.
+        metadata: Facts per case, indexed by case id; None if none were given.
+        patients: Patient of each case; None: each case is a patient.
+        join: Classes to analyse as one, by the new name.
+    """
+
+    name: str
+    local: pd.DataFrame
+    segmentation: pd.DataFrame
+    labels: LabelScheme
+    origin: str
+    runs: tuple[Path, ...] = ()
+    metadata: pd.DataFrame | None = None
+    patients: Mapping[str, str] | None = None
+    join: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @cached_property
+    def cases(self) -> tuple[str, ...]:
+        """Case ids, sorted."""
+        return tuple(sorted(map(str, self.local["case"].unique())))
+
+    @property
+    def scheme(self) -> LabelScheme:
+        """The classes after joining."""
+        return self.labels.joined(self.join)
+
+    def importances(self, kind: Kind) -> Importances:
+        """One kind over all cases, classes joined.
+
+        Raises:
+            DataError: No case has a value of this kind, or it does not add up over joined classes; see also
+                `Importances.from_frame`.
+        """
+        if self.local[kind.value].isna().all():
+            raise DataError(f"expected values of {kind.value}, got none")
+        if self.join and kind not in ADDITIVE:
+            raise DataError(f"{kind.value} does not add up over regions, so that it is not known of joined classes")
+        importances = Importances.from_frame(self.local, kind, self.labels.classes)
+        return joined(importances, self.join) if self.join else importances
+
+    def matrix(self, importances: Importances, draws: int, seed: int) -> GlobalImportance:
+        """Mean over cases with its interval (see `global_importance`).
+
+        Args:
+            importances: Of this data set.
+            draws: Of the bootstrap over patients.
+            seed: Of the draws.
+        """
+        return global_importance(importances.to_frame(), importances.kind, self.patients, draws, seed)

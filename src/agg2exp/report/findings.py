@@ -1,0 +1,89 @@
+"""The few rows of an analysis that are worth reading first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple
+
+import pandas as pd
+
+from agg2exp.analysis.outliers import MEAN
+
+MOST = 10  # rows of a finding
+PUBLIC = ("heat_maps", "graph", "context", "dice", "agreement", "change", "outliers_and_dice", "presence")
+"""What may go to a tracker: means over patients, nothing of one patient and no metadata."""
+
+
+class Finding(NamedTuple):
+    """Rows worth reading, under a title; a headline is worth a look in the terminal."""
+
+    title: str
+    rows: pd.DataFrame
+    headline: bool = False
+
+
+def findings(tables: Mapping[str, pd.DataFrame], alpha: float) -> list[Finding]:
+    """The findings, in the order of the tables.
+
+    Args:
+        tables: All tables of the analysis, by path.
+        alpha: Level below which an adjusted p-value is a finding.
+    """
+    select: dict[str, Callable[[pd.DataFrame], Finding]] = {
+        "presence": lambda t: Finding("Extra regions", t[t["extra_mask"]]),
+        "graph": lambda t: Finding("Strongest edges between structures", _strongest(t)),
+        "graph_beyond_distance": lambda t: Finding("Edges that proximity does not explain", _edges(t, alpha), True),
+        "outliers": lambda t: Finding("Most abnormal cases", _abnormal(t)),
+        "outliers_and_dice": lambda t: Finding("Normality and Dice", t.drop(columns=["seeds", "excluded"])),
+        "outliers_and_metadata": lambda t: Finding("Outliers differ from inliers in", t[_found(t, alpha)], True),
+        "poor_regions": lambda t: Finding("Poorly segmented (Dice below 0.5), read with care", _poor(t), True),
+        "dice": lambda t: Finding("Dice", t[t["count"] > 0]),
+        "dice_of_groups": lambda t: Finding("Dice, groups averaged", t[t["count"] > 0]),
+        "dice_differences": lambda t: Finding("Differences of Dice between models", t.drop(columns="excluded")),
+        "agreement": lambda t: Finding("Agreement of global matrices (Spearman)", t, True),
+    }
+    found = []
+    for path, table in tables.items():
+        folder, _, name = path.rpartition("/")
+        if name in select:
+            title, rows, headline = select[name](table)
+            found.append(Finding(f"{folder}: {title}" if folder else title, rows, headline))
+        elif name.startswith("change_"):
+            found.append(Finding(name.replace("_", " "), _changes(table, alpha), True))
+    return found
+
+
+def may_leave(path: str, columns: Collection[str] = ()) -> bool:
+    """Whether a picture, or a table with these columns, holds nothing about a single patient."""
+    parts = path.split("/")
+    return any(part.startswith(PUBLIC) for part in parts) and not {"case", "patient"} & {*columns}
+
+
+def _found(table: pd.DataFrame, alpha: float) -> pd.Series:
+    return table["p_adjusted"] <= alpha
+
+
+def _strongest(table: pd.DataFrame) -> pd.DataFrame:
+    background = table["source"].iloc[0]
+    rows = table[(table["source"] != table["target"]) & (table["source"] != background)]
+    return rows.nlargest(MOST, "mean")[["source", "target", "mean", "ci_low", "ci_high", "count"]]
+
+
+def _edges(table: pd.DataFrame, alpha: float) -> pd.DataFrame:
+    columns = ["source", "target", "importance", "expected", "excess", "effect", "p_adjusted", "count"]
+    return table[_found(table, alpha)].nlargest(MOST, "excess")[columns]
+
+
+def _abnormal(table: pd.DataFrame) -> pd.DataFrame:
+    ranked = table[(table["target"] == MEAN) & table["normality"].notna()].sort_values("rank")
+    return ranked.head(MOST)[["rank", "case", "normality", "outlier"]]
+
+
+def _poor(table: pd.DataFrame) -> pd.DataFrame:
+    return table.groupby("class", sort=False).agg(cases=("case", "size"), lowest=("dice", "min")).reset_index()
+
+
+def _changes(table: pd.DataFrame, alpha: float) -> pd.DataFrame:
+    changed = table[_found(table, alpha)]
+    columns = ["source", "target", "mean_first", "mean_second", "difference", "cliffs_delta", "p_adjusted"]
+    return changed.loc[changed["difference"].abs().nlargest(MOST).index, columns]

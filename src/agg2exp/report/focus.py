@@ -1,0 +1,93 @@
+"""What the four-panel summary and the slices show where the user does not say (paper, Fig. 12)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from agg2exp.analysis.importances import Importances
+from agg2exp.analysis.joining import group_names
+from agg2exp.analysis.outliers import MEAN
+from agg2exp.domain.errors import DataError, SettingError, check_choice
+from agg2exp.domain.roi_importance import GlobalImportance
+from agg2exp.figures.summary import summary_picture
+from agg2exp.report.artefacts import Artefact
+from agg2exp.report.data_set import DataSet
+from agg2exp.report.settings import Focus
+
+STRONGEST = 5  # sources beside the target in the small heat map and graph
+
+
+def check_focus(focus: Focus, data_sets: Sequence[DataSet]) -> None:
+    """Raise `SettingError` for a class that a data set does not explain, or a case that is in none."""
+    for data in data_sets:
+        targets = dict.fromkeys(group_names(list(pd.unique(data.local["target"])), data.join, data.labels.classes))
+        for name in (*([focus.target] if focus.target else []), *(focus.classes or ())):
+            check_choice("focus", name, targets)
+    if focus.case is not None and not any(focus.case in data.cases for data in data_sets):
+        raise SettingError("focus.case", focus.case, f"a case id such as {data_sets[0].cases[0]!r}")
+
+
+def chosen_target(importances: Importances, focus: Focus) -> str:
+    """The class in focus: if none is named, a structure that most cases have, and of those the one with most context.
+
+    Raises:
+        DataError: No structure has a value.
+    """
+    if focus.target is not None:
+        return focus.target
+    background = importances.classes[0]
+    structures = [name for name in importances.targets if name != background]
+    own = {name: importances.values[:, importances.targets.index(name), importances.sources.index(name)]
+           for name in structures}  # fmt: skip
+    counts = {name: int(np.isfinite(values).sum()) for name, values in own.items()}
+    if not any(counts.values()):
+        raise DataError("no structure was predicted in any case")
+    most = [name for name in structures if counts[name] == max(counts.values())]
+    return min(most, key=lambda name: float(np.nanmean(own[name])))
+
+
+def chosen_case(importances: Importances, target: str, outliers: pd.DataFrame | None, focus: Focus) -> str:
+    """The patient in focus: if none of this data set is named, the most abnormal that has the target.
+
+    Raises:
+        DataError: The case lacks the target.
+    """
+    known = np.isfinite(importances.values[:, importances.targets.index(target)]).any(axis=1)
+    having = [importances.cases[n] for n in np.flatnonzero(known)]
+    if focus.case in importances.cases:
+        if focus.case not in having:
+            raise DataError(f"case {focus.case} has no {target}; cases that have: {', '.join(having[:10])}, …")
+        return str(focus.case)
+    if outliers is None:
+        return having[0]
+    ranked = outliers[(outliers["target"] == MEAN) & outliers["case"].isin(having)].sort_values("rank")
+    return str(ranked["case"].iloc[0])
+
+
+def chosen_classes(matrix: GlobalImportance, target: str, focus: Focus) -> tuple[str, ...]:
+    """The classes in focus: if none are named, the target and the classes it relies on most, in the scheme's order."""
+    if focus.classes is not None:
+        return tuple(focus.classes)
+    row = pd.Series(matrix.mean[matrix.targets.index(target)], index=list(matrix.sources))
+    others = row[[name for name in matrix.sources if name in matrix.targets and name != target]]
+    chosen = {target, *others.nlargest(STRONGEST).index}
+    return tuple(name for name in matrix.targets if name in chosen)
+
+
+def four_panels(
+    data: DataSet, importances: Importances, matrix: GlobalImportance, outliers: pd.DataFrame | None, focus: Focus
+) -> Iterator[Artefact]:
+    """One patient, all patients, a few classes as heat map and as graph."""
+    target = chosen_target(importances, focus)
+    case = chosen_case(importances, target, outliers, focus)
+    classes = chosen_classes(matrix, target, focus)
+    k, n = importances.targets.index(target), importances.cases.index(case)
+    yield (
+        "summary",
+        pd.DataFrame({"case": case, "target": target, "source": importances.sources,
+                      "importance": importances.values[n, k], "mean": matrix.mean[k]}),
+    )  # fmt: skip
+    yield "summary", summary_picture(importances, matrix, data.scheme, target=target, case=case, classes=classes)

@@ -1,0 +1,77 @@
+"""Slices of the most and least abnormal cases (paper, Fig. 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from agg2exp.analysis.joining import group_names
+from agg2exp.domain.errors import DataError
+from agg2exp.figures.case_slices import CaseSlices, case_slices
+from agg2exp.report.data_set import DataSet
+from agg2exp.report.segmentation import dice_of
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """A scan with what the model made of it, array axes pointing to R, A, S.
+
+    Attributes:
+        image: (D, H, W) in HU.
+        predicted: (D, H, W) label map.
+        annotated: (D, H, W) label map, or None.
+        attribution: (D, H, W) of the class asked for, or None if the run did not keep it.
+        spacing: Millimetres along the array axes.
+    """
+
+    image: NDArray[Any]
+    predicted: NDArray[Any]
+    annotated: NDArray[Any] | None
+    attribution: NDArray[Any] | None
+    spacing: tuple[float, float, float]
+
+
+ReadScan = Callable[[DataSet, str, str], Scan]
+"""Scan of a case of a data set, with the attribution of a class."""
+
+
+def outlier_slices(data: DataSet, shown: pd.DataFrame, target: str, read_scan: ReadScan) -> Figure:
+    """The slices of some cases with a class outlined; a scan is read, cut and let go before the next.
+
+    Args:
+        data: Where the cases are from.
+        shown: Rows of the table of outliers, in the order in which they are drawn.
+        target: The class.
+        read_scan: Reads the scan of a case, and the attribution of the class if there is one.
+
+    Raises:
+        DataError: There is no case, or a scan or prediction is not there.
+    """
+    if shown.empty:
+        raise DataError(f"no case has a normality of {target}")
+    names = group_names(data.labels.classes, data.join)
+    members = [c for c, name in enumerate(names) if name == target]
+    dice = dice_of(data.segmentation, data.join).set_index(["case", "class"])["dice"]
+    cuts = []
+    for row in shown.itertuples():
+        scan = read_scan(data, str(row.case), target)
+        cuts.append(
+            CaseSlices.through(
+                case=row.case,
+                normality=row.normality,
+                rank=f"{row.rank} of {len(data.cases)}",
+                dice=dice.get((row.case, target)),
+                image=scan.image,
+                predicted=np.isin(scan.predicted, members),
+                spacing=scan.spacing,
+                annotated=None if scan.annotated is None else np.isin(scan.annotated, members),
+                attribution=scan.attribution,
+            )
+        )
+    return case_slices(cuts, target)

@@ -1,0 +1,91 @@
+"""What the model relies on: presence, heat maps, distributions, graphs (paper, Fig. 3, 4, 13, 14)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from agg2exp.analysis.context import box_outliers, box_summary
+from agg2exp.analysis.edges import edges_beyond_distance
+from agg2exp.analysis.importances import Importances
+from agg2exp.domain.roi_importance import GlobalImportance, Kind
+from agg2exp.figures.distributions import distributions as distribution_picture
+from agg2exp.figures.heat_map import heat_map
+from agg2exp.figures.importance_graph import graph_of, importance_graph
+from agg2exp.report.artefacts import Artefact
+from agg2exp.report.data_set import DataSet
+from agg2exp.report.settings import AnalysisSettings
+
+MAPPED = (Kind.IMPORTANCE, Kind.POSITIVE, Kind.NEGATIVE, Kind.ENRICHMENT_BODY, Kind.EXPECTED_BY_DISTANCE)
+
+
+def presence(data: DataSet) -> pd.DataFrame:
+    """In how many patients each source is there.
+
+    Returns:
+        Columns source, extra_mask, patients, supplied (patients whose mask was given; for a class all), present
+        (patients in whom it has a voxel; where volumes were not stored, in whom it has attribution).
+    """
+    size = Kind.VOLUME_VOXELS if data.local[Kind.VOLUME_VOXELS.value].notna().any() else Kind.IMPORTANCE
+    patients = data.patients or {case: case for case in data.cases}
+    patient = data.local["case"].astype(str).map(patients).rename("patient")
+    largest = data.local.groupby([patient, "source"], sort=False, observed=True)[size.value].max().unstack()  # noqa: PD010
+    sources = list(pd.unique(data.local["source"].astype(str)))
+    largest = largest.reindex(columns=sources)
+    return pd.DataFrame(
+        {
+            "source": sources,
+            "extra_mask": [source not in data.labels.classes for source in sources],
+            "patients": len(largest),
+            "supplied": largest.notna().sum().to_numpy(),
+            "present": (largest > 0).sum().to_numpy(),
+        }
+    )
+
+
+def heat_map_of(data: DataSet, kind: Kind, settings: AnalysisSettings) -> Iterator[Artefact]:
+    """Global heat map of one kind."""
+    matrix = data.matrix(data.importances(kind), settings.draws, settings.seed)
+    yield f"heat_maps/{kind.value}", matrix.to_frame()
+    yield f"heat_maps/{kind.value}", heat_map(matrix, data.scheme, order=settings.order)
+
+
+def distributions(data: DataSet, importances: Importances) -> Iterator[Artefact]:
+    """Box plots of E[a, ·] over patients, a picture per target a."""
+    boxes, dots = box_summary(importances), box_outliers(importances)
+    for target in importances.targets:
+        of_target, beyond = boxes[boxes["target"] == target], dots[dots["target"] == target]
+        yield f"distributions/{target}", of_target
+        yield f"distributions/{target}_outliers", beyond
+        if of_target["count"].any():
+            yield f"distributions/{target}", distribution_picture(boxes, dots, target, data.scheme)
+
+
+def graph(data: DataSet, matrix: GlobalImportance, settings: AnalysisSettings) -> Iterator[Artefact]:
+    """The strongest sources of each target."""
+    yield "graph", matrix.to_frame()
+    yield "graph", graph_of(matrix, data.scheme)
+    yield "graph", importance_graph(matrix, data.scheme, settings.graph.top, layout=settings.graph.layout)
+
+
+def graph_beyond_distance(
+    data: DataSet, importances: Importances, matrix: GlobalImportance, settings: AnalysisSettings
+) -> Iterator[Artefact]:
+    """The graph of those edges alone that get more than their distance explains."""
+    expected = data.importances(Kind.EXPECTED_BY_DISTANCE)
+    edges = edges_beyond_distance(importances, expected, data.patients)
+    yield "graph_beyond_distance", edges
+    found = edges[edges["p_adjusted"] <= settings.alpha]
+    shown = set(zip(found["source"], found["target"], strict=True))
+    p = _p_values(edges)
+    yield "graph_beyond_distance", graph_of(matrix, data.scheme, shown=shown, p_values=p)
+    picture = importance_graph(matrix, data.scheme, settings.graph.top, layout=settings.graph.layout, shown=shown)
+    yield "graph_beyond_distance", picture
+
+
+def _p_values(edges: pd.DataFrame) -> Mapping[tuple[str, str], float]:
+    """Adjusted p-value of each edge (source, target) that was tested."""
+    tested = edges[np.isfinite(edges["p_adjusted"])]
+    return dict(zip(zip(tested["source"], tested["target"], strict=True), tested["p_adjusted"], strict=True))

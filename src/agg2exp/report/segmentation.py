@@ -1,0 +1,36 @@
+"""How well the regions are segmented that an explanation speaks of (paper, Table 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pandas as pd
+
+from agg2exp.analysis.dice import joined_dice
+from agg2exp.analysis.performance import mean_dice, models_differ, poor_regions
+from agg2exp.report.artefacts import Artefact
+from agg2exp.report.data_set import DataSet
+
+Groups = Mapping[str, Sequence[str]]
+
+
+def dice_of(segmentation: pd.DataFrame, groups: Groups) -> pd.DataFrame:
+    """Dice per case and class, the classes of a group averaged."""
+    return joined_dice(segmentation, groups) if groups else segmentation
+
+
+def dice_tables(data_sets: Sequence[DataSet], groups: Groups) -> Iterator[Artefact]:
+    """Mean Dice per data set and class, and with groups averaged (Table 3)."""
+    yield "dice", mean_dice({data.name: data.segmentation for data in data_sets})
+    if groups:
+        yield "dice_of_groups", mean_dice({data.name: dice_of(data.segmentation, groups) for data in data_sets})
+
+
+def poor(data: DataSet) -> Iterator[Artefact]:
+    """Cases and classes with Dice below 0.5, where predicted regions mislead."""
+    yield "poor_regions", poor_regions(data.segmentation)
+
+
+def differences(data_sets: Sequence[DataSet], groups: Groups) -> Iterator[Artefact]:
+    """Whether models differ in Dice on the same cases."""
+    yield "dice_differences", models_differ({data.name: dice_of(data.segmentation, groups) for data in data_sets})

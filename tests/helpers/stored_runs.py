@@ -1,0 +1,92 @@
+"""Folders of finished runs with drawn RoI importances, as `agg2exp analyze` reads them; no model is involved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from omegaconf import OmegaConf
+
+from agg2exp.domain.roi_importance import Kind
+from agg2exp.io.tables import ROI_IMPORTANCE, SEGMENTATION, write_tables
+
+GROUPS = {"cardiovascular": "#CC3311", "bones": "#0072B2", "other": "#999999", "pathologies": "#000000"}
+CLASSES = {"background": "other", "aorta": "cardiovascular", "heart": "cardiovascular", "lung_left": "other",
+           "lung_right": "other", "ribs": "bones"}  # fmt: skip
+NODULE = "nodule"
+"""An extra mask that two cases in three were given, and that is empty in half of these."""
+
+
+def drawn_importance(n: int, classes: int, seed: int) -> np.ndarray:
+    """E_x[a, b] (n, L, L): Dirichlet rows, most of it in the class itself."""
+    g = np.random.default_rng(seed)
+    return np.stack([g.dirichlet(np.where(np.arange(classes) == a, 20.0, 2.0), n) for a in range(classes)], axis=1)
+
+
+def stored_run(
+    folder: Path,
+    n: int = 24,
+    *,
+    seed: int = 0,
+    root: str = "/data/here",
+    first: int = 0,
+    attribution: str = "smoothgrad",
+    importance: np.ndarray | None = None,
+    dice: bool = True,
+    by_distance: bool = True,
+    classes: Mapping[str, str] = CLASSES,
+) -> Path:
+    """Write tables and configuration of a run over the cases c<first>, c<first + 1>, …
+
+    The class "ribs" is absent from the prediction of the first case, and E₀ is E but for half of what class 1 gets
+    from class 2, which distance thus does not explain.
+    """
+    names = list(classes)
+    cases = [f"c{i:05d}" for i in range(first, first + n)]
+    e = drawn_importance(n, len(names), seed) if importance is None else importance
+    e0 = e.copy()
+    e0[:, 1, 2] *= 0.5
+    e0[:, 1, 0] += e[:, 1, 2] * 0.5
+    e0[:, range(len(names)), range(len(names))] = np.nan
+    g = np.random.default_rng([seed, 1])
+    e0 += g.normal(0, 1e-3, e0.shape)
+    if "ribs" in names:
+        e[0, names.index("ribs")] = e0[0, names.index("ribs")] = np.nan
+    supplied = np.arange(n) % 3 > 0
+    lump = np.where(np.arange(n) % 2 == 0, 0.05, 0.0)
+    voxels = np.where(supplied, np.where(lump > 0, 40.0, 0.0), np.nan)
+    index = pd.MultiIndex.from_product([cases, names, [*names, NODULE]], names=["case", "target", "source"])
+    with_lump = np.concatenate([e, np.where(supplied, lump, np.nan)[:, None, None].repeat(len(names), 1)], axis=2)
+    sizes = np.broadcast_to(np.r_[1000 + 100.0 * np.arange(len(names)), 0], with_lump.shape).copy()
+    sizes[:, :, -1] = voxels[:, None]
+    columns = {kind.value: np.full(with_lump.size, np.nan) for kind in Kind}
+    columns[Kind.IMPORTANCE.value] = with_lump.ravel()
+    columns[Kind.POSITIVE.value] = columns[Kind.NEGATIVE.value] = with_lump.ravel()
+    columns[Kind.VOLUME_VOXELS.value] = sizes.ravel()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        enrichment = with_lump * sizes[:, :, :-1].sum(axis=2, keepdims=True) / sizes
+    columns[Kind.ENRICHMENT_BODY.value] = np.where(sizes > 0, enrichment, np.nan).ravel()
+    if by_distance:
+        expected = np.concatenate([e0, np.full((*e0.shape[:2], 1), np.nan)], axis=2)
+        columns[Kind.EXPECTED_BY_DISTANCE.value] = expected.ravel()
+    overlap = (
+        np.clip(0.95 - e[:, :, 0] + g.normal(0, 0.02, e.shape[:2]), 0, 1) if dice else np.full(e.shape[:2], np.nan)
+    )
+    segmentation = pd.DataFrame(
+        {"case": np.repeat(cases, len(names)), "class": np.tile(names, n), "dice": overlap.ravel()}
+    )
+    write_tables(
+        folder / "tables",
+        {ROI_IMPORTANCE: pd.DataFrame(columns, index=index).reset_index(), SEGMENTATION: segmentation},
+    )
+    labels = {"name": "six", "groups": GROUPS,
+              "classes": {name: {"group": group, "files": [] if name == "background" else [name]}
+                          for name, group in classes.items()}}  # fmt: skip
+    config = {"model": {"labels": labels}, "data": {"root": root}, "attribution": {"_target_": attribution}}
+    OmegaConf.save(OmegaConf.create(config), folder / "config.yaml")
+    choices = {"attribution": attribution, "data": "totalsegmentator", "supervoxels": "none"}
+    (folder / ".hydra").mkdir(exist_ok=True)
+    OmegaConf.save(OmegaConf.create({"hydra": {"runtime": {"choices": choices}}}), folder / ".hydra" / "hydra.yaml")
+    return folder

@@ -1,0 +1,225 @@
+"""`agg2exp analyze` over stored runs: everything written, what is planted found, what is impossible named."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from agg2exp.cli.data_sets import read_data_sets
+from agg2exp.cli.scans import read_scan
+from agg2exp.domain.errors import DataError
+from agg2exp.report.outlier_slices import outlier_slices
+from tests.helpers.runs import CASES, Finished, Tiny, run
+from tests.helpers.stored_runs import CLASSES, NODULE, drawn_importance, stored_run
+from tests.integration.test_wandb import of_type, recorded
+
+QUICK = ["forests=2", "jobs=1", "draws=100", "permutations=1999"]
+PER_DATA_SET = {
+    "presence.csv", "graph.csv", "graph.png", "graph.graphml", "graph_beyond_distance.csv", "graph_beyond_distance.png",
+    "graph_beyond_distance.graphml", "poor_regions.csv", "outliers.csv", "outliers_and_dice.csv", "outlier_slices.csv",
+    "summary.csv", "summary.png", "heat_maps", "distributions",
+}  # fmt: skip
+CSV = "AGG2EXP_REAL_DATA"
+
+
+def analyze(output: Path, *words: str) -> Finished:
+    return run("analyze", [*QUICK, *words], output)
+
+
+@pytest.fixture(scope="module")
+def analysed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two methods on the same patients, and other patients whose aorta relies on the heart much more; to W&B."""
+    folder = tmp_path_factory.mktemp("analysis")
+    smooth = stored_run(folder / "smooth", by_distance=True)
+    vanilla = stored_run(folder / "vanilla", attribution="vanilla_gradient", seed=0)
+    other = drawn_importance(20, len(CLASSES), seed=5)
+    other[:, 1, 2] += 0.2
+    other[:, 1, 1] -= 0.2
+    far = stored_run(folder / "far", n=20, root="/data/elsewhere", importance=np.clip(other, 0.01, None))
+    (folder / "meta.csv").write_text(
+        "image_id;age;institute\n" + "\n".join(f"c{i:05d};{40 + i};hospital_{i % 2}" for i in range(20))
+    )
+    named = f"runs={{smooth: {smooth}, vanilla: {vanilla}, far: {far}}}"
+    words = [f"metadata={{smooth: {folder / 'meta.csv'}}}", "logger=wandb", "order=clustered"]
+    assert analyze(folder / "out", named, *words).code == 0
+    return folder / "out"
+
+
+def test_every_picture_has_its_numbers_beside_it(analysed: Path):
+    for name in ("smooth", "vanilla", "far"):
+        assert {p.name for p in (analysed / name).iterdir()} - {"outliers_and_metadata.csv"} == PER_DATA_SET
+        assert len([*(analysed / name / "distributions").glob("*.png")]) == len(CLASSES)
+        kinds = {p.stem for p in (analysed / name / "heat_maps").glob("*.png")}
+        assert kinds == {
+            "importance", "importance_positive", "importance_negative", "enrichment_body", "expected_by_distance",
+        }  # fmt: skip
+    pictures = [p for p in analysed.rglob("*.png") if "wandb" not in p.parts]
+    assert len(pictures) >= 3 * 14
+    for picture in pictures:
+        assert picture.with_suffix(".csv").is_file(), picture
+        assert min(Image.open(picture).size) > 300
+    across = {p.name for p in analysed.iterdir() if p.suffix in (".csv", ".png")}
+    changes = {f"change_{a}_to_far.{kind}" for a in ("smooth", "vanilla") for kind in ("csv", "png")}
+    assert across == {"context.csv", "context.png", "dice.csv", "dice_differences.csv", "agreement.csv"} | changes
+
+
+def test_what_was_planted_is_found(analysed: Path):
+    edges = pd.read_csv(analysed / "smooth" / "graph_beyond_distance.csv").set_index(["source", "target"])
+    found = edges[edges["p_adjusted"] <= 0.05].index.tolist()
+    assert ("heart", "aorta") in found and len(found) <= 2
+    drawn = nx.read_graphml(analysed / "smooth" / "graph_beyond_distance.graphml")
+    assert set(drawn.edges) == set(found)
+    assert drawn.edges["heart", "aorta"]["p_value"] == edges.loc[("heart", "aorta"), "p_adjusted"]
+    change = pd.read_csv(analysed / "change_smooth_to_far.csv").set_index(["target", "source"])
+    changed = change[change["p_adjusted"] <= 0.05]
+    assert set(changed.index) == {("aorta", "heart"), ("aorta", "aorta")}
+    assert changed.loc[("aorta", "heart"), "cliffs_delta"] > 0.9
+    agreement = pd.read_csv(analysed / "agreement.csv")  # the same numbers under two names
+    assert agreement[["first", "second"]].drop_duplicates().to_numpy().tolist() == [["smooth", "vanilla"]]
+    assert agreement["rho"].tolist() == pytest.approx([1, 1])
+    presence = pd.read_csv(analysed / "smooth" / "presence.csv").set_index("source")
+    assert presence.loc[NODULE, ["patients", "supplied", "present"]].tolist() == [24, 16, 8]
+    assert presence.loc["ribs", ["extra_mask", "present"]].tolist() == [False, 24]
+
+
+def test_missing_metadata_are_counted(analysed: Path):
+    table = pd.read_csv(analysed / "smooth" / "outliers_and_metadata.csv")
+    assert set(table["column"]) == {"age", "institute"}
+    totals = table[["inliers", "outliers", "missing_inliers", "missing_outliers"]].sum(axis=1)
+    assert (totals == 24).all()
+    assert (table["missing_inliers"] + table["missing_outliers"] == 4).all()
+    assert not (analysed / "far" / "outliers_and_metadata.csv").exists()
+
+
+def test_the_page_has_findings_pictures_and_what_was_left_out(analysed: Path):
+    page = (analysed / "analysis.md").read_text()
+    assert (
+        "| smooth | 24 | 24 | 6 | 1 | 0 | 4 |" in page
+    )  # data set, cases, patients, classes, extra, without Dice, meta
+    assert "## smooth: Edges that proximity does not explain" in page
+    assert "not causation" in page
+    assert "there are no scans" in page or "expected its prediction" in page  # slices of cases whose scans are nowhere
+    for link in [part.split(")")[0] for part in page.split("](")[1:]]:
+        assert (analysed / link).is_file(), link
+
+
+def test_nothing_of_a_patient_is_logged(analysed: Path):
+    records = recorded(analysed)
+    text = json.dumps(records)
+    assert "heat_maps/importance" in text and "agreement" in text
+    (folder,) = analysed.glob("wandb/offline-run-*/files")
+    for word in ("c00001", "hospital_", "institute"):
+        assert word not in text
+        for path in folder.rglob("*"):
+            assert path.is_dir() or word.encode() not in path.read_bytes(), path
+    assert [e.get("exit_code", 0) for e in of_type(records, "exit")] == [0]
+
+
+def test_a_single_case_without_dice_gets_what_is_possible(tmp_path: Path):
+    stored_run(tmp_path / "run", n=1, dice=False, by_distance=False)
+    assert analyze(tmp_path / "out", f"runs={tmp_path / 'run'}").code == 0
+    page = (tmp_path / "out" / "analysis.md").read_text()
+    for reason in (
+        "expected at least 10 cases to learn what is normal, got 1",
+        "the cases could not be ranked",
+        "expected Dice of some case and class, got none",
+        "expected values of expected_by_distance, got none",
+    ):
+        assert reason in page, reason
+    (folder,) = (p.parent for p in (tmp_path / "out").rglob("summary.png"))
+    assert (folder / "graph.png").is_file() and (tmp_path / "out" / "context.png").is_file()
+
+
+def test_constant_features_are_an_exclusion(tmp_path: Path):
+    same = np.repeat(drawn_importance(1, len(CLASSES), seed=0), 12, axis=0)
+    stored_run(tmp_path / "run", n=12, importance=same)
+    assert analyze(tmp_path / "out", f"runs={{x: {tmp_path / 'run'}}}").code == 0
+    table = pd.read_csv(tmp_path / "out" / "x" / "outliers.csv")
+    assert table["normality"].isna().all()
+    assert "the importances are the same in all reference cases" in set(table["excluded"])
+
+
+@pytest.mark.parametrize(
+    ("second", "words", "message"),
+    [
+        ({"n": 12}, [], "some of case 'c00000' twice"),
+        ({"n": 12, "first": 12, "classes": {**CLASSES, "spleen": "other"}}, [], "x: .*differ in .'model'."),
+        ({"n": 12, "first": 12}, ["reference=y"], "reference: expected one of 'x', got 'y'"),
+        ({"n": 12, "first": 12}, ["focus.target=liver"], "focus: expected one of .*'liver'"),
+        ({"n": 12, "first": 12}, ["focus.case=nobody"], "focus.case: expected a case id such as 'c00000'"),
+        ({"n": 12, "first": 12}, ["alpha=2"], "alpha: expected a number of at least 0 and at most 1, got 2"),
+        ({"n": 12, "first": 12}, ["metadata=nowhere.csv"], "nowhere.csv: expected a CSV file"),
+        ({"n": 12, "first": 12}, ["groups=thorax17", "join=true"], "are no classes of the label scheme"),
+    ],
+)
+def test_mistakes_end_with_a_message(tmp_path: Path, capsys, second: dict, words: list[str], message: str):
+    a, b = stored_run(tmp_path / "a", n=12), stored_run(tmp_path / "b", **second)
+    assert analyze(tmp_path / "out", f"runs={{x: [{a}, {b}]}}", *words).code == 1
+    said = capsys.readouterr().err.replace("\n", " ")
+    assert re.search(message, said), said
+
+
+def test_a_class_that_one_data_set_lacks_leaves_out_the_comparison_alone(tmp_path: Path):
+    fewer = {name: group for name, group in CLASSES.items() if name != "ribs"}
+    a = stored_run(tmp_path / "a", n=12)
+    b = stored_run(tmp_path / "b", n=12, root="/data/elsewhere", classes=fewer)
+    assert analyze(tmp_path / "out", f"runs={{a: {a}, b: {b}}}").code == 0
+    page = (tmp_path / "out" / "analysis.md").read_text()
+    assert "expected data sets with one label scheme, got classes only in the first (['ribs'])" in page
+    assert (tmp_path / "out" / "b" / "graph.png").is_file()
+
+
+def test_joined_classes_take_the_place_of_their_members(tmp_path: Path):
+    stored_run(tmp_path / "run", n=12)
+    (tmp_path / "conf" / "groups").mkdir(parents=True)
+    (tmp_path / "conf" / "groups" / "lungs.yaml").write_text("lungs: [lung_left, lung_right]\n")
+    chosen = ["--config-dir", str(tmp_path / "conf"), "groups=lungs", "join=true", f"runs={{x: {tmp_path / 'run'}}}"]
+    assert run("analyze", [*chosen, *QUICK], tmp_path / "out").code == 0
+    local = pd.read_parquet(tmp_path / "run" / "tables" / "roi_importance.parquet")
+    lungs = local[local["source"].str.startswith("lung") & (local["target"] == "aorta")]
+    joined = pd.read_csv(tmp_path / "out" / "x" / "heat_maps" / "importance.csv").set_index(["target", "source"])
+    expected = lungs.groupby("case")["importance"].sum().mean()
+    assert joined.loc[("aorta", "lungs"), "mean"] == pytest.approx(expected)
+    assert "lung_left" not in joined.index.get_level_values("target")
+    dice = pd.read_csv(tmp_path / "out" / "dice_of_groups.csv").set_index("class")
+    whole = pd.read_csv(tmp_path / "out" / "dice.csv").set_index("class")["mean"]
+    assert dice.loc["lungs", "mean"] == pytest.approx(whole[["lung_left", "lung_right"]].mean())
+    assert "does not add up over regions" in (tmp_path / "out" / "analysis.md").read_text()
+
+
+def test_outliers_are_shown_where_scans_and_predictions_are(tiny: Tiny, tmp_path: Path):
+    words = ["attribution=vanilla_gradient", "classes=[heart]", "callbacks.slices.first=1", "data.limit=2"]
+    assert run("explain", tiny.explain(*words, "callbacks.volumes.attribution=[heart]"), tmp_path / "run").code == 0
+    (data,) = read_data_sets(str(tmp_path / "run"), labels=None)
+    shown = pd.DataFrame({"case": CASES[:2], "normality": [-0.1, 0.1], "rank": [1, 2]})
+    figure = outlier_slices(data, shown, "heart", read_scan)
+    said = " ".join(text.get_text() for axes in figure.axes for text in [axes.title, *axes.texts])
+    assert all(case in said for case in CASES[:2])
+    assert "1 of 2" in said and "Dice" in said
+    (tmp_path / "run" / "volumes" / CASES[1] / "prediction.nii.gz").unlink()
+    with pytest.raises(DataError, match=f"case {CASES[1]}: expected its prediction at .*prediction.nii.gz, got none"):
+        outlier_slices(data, shown, "heart", read_scan)
+    config = tmp_path / "run" / "config.yaml"
+    config.write_text(config.read_text().replace("agg2exp.data.datamodule.CaseDataModule", "os.system"))
+    with pytest.raises(DataError, match=r"its scan is read by os\.system, which is not part of agg2exp"):
+        outlier_slices(data, shown, "heart", read_scan)
+
+
+@pytest.mark.skipif(CSV not in os.environ, reason=f"{CSV} is not set")
+def test_published_table(tmp_path: Path):
+    path = Path(os.environ[CSV]).parent / "published_tsv2_test_roi_importance_smoothgrad.csv"
+    if not path.is_file():
+        pytest.skip(f"no {path.name} beside the folder that {CSV} names")
+    assert analyze(tmp_path / "out", f"runs={{tsv2: {path}}}", "groups=thorax17", "seed=123", "forests=1").code == 0
+    matrix = pd.read_csv(tmp_path / "out" / "tsv2" / "heat_maps" / "importance.csv").set_index(["target", "source"])
+    for name, value in (("background", 0.847), ("lung_lower_lobe_right", 0.137), ("trachea", 0.005)):
+        assert matrix.loc[(name, name), "mean"] == pytest.approx(value, abs=5e-4)
+    rho = pd.read_csv(tmp_path / "out" / "tsv2" / "outliers_and_dice.csv").set_index("target")["rho_median"]
+    for name, value in (("lung_lower_lobe_right", 0.66), ("lung_upper_lobe_right", 0.56), ("heart", 0.35)):
+        assert rho[name] == pytest.approx(value, abs=0.02)
