@@ -51,6 +51,27 @@ def test_training_can_be_repeated(trained: Finished, tiny: Tiny, tmp_path: Path)
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_training_goes_on_from_given_weights(tiny: Tiny, tmp_path: Path):
+    chosen = [f"start={tiny.weights}", "module.optimizer.lr=0", "callbacks.progress=null"]
+    assert run("train", tiny.train(*chosen), tmp_path).code == 0
+    before, after = load_file(tiny.weights), load_file(tmp_path / "weights.safetensors")
+    learned = [name for name in before if name.endswith(("weight", "bias"))]
+    assert learned and all(torch.equal(before[name], after[name]) for name in learned)
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [("shipped:unet_phantom.safetensors", "was trained with other settings"), ("absent.pt", "an existing file")],
+)
+def test_weights_to_go_on_from_must_fit(
+    start: str, message: str, tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run("train", [*tiny.train(), f"start={start}"], tmp_path).code == 1
+    said = capsys.readouterr().err
+    assert "agg2exp: start: " in said and message in said
+    assert "Traceback" not in said
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

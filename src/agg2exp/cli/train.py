@@ -8,8 +8,9 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from agg2exp.cli.application import build, job, one_log
+from agg2exp.cli.application import JobError, build, job, one_log
 from agg2exp.cli.conf_dir import conf_dir
+from agg2exp.domain.errors import SettingError
 
 log = logging.getLogger(__name__)
 
@@ -22,13 +23,18 @@ def main(config: DictConfig) -> None:
     from lightning import seed_everything
 
     from agg2exp.cli.parts import model_facts, tracked, trainer
-    from agg2exp.models.checkpoint import save_weights
+    from agg2exp.models.checkpoint import WeightsError, load_weights, save_weights
 
     one_log()
     seed_everything(config.seed, workers=True)
     output = Path(config.paths.output)
     labels = build(config, "model.labels")
-    network = build(config, "model.network")
+    network, facts = build(config, "model.network"), model_facts(config.model, labels)
+    if config.start:
+        try:
+            load_weights(network, config.start, facts)
+        except (SettingError, WeightsError) as error:
+            raise JobError(f"agg2exp: start: {error}") from error
     module = build(config, "module", network=network, inference=build(config, "inference"), labels=labels)
     data = build(config, "data")
     run = trainer(config)
@@ -37,7 +43,7 @@ def main(config: DictConfig) -> None:
         (result,) = run.test(module, datamodule=data, ckpt_path="best", weights_only=True)
 
     weights = output / "weights.safetensors"
-    save_weights(network, weights, model_facts(config.model, labels))
+    save_weights(network, weights, facts)
     dice = {name: result[f"test/dice/{name}"] for name in labels.classes}
     pd.Series(dice, name="dice").rename_axis("class").to_csv(output / "test_dice.csv")
     log.info("mean Dice over the structures of the test cases: %.3f", result["test/dice"])
