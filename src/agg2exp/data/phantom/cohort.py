@@ -18,6 +18,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
+from agg2exp.data.phantom.device import NAME as DEVICE
 from agg2exp.data.phantom.phantom import Phantom, make_phantom, phantom_metadata
 from agg2exp.data.phantom.structures import PATHOLOGIES, STRUCTURES
 from agg2exp.domain.errors import SettingError
@@ -46,6 +47,8 @@ class PhantomCohort:
         seed: population the cases are drawn from.
         spacing: voxel size along the array axes (mm).
         pathology_share: probability that a case has a pathology.
+        device_share: probability that a case has a metal device on the left chest; above 0 each case has its mask.
+        device_shift: how much higher (mm) the labels have the border between the left lobes where there is a device.
     """
 
     root: Path
@@ -53,6 +56,8 @@ class PhantomCohort:
     seed: int
     spacing: tuple[float, float, float]
     pathology_share: float = 0.3
+    device_share: float = 0.0
+    device_shift: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "root", Path(self.root))
@@ -66,7 +71,7 @@ class PhantomCohort:
             SettingError: the folder holds a cohort with other settings.
         """
         self._check_description()
-        return [case for case, _, _ in self._cases() if not _complete(self.root / case)]
+        return [case for case, _, _ in self._cases() if not self._complete(self.root / case)]
 
     def generate(self, advance: Callable[[str], None] | None = None) -> None:
         """Write what is missing; ``advance(case id)`` is called after each case written.
@@ -94,13 +99,19 @@ class PhantomCohort:
         for index, split in enumerate(names, start=1):
             yield f"s{index:04d}", index, split
 
+    def _complete(self, folder: Path) -> bool:
+        device = (f"pathologies/{DEVICE}.nii.gz",) if self.device_share > 0 else ()
+        return all((folder / name).is_file() for name in (*CASE_FILES, *device))
+
     def _description(self) -> dict[str, Any]:
+        device = {"device_share": self.device_share, "device_shift": self.device_shift} if self.device_share > 0 else {}
         return {
             "generator": GENERATOR_VERSION,
             "seed": self.seed,
             "spacing": list(self.spacing),
             "splits": [list(item) for item in self.splits.items()],  # their order numbers the cases
             "pathology_share": self.pathology_share,
+            **device,
         }
 
     def _check_description(self) -> None:
@@ -108,9 +119,9 @@ class PhantomCohort:
         if not path.is_file():
             return
         found, wanted = json.loads(path.read_text()), self._description()
-        differing = [name for name in wanted if found.get(name) != wanted[name]]
+        differing = [name for name in {**wanted, **found} if found.get(name) != wanted.get(name)]
         if differing:
-            listed = "; ".join(f"{name}: there {found.get(name)}, asked for {wanted[name]}" for name in differing)
+            listed = "; ".join(f"{name}: there {found.get(name)}, asked for {wanted.get(name)}" for name in differing)
             raise SettingError(
                 "data.generator",
                 listed,
@@ -124,14 +135,15 @@ class PhantomCohort:
         draft = self.root / f".{case}-{uuid.uuid4().hex}"
         try:
             draft.mkdir()
-            _write_files(make_phantom(self.seed, index, self.spacing, self.pathology_share), draft)
-            if target.exists() and not _complete(target):
+            shares = (self.pathology_share, self.device_share, self.device_shift)
+            _write_files(make_phantom(self.seed, index, self.spacing, *shares), draft)
+            if target.exists() and not self._complete(target):
                 _log.warning("%s is not complete and is written again", target)
                 shutil.rmtree(target)
             try:
                 draft.rename(target)
             except OSError:
-                if not _complete(target):
+                if not self._complete(target):
                     raise
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -139,10 +151,11 @@ class PhantomCohort:
     def _meta(self) -> str:
         """The table of cases, in the columns of TotalSegmentator."""
         text = io.StringIO()
-        table = csv.DictWriter(text, COLUMNS, delimiter=";", lineterminator="\n")
+        columns = (*COLUMNS, DEVICE) if self.device_share > 0 else COLUMNS
+        table = csv.DictWriter(text, columns, delimiter=";", lineterminator="\n")
         table.writeheader()
         for case, index, split in self._cases():
-            facts = phantom_metadata(self.seed, index, self.pathology_share)
+            facts = phantom_metadata(self.seed, index, self.pathology_share, self.device_share)
             table.writerow(
                 {
                     "image_id": case,
@@ -155,10 +168,6 @@ class PhantomCohort:
                 }
             )
         return text.getvalue()
-
-
-def _complete(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in CASE_FILES)
 
 
 def _write_files(phantom: Phantom, folder: Path) -> None:

@@ -11,6 +11,7 @@ from agg2exp.data.phantom.shapes import Array, Inside, Mask, Part, Point, Profil
 from agg2exp.data.phantom.structures import SIDES
 from agg2exp.data.phantom.trunk import BOTTOM, CAGE, SPINE, TOP, WALL
 
+LEFT_SLOPE = 0.90  # of the left oblique fissure, downwards to the front
 PLEURA = 8.5  # the lung ends this far inside the middle surface of the ribs
 WHOLE: tuple[Point, Point] = ((-230.0, -230.0, -260.0), (230.0, 230.0, 260.0))
 
@@ -80,18 +81,11 @@ def lungs(patient: Patient) -> Iterator[Part]:
 
         return Solid(*box(side), inside)
 
-    def above_oblique(shift: float, slope: float) -> Inside:
-        def inside(x: Array, y: Array, z: Array) -> Mask:
-            above: Mask = z > 46 + shift - slope * (y + 85) + 0.08 * np.abs(x) + 4 * np.sin(y / 25)
-            return above
-
-        return inside
-
     def above_horizontal(x: Array, y: Array, z: Array) -> Mask:
         above: Mask = z > horizontal + 0.06 * x - 0.08 * y
         return above
 
-    upper_left = Solid(*box(-1), above_oblique(float(left), 0.90))
+    upper_left = Solid(*box(-1), above_oblique(float(left), LEFT_SLOPE))
     front_right = Solid(*box(1), above_oblique(float(right), 0.84))
     upper_right = Solid(*box(1), above_horizontal)
     yield Part("lung_lower_lobe_left", [whole(-1)])
@@ -99,6 +93,16 @@ def lungs(patient: Patient) -> Iterator[Part]:
     yield Part("lung_lower_lobe_right", [whole(1)])
     yield Part("lung_middle_lobe_right", [front_right], within=("lung_lower_lobe_right",))
     yield Part("lung_upper_lobe_right", [upper_right], within=("lung_middle_lobe_right",))
+
+
+def above_oblique(shift: float, slope: float) -> Inside:
+    """What lies above an oblique fissure that is moved up by ``shift`` (mm)."""
+
+    def inside(x: Array, y: Array, z: Array) -> Mask:
+        above: Mask = z > 46 + shift - slope * (y + 85) + 0.08 * np.abs(x) + 4 * np.sin(y / 25)
+        return above
+
+    return inside
 
 
 def back_muscles(patient: Patient) -> Iterator[Part]:
