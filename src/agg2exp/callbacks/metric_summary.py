@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -31,25 +31,31 @@ class MetricSummary(Callback):
         finished = set(store.finished())
         results = [store.read(case) for case in expected if case in finished]
         rows = []
-        for name, metric in module.metrics.items():
-            metric.sync_on_compute = False  # the values of all ranks are on disk, and only rank 0 is here
-            for part in ("metrics", "efficiency"):
-                found = [getattr(result, part) for result in results]
-                for entry in [e for e in (found[0] if found else {}) if e == name or e.startswith(f"{name}_")]:
-                    metric.reset()
-                    for values in found:
-                        metric.update(torch.from_numpy(values[entry]))
-                    own = entry == name or part == "efficiency"
-                    rows.append(
-                        {
-                            "name": entry,
-                            "metric": metric.name,
-                            "category": metric.category,
-                            "higher_is_better": metric.higher_is_better if own else None,
-                            "paper": metric.paper,
-                            **{key: float(value) for key, value in metric.compute().items()},
-                        }
-                    )
-            metric.reset()
+        for part in ("metrics", "efficiency"):
+            found = [getattr(result, part) for result in results]
+            for entry in found[0] if found else {}:
+                name = owner(entry, module.metrics)
+                metric = module.metrics[name]
+                metric.sync_on_compute = False  # the values of all ranks are on disk, and only rank 0 is here
+                metric.reset()
+                for values in found:
+                    metric.update(torch.from_numpy(values[entry]))
+                own = entry == name or part == "efficiency"
+                rows.append(
+                    {
+                        "name": entry,
+                        "metric": metric.name,
+                        "category": metric.category,
+                        "higher_is_better": metric.higher_is_better if own else None,
+                        "paper": metric.paper,
+                        **{key: float(value) for key, value in metric.compute().items()},
+                    }
+                )
+                metric.reset()
         if rows:
-            write_tables(self.output / "tables", {METRIC_SUMMARY: pd.DataFrame(rows).drop_duplicates("name")})
+            write_tables(self.output / "tables", {METRIC_SUMMARY: pd.DataFrame(rows)})
+
+
+def owner(entry: str, metrics: Iterable[str]) -> str:
+    """The metric that a value belongs to: that of its name, else the longest of which its name is an extension."""
+    return max((name for name in metrics if entry == name or entry.startswith(f"{name}_")), key=len)

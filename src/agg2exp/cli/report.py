@@ -26,7 +26,7 @@ def main(config: DictConfig) -> None:
     from agg2exp.domain.errors import check_choice
     from agg2exp.io.atomic import written_whole
     from agg2exp.report.benchmark import benchmark, ranks
-    from agg2exp.report.formats import as_text, latex, markdown, markdown_table, terminal
+    from agg2exp.report.formats import as_text, latex, markdown, markdown_table, terminal, terminal_ranks
     from agg2exp.report.runs import directions, read_metrics
 
     check_choice("table", config.table, ("benchmark",))
@@ -53,7 +53,7 @@ def main(config: DictConfig) -> None:
             path.write_text(content, encoding="utf-8")
     console = Console(stderr=True)
     console.print(terminal(table, higher, "Mean ± standard deviation over cases and classes, best underlined"))
-    console.print(ranked.to_string(index=False, float_format="{:.1f}".format), highlight=False)
+    console.print(terminal_ranks(ranked))
     console.print(f"tables    {output}", highlight=False, soft_wrap=True)
     for name, node in (config.logger or {}).items():
         if node and "_target_" in node:

@@ -43,9 +43,24 @@ def cells(table: pd.DataFrame, mark: Callable[[str], str], arrows: dict[bool | N
 
 
 def terminal(table: pd.DataFrame, facts: dict[str, bool | None], title: str) -> Table:
-    """For a terminal; the best is underlined."""
-    header, rows = cells(table, lambda text: f"[underline]{text}[/]", ARROWS, facts)
-    return terminal_table(header, rows, title)
+    """For a terminal, a column per method; the best is underlined."""
+    return terminal_table(*_by_metric(*cells(table, lambda text: f"[underline]{text}[/]", ARROWS, facts)), title)
+
+
+def terminal_ranks(table: pd.DataFrame) -> Table:
+    """What `ranks` returns, for a terminal, a column per method."""
+    return terminal_table(*_by_metric(*as_text(table)), "Rank among the methods (1 is best)")
+
+
+def _by_metric(header: list[str], rows: list[list[str]]) -> Cells:
+    """Rows of (data, method, value per metric) turned into rows of (data, metric, value per method)."""
+    methods = list(dict.fromkeys(method for _, method, *_ in rows))
+    turned = []
+    for data in dict.fromkeys(data for data, *_ in rows):
+        of_method = {method: values for there, method, *values in rows if there == data}
+        for place, metric in enumerate(header[2:]):
+            turned.append([data, metric, *(of_method[m][place] if m in of_method else "–" for m in methods)])
+    return ["data", "metric", *methods], turned
 
 
 def terminal_table(header: list[str], rows: list[list[str]], title: str) -> Table:

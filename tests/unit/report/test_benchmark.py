@@ -10,7 +10,7 @@ from rich.console import Console
 
 from agg2exp.io.tables import write_tables
 from agg2exp.report.benchmark import benchmark, ranks
-from agg2exp.report.formats import latex, markdown, number, terminal
+from agg2exp.report.formats import latex, markdown, number, terminal, terminal_ranks
 from agg2exp.report.runs import NoMetricsError, Run, directions, read_metrics
 
 HIGHER = {"faithfulness": True, "complexity": False, "sensitivity_dice": None}
@@ -77,7 +77,29 @@ def test_text_underlines_the_best_and_escapes_names():
     assert r"faithfulness $\uparrow$ & complexity $\downarrow$ & sensitivity\_dice \\" in tex
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(terminal(table, HIGHER, "Table 1"))
-    assert "0.6 ± 0.141" in console.export_text()
+    console.print(terminal_ranks(ranks(table, {name: name for name in HIGHER})))
+    lines = [[cell.strip() for cell in line.strip("│┃").split(line[0])] for line in console.export_text().splitlines()
+             if line[:1] in {"│", "┃"}]  # fmt: skip
+    assert lines == [
+        ["data", "metric", "a_b", "c"],
+        ["phantom", "faithfulness ↑", "0.2 ± 0.141", "0.4 ± –"],
+        ["phantom", "complexity ↓", "0.6 ± 0.141", "0.6 ± 0.141"],
+        ["phantom", "sensitivity_dice", "0.9 ± 0", "0.9 ± 0"],
+        ["data", "metric", "a_b", "c"],
+        ["phantom", "faithfulness", "2", "1"],
+        ["phantom", "complexity", "1.5", "1.5"],
+        ["phantom", "mean rank", "1.75", "1.25"],
+    ]
+
+
+def test_a_method_without_a_data_set_has_no_value_there():
+    more = pd.concat([values(), values()[values()["method"] == "c"].assign(data="other")])
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(terminal(benchmark(more, HIGHER), HIGHER, "Table 1"))
+    assert "│ other   │ complexity ↓     │ –           │ 0.6 ± 0.141 │" in console.export_text()
+
+
+def test_numbers_are_short():
     assert [number(v) for v in (0.123456, 12345.6, 1e-7, math.nan)] == ["0.123", "12346", "1e-07", "–"]
 
 
