@@ -29,7 +29,7 @@ def seconds(overrides: list[str], output: Path) -> float:
     """Wall time of one command."""
     command = [sys.executable, "-m", "agg2exp", "explain", *overrides, f"resume={output}"]
     start = time.perf_counter()
-    done = subprocess.run(  # noqa: S603 - our own command
+    done = subprocess.run(
         command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False, capture_output=True, text=True
     )
     if done.returncode:
