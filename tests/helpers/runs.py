@@ -42,6 +42,8 @@ LEAST: dict[str, Any] = {  # whatever a configuration sets of these, tests take 
     "trainer.log_every_n_steps": 1,
     "data.patches.size": [16, 16, 16],
     "data.patches.per_case": 1,
+    "start": "null",  # weights to go on from fit the whole network
+    "data.generator.device_share": 0,  # the tiny phantoms have none
     **{f"data.generator.{name}": value for name, value in PHANTOMS.items()},
 }
 ONE_CASE = ["attribution=vanilla_gradient", "classes=[heart,aorta]", "callbacks=tables", "data.limit=1"]
