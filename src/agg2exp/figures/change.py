@@ -60,14 +60,12 @@ def change_map(table: pd.DataFrame, scheme: LabelScheme, names: tuple[str, str],
     ticks = [share * largest for share in (-1, -0.25, 0, 0.25, 1)]
     bar.set_ticks(ticks, labels=[_points(tick) for tick in ticks])
     bar.ax.minorticks_off()
-    figure.legend(
-        handles=style.group_legend(sources, scheme)
-        + _legend(difference, p, alpha)
-        + missing_legend(difference, "no value in one\nor both data sets"),
-        loc="outside right upper",
-        fontsize=style.SMALL,
-        frameon=False,
-    )
+    handles = [
+        *style.group_legend(sources, scheme),
+        *_legend(difference, p, alpha),
+        *missing_legend(difference, "no value in one\nor both data sets"),
+    ]
+    style.key(figure, handles)
     return figure
 
 

@@ -50,15 +50,7 @@ def distributions(boxes: pd.DataFrame, dots: pd.DataFrame, target: str, scheme: 
     axes = figure.add_subplot()
     draw_distributions(axes, rows, dots, target, scheme)
     axes.set_title(f"{HOW_TO_READ}\n{counts_of(rows)}", fontsize=style.SMALL, color=style.QUIET)
-    figure.legend(
-        handles=style.group_legend(rows["source"], scheme),
-        title="group of the source",
-        loc="outside right upper",
-        fontsize=style.SMALL,
-        title_fontsize=style.SMALL,
-        alignment="left",
-        frameon=False,
-    )
+    style.key(figure, style.group_legend(rows["source"], scheme), "group of the source")
     return figure
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from textwrap import wrap
-from typing import Any, Literal
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -20,7 +20,6 @@ from agg2exp.domain.labels import LabelScheme
 from agg2exp.figures import style
 from agg2exp.figures.layouts import Point
 
-Height = Literal["outside right upper", "outside right center", "outside right lower"]
 LANE = 0.035  # sideways shift that keeps a -> b and b -> a apart, in ring radii
 LINE = 13  # letters of a name in a line above or below its node
 
@@ -122,19 +121,10 @@ def draw_legends(figure: Figure, graph: nx.DiGraph, scheme: LabelScheme) -> None
     if any("self_importance" not in node for _, node in graph.nodes.data()):
         disc |= {"color": "white", "markeredgecolor": style.QUIET}
         nodes.append(Line2D([], [], markersize=2 * radius_of(math.nan), label="no value", **disc))
-    legends: list[tuple[Height, str, Sequence[Artist]]] = [
+    legends: list[tuple[style.Height, str, Sequence[Artist]]] = [
         ("outside right upper", "group of the source", style.group_legend(graph.nodes, scheme)),
         ("outside right center", "arrow: importance of\nthe source for the target", edges),
         ("outside right lower", "node: importance of\na class for itself", nodes),
     ]
     for place, title, handles in legends:
-        figure.legend(
-            handles=handles,
-            title=title,
-            loc=place,
-            fontsize=style.SMALL,
-            title_fontsize=style.SMALL,
-            alignment="left",
-            labelspacing=1.6,
-            frameon=False,
-        )
+        style.key(figure, handles, title, place, spacing=1.6)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -21,6 +23,8 @@ DISCLAIMER = "Importance is association with the model's score: not anatomy, not
 DPI = 150
 TITLE, TEXT, SMALL, TINY = 13.0, 9.0, 8.0, 7.0  # type sizes in points
 INK, QUIET, FAINT = "#222222", "#666666", "#e9e9e9"
+
+Height = Literal["outside right upper", "outside right center", "outside right lower"]
 
 SHARES = {
     Kind.IMPORTANCE: "share of |attribution|",
@@ -59,6 +63,26 @@ def group_legend(regions: Iterable[str], scheme: LabelScheme) -> list[Patch]:
     """One legend entry for each group that occurs among the regions, in the scheme's order."""
     present = {group_of(region, scheme) for region in regions}
     return [Patch(color=colour, label=readable(g)) for g, colour in scheme.colours.items() if g in present]
+
+
+def key(
+    figure: Figure,
+    handles: Sequence[Artist],
+    title: str | None = None,
+    place: Height = "outside right upper",
+    spacing: float = 0.5,
+) -> None:
+    """What colours and marks mean, beside the panels; spacing between entries in units of the type size."""
+    figure.legend(
+        handles=handles,
+        title=title,
+        loc=place,
+        labelspacing=spacing,
+        fontsize=SMALL,
+        title_fontsize=SMALL,
+        alignment="left",
+        frameon=False,
+    )
 
 
 def share_label(importance: GlobalImportance) -> str:

@@ -89,15 +89,10 @@ def summary_picture(
     }
     for axes, text in titles.items():
         axes.set_title(text, fontsize=style.TEXT, fontweight="bold", color=style.INK, loc="left")
-    figure.legend(
-        handles=style.group_legend(own.sources, scheme)
-        + missing_legend(among.mean, "not predicted\n(or no attribution)"),
-        title="group of the region",
-        loc="outside right upper",
-        fontsize=style.SMALL,
-        title_fontsize=style.SMALL,
-        alignment="left",
-        frameon=False,
+    style.key(
+        figure,
+        style.group_legend(own.sources, scheme) + missing_legend(among.mean, "not predicted\n(or no attribution)"),
+        "group of the region",
     )
     return figure
 
