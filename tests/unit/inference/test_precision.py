@@ -15,9 +15,10 @@ from tests.helpers.networks import ToyNetwork
 from tests.unit.inference.slow import relative
 
 ALL = (0, 1, 2, 3)
-# relative error of a class's gradient; measured 0.0065-0.021 and 0.0009-0.016 (a mask of few voxels is the worst)
-GRADIENT = {"bfloat16": 0.04, "float16": 0.03}
-VALUE = {"bfloat16": 0.01, "float16": 0.001}  # measured 0.0022 and 0.00025
+# Relative error of a class's gradient: up to 0.021 and 0.016 on one CPU, 0.062 and 0.009 on another, which has
+# instructions for both (AMX, AVX512-FP16); a mask of few voxels is the worst.
+GRADIENT = {"bfloat16": 0.1, "float16": 0.03}
+VALUE = {"bfloat16": 0.01, "float16": 0.001}  # up to 0.0022 and 0.00025
 
 
 def unet() -> nn.Module:
@@ -74,8 +75,10 @@ def test_small_weights_do_not_vanish_in_float16(exponent: int, monkeypatch: pyte
     assert relative(same, usual) < 1e-3
     if exponent == -40:
         assert not unscaled.any()
-    else:
-        assert relative(unscaled, usual) > (0.3 if exponent == -24 else 1e-3)
+    elif exponent == -24:
+        assert relative(unscaled, usual) > 0.3
+    else:  # some digits are lost; how many depends on the CPU
+        assert not torch.equal(unscaled, usual)
 
 
 def test_mean_score_in_float16_has_as_many_digits_as_the_sum() -> None:
