@@ -52,7 +52,13 @@ def test_recipe_explains(recipe: str, tiny: Tiny, tmp_path: Path):
 
 @pytest.mark.parametrize("recipe", SWEEPS)
 def test_recipe_sweeps_and_its_report_compares_the_methods(recipe: str, tiny: Tiny, tmp_path: Path):
-    few = ["coalitions=6", "metric.faithfulness.n_subsets=4", "metric.faithfulness.subset_size=null"]
+    few = [
+        "metric=[paper,insertion_deletion]",
+        "metric.insertion_deletion.steps=2",
+        "coalitions=6",
+        "metric.faithfulness.n_subsets=4",
+        "metric.faithfulness.subset_size=null",
+    ]
     few += ["metric.faithfulness.subset_fraction=0.1", "metric.sensitivity.n_samples=1", "data.limit=1"]
     overrides = [word for word in tiny.explain(recipe, *few) if not word.startswith("attribution")]
     assert run("explain", [*overrides, f"paths.cache={tmp_path / 'cache'}"], tmp_path / "sweep").code == 0
@@ -70,7 +76,10 @@ def test_recipe_sweeps_and_its_report_compares_the_methods(recipe: str, tiny: Ti
     known = table[table["count"] > 0]
     assert known[known["name"] == "faithfulness"]["mean"].between(-1, 1).all()
     assert table.groupby("name")["best"].sum().loc[["sensitivity", "complexity", "efficiency"]].ge(1).all()
-    for name in ("benchmark.md", "benchmark.tex", "benchmark_per_class.csv", "ranks.csv"):
+    curves = pd.read_csv(tmp_path / "report" / "curves.csv")
+    assert set(curves["method"]) == methods
+    assert set(curves["name"]) == {f"insertion_deletion_{end}_relevant_first" for end in ("most", "least")}
+    for name in ("curves_phantom.png", "benchmark.md", "benchmark.tex", "benchmark_per_class.csv", "ranks.csv"):
         assert (tmp_path / "report" / name).stat().st_size > 0
 
 

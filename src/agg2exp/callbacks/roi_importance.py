@@ -126,6 +126,7 @@ class RoIImportanceWriter(CaseWriter):
             economy=explanation.economy,
             notes=_arrays(explanation.attribution.notes),
             metrics=_arrays(explanation.metrics),
+            curves=_arrays(explanation.curves),
             efficiency=_arrays(explanation.efficiency),
             supervoxels=_supervoxel_values(explanation.attribution),
         )

@@ -24,10 +24,13 @@ def main(config: DictConfig) -> None:
 
     from agg2exp.cli.runs import find_runs
     from agg2exp.domain.errors import check_choice
+    from agg2exp.figures.curves import curves_plot
+    from agg2exp.figures.style import save
     from agg2exp.io.atomic import written_whole
     from agg2exp.report.benchmark import benchmark, ranks
+    from agg2exp.report.curves import mean_curves
     from agg2exp.report.formats import as_text, latex, markdown, markdown_table, terminal, terminal_ranks
-    from agg2exp.report.runs import directions, read_metrics
+    from agg2exp.report.runs import directions, read_curves, read_metrics
 
     check_choice("table", config.table, ("benchmark",))
     named = config.runs
@@ -51,6 +54,15 @@ def main(config: DictConfig) -> None:
     for name, content in contents.items():
         with written_whole(output / name) as path:
             path.write_text(content, encoding="utf-8")
+    pictures = []
+    points = read_curves(runs)
+    if len(points):
+        curves = mean_curves(points)
+        with written_whole(output / "curves.csv") as path:
+            curves.to_csv(path, index=False)
+        for data, own in curves.groupby("data", sort=False):
+            pictures.append(output / f"curves_{data}.png")
+            save(curves_plot(own, str(data)), pictures[-1])
     console = Console(stderr=True)
     console.print(terminal(table, higher, "Mean ± standard deviation over cases and classes, best underlined"))
     console.print(terminal_ranks(ranked))
@@ -61,4 +73,6 @@ def main(config: DictConfig) -> None:
             if isinstance(logger, WandbLogger):
                 logger.log_table("benchmark", dataframe=table)
                 logger.log_table("ranks", dataframe=ranked)
+                for picture in pictures:
+                    logger.log_image(picture.stem, [str(picture)])
                 logger.experiment.finish()

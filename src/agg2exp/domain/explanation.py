@@ -45,6 +45,7 @@ class Explanation:
         seconds: Wall time it took.
         economy: How memory was saved after it had run out, in words; the result may then differ in the last digits.
         metrics: By name, evaluation metrics of the K attributions, (K,) float64 each.
+        curves: By name, curves that belong to metrics, (K, N, 2) float64 of N points each.
         efficiency: By name, what they cost, (K,) float64 each.
     """
 
@@ -57,6 +58,7 @@ class Explanation:
     seconds: float
     economy: str = ""
     metrics: Mapping[str, Tensor] = field(default_factory=dict)
+    curves: Mapping[str, Tensor] = field(default_factory=dict)
     efficiency: Mapping[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device | str) -> Explanation:

@@ -25,9 +25,7 @@ from agg2exp.figures.distributions import (
     write_no_value,
 )
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart; hatched when they are used up.
-OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442")
-LOOKS = tuple(product((None, "//////"), OKABE_ITO))
+LOOKS = tuple(product((None, "//////"), style.OKABE_ITO))  # hatched when the colours are used up
 LANE, GAP = 0.11, 0.13  # inches: of a box, between classes
 
 

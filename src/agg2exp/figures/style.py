@@ -22,6 +22,8 @@ from agg2exp.io.atomic import written_whole
 DISCLAIMER = "Importance is association with the model's score: not anatomy, not causation, not for diagnosis."
 DPI = 150
 TITLE, TEXT, SMALL, TINY = 13.0, 9.0, 8.0, 7.0  # type sizes in points
+OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442")
+"""Okabe and Ito's colours, which colour-blind readers can tell apart."""
 INK, QUIET, FAINT = "#222222", "#666666", "#e9e9e9"
 
 Height = Literal["outside right upper", "outside right center", "outside right lower"]

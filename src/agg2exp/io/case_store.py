@@ -21,7 +21,7 @@ CASE_FILES = "files of the case"
 """The one setting in which the cases of a run differ: the fingerprint of what was read."""
 
 
-PER_TARGET = ("notes", "metrics", "efficiency")
+PER_TARGET = ("notes", "metrics", "curves", "efficiency")
 SUPERVOXELS = ("voxels", "values", "errors")
 
 
@@ -60,6 +60,7 @@ class CaseResult:
         economy: How memory was saved after it had run out; "" if it had not.
         notes: By name, how far the attribution of each target can be trusted (K).
         metrics: By name, evaluation metrics of each target's attribution (K).
+        curves: By name, curves that belong to metrics, as points (K, N, 2).
         efficiency: By name, what the attribution of each target cost (K).
         supervoxels: Attribution per supervoxel, if there are any.
     """
@@ -75,6 +76,7 @@ class CaseResult:
     economy: str = ""
     notes: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     metrics: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    curves: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     efficiency: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     supervoxels: SupervoxelValues | None = None
 

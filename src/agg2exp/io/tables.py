@@ -17,6 +17,7 @@ SEGMENTATION = "segmentation"
 TIMINGS = "timings"
 NOTES = "notes"
 METRICS = "metrics"
+CURVES = "curves"
 EFFICIENCY = "efficiency"
 METRIC_SUMMARY = "metric_summary"
 SUPERVOXELS = "supervoxels"
@@ -48,10 +49,12 @@ def case_tables(results: Sequence[CaseResult]) -> dict[str, pd.DataFrame]:
         `timings`: case, seconds, network passes, how memory was saved; apart from the others, which repeat exactly.
         `notes`: case, target, name, value: how far an attribution can be trusted; only if the method says so.
         `metrics`, `efficiency`: case, target, name, value; only if metrics were asked for. Efficiency has times in it.
+        `curves`: case, target, name, x, y of every point; only if a metric gives curves.
         `supervoxels`: case, target, supervoxel, voxels, value φ, standard error; only if there are supervoxels.
     """
     ordered = sorted(results, key=lambda r: r.importance.case_id)
     further = {part: [_per_target(r, part) for r in ordered] for part in (NOTES, METRICS, EFFICIENCY)}
+    further[CURVES] = [_curves(r) for r in ordered]
     further[SUPERVOXELS] = [_supervoxels(r) for r in ordered]
     return {
         ROI_IMPORTANCE: pd.concat([r.importance.to_frame() for r in ordered], ignore_index=True),
@@ -107,6 +110,16 @@ def _per_target(result: CaseResult, part: str) -> pd.DataFrame:
     index = pd.MultiIndex.from_product([[result.importance.case_id], values, result.importance.targets])
     frame = pd.DataFrame({"value": np.concatenate(list(values.values()))}, index=index)
     return frame.rename_axis(["case", "name", "target"]).reset_index()[["case", "target", "name", "value"]]
+
+
+def _curves(result: CaseResult) -> pd.DataFrame:
+    """One row per point of each target's curves."""
+    parts = [
+        pd.DataFrame({"case": result.importance.case_id, "target": target, "name": name, "x": x, "y": y})
+        for name, curves in result.curves.items()
+        for target, (x, y) in zip(result.importance.targets, curves.transpose(0, 2, 1), strict=True)
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def _supervoxels(result: CaseResult) -> pd.DataFrame:

@@ -105,7 +105,8 @@ class EvaluationMetric(Metric):
     def evaluate(self, case: Evaluation) -> Mapping[str, Tensor]:
         """The metric of one case under its name, (K,) float64, and what belongs beside it under further names.
 
-        A value that is not defined is NaN; see `where_defined`.
+        A value that is not defined is NaN; see `where_defined`. What belongs beside it may be curves, (K, N, 2)
+        float64 of N points (x, y) each.
         """
 
     @abstractmethod

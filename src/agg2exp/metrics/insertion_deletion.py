@@ -28,14 +28,9 @@ def remaining(order: Tensor, removed: Tensor) -> Tensor:
     return place >= removed.unsqueeze(1)
 
 
-def normalised_area(curve: Tensor, share: Tensor) -> Tensor:
-    """∫ (f̂(share) - f̂(1)) / |f̂(0) - f̂(1)| dshare by trapezoids, () float64.
-
-    Args:
-        curve: f̂ (N,) from the whole image to the whole occluder.
-        share: Share of the voxels that are occluded (N,), from 0 to 1.
-    """
-    return torch.trapezoid(curve - curve[-1], share) / (curve[0] - curve[-1]).abs()
+def normalised_curve(scores: Tensor) -> Tensor:
+    """(f̂(α) - f̂(1)) / |f̂(0) - f̂(1)| of scores (N,) from the whole image to the whole occluder: from ±1 to 0."""
+    return (scores - scores[-1]) / (scores[0] - scores[-1]).abs()
 
 
 class InsertionDeletion(EvaluationMetric):
@@ -46,7 +41,8 @@ class InsertionDeletion(EvaluationMetric):
     with the largest effect per voxel. |Δ_c|, since a good order makes the area positive for falling and for rising
     scores. Beside it `deletion`, the area under the curve that removes the most relevant first (lower is better), and
     `insertion`, the one that inserts the most relevant first, which is the curve that removes the least relevant
-    first read backwards (higher is better); their difference is the value.
+    first read backwards (higher is better); their difference is the value. The curves themselves, as points
+    (α, (f̂_c(α) - f̂_c(1)) / |Δ_c|), are `most_relevant_first` and `least_relevant_first`.
 
     Args:
         supervoxels: What is removed at a time, by default 64 cubes, whatever the attribution itself is made of.
@@ -76,12 +72,15 @@ class InsertionDeletion(EvaluationMetric):
         self.occluder = as_baseline(occluder)
 
     def evaluate(self, case: Evaluation) -> Mapping[str, Tensor]:
-        """{"insertion_deletion": (K,), "insertion": (K,), "deletion": (K,)}, each class in its own order."""
+        """{"insertion_deletion": (K,), "insertion": (K,), "deletion": (K,)} and the two curves, (K, N, 2) each.
+
+        Each class has an order of its own.
+        """
         partition = self.supervoxels(case.image, case.prediction.labels.to(case.image.device))
         sizes = torch.bincount(partition.flatten()).cpu()
         removed = torch.linspace(0, len(sizes), min(self.steps, len(sizes)) + 1).round().long()
         occluder = self.occluder(case.image, case.streams(self.name))
-        areas, unchanged = [], []
+        curves, unchanged = [], []
         for k, c in enumerate(case.scores.classes):
             e = case.attribution.dense(k)
             order = densities(e, partition.to(e.device)).cpu().argsort(descending=True, stable=True)
@@ -89,20 +88,24 @@ class InsertionDeletion(EvaluationMetric):
             members = torch.cat([most_first, least_first[1:-1]]).to(case.image.device)
             scores = replace(case.scores, classes=(c,))  # windows without this class are then not evaluated
             values = case.model.coalition_scores(case.image, occluder, partition, members, scores)[:, 0].cpu()
-            deletion, inner = values[: len(removed)], values[len(removed) :]
-            insertion = torch.cat([deletion[:1], inner, deletion[-1:]])
-            areas.append(
-                [
-                    normalised_area(curve, 1 - kept.double() @ sizes.double() / sizes.sum())
-                    for curve, kept in ((insertion, least_first), (deletion, most_first))
-                ]
-            )
-            unchanged.append(bool(deletion[0] == deletion[-1]))
-        inserted, deleted = torch.tensor(areas, dtype=torch.float64).unbind(dim=1)
+            f_most, inner = values[: len(removed)], values[len(removed) :]
+            f_least = torch.cat([f_most[:1], inner, f_most[-1:]])
+            points = [
+                torch.stack([1 - kept.double() @ sizes.double() / sizes.sum(), normalised_curve(f)], dim=1)
+                for f, kept in ((f_least, least_first), (f_most, most_first))
+            ]
+            curves.append(torch.stack(points))
+            unchanged.append(bool(f_most[0] == f_most[-1]))
+        both = torch.stack(curves)  # (K, 2, N, 2)
         reasons = {"its score is the same for image and occluder": torch.tensor(unchanged)}
+        both[..., 1] += self.where_defined(case, torch.zeros(len(both), dtype=torch.float64), reasons)[:, None, None]
+        insertion, deletion = torch.trapezoid(both[..., 1], both[..., 0]).unbind(dim=1)
         return {
-            name: self.where_defined(case, values, reasons)
-            for name, values in {self.name: inserted - deleted, "insertion": inserted, "deletion": deleted}.items()
+            self.name: insertion - deletion,
+            "insertion": insertion,
+            "deletion": deletion,
+            "least_relevant_first": both[:, 0],
+            "most_relevant_first": both[:, 1],
         }
 
     def evaluations(self, n_classes: int) -> tuple[int, int]:

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from torch import Tensor
 
 from agg2exp.metrics.base import Evaluation, EvaluationMetric
 
 
-def evaluated(metrics: Mapping[str, EvaluationMetric], case: Evaluation) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Values (K,) by name: of the attribution's quality, which repeat exactly, and of its cost, which do not.
+class Evaluated(NamedTuple):
+    """What the metrics of a case gave, by name.
 
-    A metric may be asked for twice under two names, which then begin the names of its values.
+    Attributes:
+        quality: Of the attributions, (K,) each; repeats exactly.
+        curves: Beside it, (K, N, 2) points each.
+        cost: Of the attributions, (K,) each; does not repeat.
     """
-    quality: dict[str, Tensor] = {}
-    cost: dict[str, Tensor] = {}
+
+    quality: dict[str, Tensor]
+    curves: dict[str, Tensor]
+    cost: dict[str, Tensor]
+
+
+def evaluated(metrics: Mapping[str, EvaluationMetric], case: Evaluation) -> Evaluated:
+    """All metrics of a case. One may be asked for twice under two names, which then begin the names of its values."""
+    found = Evaluated({}, {}, {})
     for name, metric in metrics.items():
-        values = {_renamed(value, metric.name, name): v for value, v in metric.evaluate(case).items()}
-        (cost if metric.category == "efficiency" else quality).update(values)
-    return quality, cost
+        numbers = found.cost if metric.category == "efficiency" else found.quality
+        for value, tensor in metric.evaluate(case).items():
+            (numbers if tensor.ndim == 1 else found.curves)[_renamed(value, metric.name, name)] = tensor
+    return found
 
 
 def _renamed(value: str, metric: str, name: str) -> str:

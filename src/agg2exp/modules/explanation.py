@@ -169,8 +169,8 @@ class ExplanationModule(lightning.LightningModule):
                 seconds=done - begun,
                 passes=explanation.passes - before,
             )
-            quality, cost = evaluated(self.metrics, evaluation)
-            explanation = replace(explanation, metrics=quality, efficiency=cost)
+            found = evaluated(self.metrics, evaluation)
+            explanation = replace(explanation, metrics=found.quality, curves=found.curves, efficiency=found.cost)
         return explanation if place == case.image.device and len(parts) == 1 else explanation.to("cpu")
 
     def evaluations(self, n_chunks: int = 1) -> int:

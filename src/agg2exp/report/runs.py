@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from agg2exp.io.tables import EFFICIENCY, METRIC_SUMMARY, METRICS, read_tables
+from agg2exp.io.tables import CURVES, EFFICIENCY, METRIC_SUMMARY, METRICS, read_tables
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,14 @@ def read_metrics(runs: Iterable[Run]) -> tuple[pd.DataFrame, pd.DataFrame]:
         raise ValueError(f"the runs mean different things by {sorted(differing)}. Report them apart.")
     columns = ["data", "method", "case", "target", "name", "value"]
     return pd.concat(values, ignore_index=True)[columns], merged
+
+
+def read_curves(runs: Iterable[Run]) -> pd.DataFrame:
+    """Points of the curves of all runs that have some: data, method, case, target, name, x, y; else empty."""
+    with_curves = [run for run in runs if (run.folder / "tables" / f"{CURVES}.parquet").is_file()]
+    parts = [read_tables(run.folder / "tables", [CURVES])[CURVES].assign(data=run.data, method=run.method)
+             for run in with_curves]  # fmt: skip
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def directions(facts: pd.DataFrame) -> Mapping[str, bool | None]:

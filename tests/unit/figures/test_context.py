@@ -10,7 +10,8 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import PathPatch
 
 from agg2exp.domain.errors import SettingError
-from agg2exp.figures.context import LOOKS, OKABE_ITO, context_plot
+from agg2exp.figures.context import LOOKS, context_plot
+from agg2exp.figures.style import OKABE_ITO
 
 
 def table_of(data_sets: dict[str, dict[str, np.ndarray]]) -> pd.DataFrame:

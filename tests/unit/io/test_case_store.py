@@ -49,7 +49,12 @@ def test_a_result_is_read_as_it_was_written(tmp_path: Path):
 def test_notes_and_supervoxels_are_read_as_they_were_written(tmp_path: Path):
     rng = np.random.default_rng(3)
     found = SupervoxelValues(np.array([5, 7, 1]), rng.normal(size=(2, 3)), np.full((2, 3), np.nan))
-    parts = {"notes": {"gap": np.array([0.1, np.nan])}, "metrics": {"m": np.ones(2)}, "efficiency": {"s": np.zeros(2)}}
+    parts = {
+        "notes": {"gap": np.array([0.1, np.nan])},
+        "metrics": {"m": np.ones(2)},
+        "curves": {"c": rng.normal(size=(2, 5, 2))},
+        "efficiency": {"s": np.zeros(2)},
+    }
     written = dataclasses.replace(result(), **parts, supervoxels=found)
     CaseStore(tmp_path).write(written)
     read = CaseStore(tmp_path).read("s1")

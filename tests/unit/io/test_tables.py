@@ -71,6 +71,14 @@ def test_tables_come_back_from_disk(tmp_path: Path):
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(f"{name}.parquet" for name in tables)
 
 
+def test_curves_have_a_row_per_point():
+    curve = np.array([[[0.0, 1.0], [0.4, 0.5], [1.0, 0.0]], [[0.0, -1.0], [0.4, np.nan], [1.0, 0.0]]])
+    table = case_tables([replace(result("s1"), curves={"most_relevant_first": curve}), result("s2")])["curves"]
+    assert table["case"].tolist() == ["s1"] * 6 and set(table["name"]) == {"most_relevant_first"}
+    assert table[table["target"] == "lung"][["x", "y"]].to_numpy().tolist() == curve[0].tolist()
+    np.testing.assert_array_equal(table[table["target"] == "heart"][["x", "y"]], curve[1])
+
+
 def test_results_of_other_settings_are_not_mixed():
     check_same_settings([result("s1"), result("s2")])
     with pytest.raises(ValueError, match=r"s1 and s3 .*\(method, noise\)"):

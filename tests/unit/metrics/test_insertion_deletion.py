@@ -16,7 +16,7 @@ from agg2exp.domain.attribution import SupervoxelAttribution
 from agg2exp.domain.errors import SettingError
 from agg2exp.inference import SlidingWindow
 from agg2exp.metrics import Evaluation, InsertionDeletion
-from agg2exp.metrics.insertion_deletion import densities, normalised_area, remaining
+from agg2exp.metrics.insertion_deletion import densities, normalised_curve, remaining
 from agg2exp.scores import MarginScore, Score, SumScore
 from agg2exp.supervoxels import Cubes, Semantic, Supervoxels
 from tests.helpers.networks import LinearNetwork
@@ -69,7 +69,7 @@ def test_equals_the_slow_version(
     case = evaluation(toy_network(channels), random_image(1, channels), score=score, recomputed=recomputed)
     metric = InsertionDeletion(supervoxels, steps, occluder=Mean())
     found, expected = metric.evaluate(case), slow(case, metric, score if recomputed else None)
-    assert set(found) == set(NAMES)
+    assert set(found) == {*NAMES, "least_relevant_first", "most_relevant_first"}
     for name in NAMES:
         assert found[name].tolist() == pytest.approx(expected[name], abs=1e-8)
 
@@ -95,12 +95,21 @@ def test_the_true_order_has_the_largest_area_of_all(seed: int, slopes: list[floa
     assert float(best.min()) > 0
 
 
-def test_curve_of_equal_steps_has_area_one_half() -> None:
+def test_curves_run_from_one_or_minus_one_to_zero() -> None:
     share = torch.linspace(0, 1, 11).double()
-    assert float(normalised_area(5 - 3 * share, share)) == pytest.approx(0.5)
-    assert float(normalised_area(5 + 3 * share, share)) == pytest.approx(-0.5)
-    assert float(normalised_area((share < 0.05).double(), share)) == pytest.approx(0.05)
-    assert float(normalised_area((share < 0.95).double(), share)) == pytest.approx(0.95)
+    assert normalised_curve(5 - 3 * share).tolist() == pytest.approx((1 - share).tolist())
+    assert normalised_curve(5 + 3 * share).tolist() == pytest.approx((share - 1).tolist())
+
+
+def test_areas_are_those_under_the_curves_that_come_with_them() -> None:
+    found = InsertionDeletion(Cubes(12), 5).evaluate(evaluation(toy_network(), random_image()))
+    for name, curve in (("insertion", "least_relevant_first"), ("deletion", "most_relevant_first")):
+        curves = found[curve]
+        assert curves.shape == (4, 6, 2)
+        assert (curves[:, 0, 0] == 0).all() and (curves[:, -1, 0] == 1).all() and (curves[..., 0].diff() > 0).all()
+        assert (curves[:, 0, 1].abs() == 1).all() and (curves[:, -1, 1] == 0).all()
+        for value, (x, y) in zip(found[name], curves.mT.numpy(), strict=True):
+            assert np.trapezoid(y, x) == pytest.approx(float(value))
 
 
 def test_supervoxels_leave_in_order() -> None:
@@ -147,6 +156,8 @@ def test_undefined_is_nan_with_the_reason(caplog: pytest.LogCaptureFixture) -> N
     found = metric.evaluate(evaluation(network, random_image(), Fixed(values)))
     for name in NAMES:
         assert found[name].isnan().tolist() == [False, True, True, False]
+    assert found["most_relevant_first"][..., 1].isnan().any(dim=1).tolist() == [False, True, True, False]
+    assert not found["most_relevant_first"][..., 0].isnan().any()
     black = torch.zeros(1, *SHAPE, dtype=torch.float64)
     with caplog.at_level(logging.INFO):
         found = metric.evaluate(evaluation(toy_network(), black, Fixed(values + 1)))
