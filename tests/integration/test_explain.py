@@ -82,7 +82,7 @@ def test_run_folder_says_what_it_was_made_with(explained: Finished, tiny: Tiny):
     assert "${" not in config
     settings = CaseStore(explained.output).read(CASES[0]).settings
     assert settings["method"] == "smoothgrad"
-    assert settings["n_samples"] == "2"
+    assert settings["attribution: n_samples"] == "2"
     assert settings["regions"] == "prediction"
     assert settings["module"] == "agg2exp.modules.explanation.ExplanationModule"
     assert not (explained.output / "failures.csv").exists()

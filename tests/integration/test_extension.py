@@ -140,7 +140,7 @@ def test_supervoxel_method_of_ones_own_goes_all_the_way(occlusion: Path, tiny: T
     result = CaseStore(occlusion).read(CASES[0])
     assert result.settings["method"] == "occlusion"
     assert result.settings["expansion"] == "density"
-    assert result.settings["n_cubes"] == str(CUBES)
+    assert result.settings["attribution: n_cubes"] == str(CUBES)
     rows = pd.read_parquet(occlusion / "tables" / "roi_importance.parquet")
     inside = rows[rows["source"].isin(result.classes)]
     np.testing.assert_allclose(inside.groupby("target")["importance"].sum(), 1, atol=1e-12)

@@ -47,8 +47,8 @@ def test_a_job_that_would_do_the_work_of_another_ends_at_once_and_names_it(
     )
     settings = [CaseStore(tmp_path / str(job)).read(CASES[0]).settings for job in done]
     assert [s["method"] for s in settings] == ["vanilla_gradient", "kernel_shap", "kernel_shap"]
-    assert settings[1]["supervoxels"] == "Cubes(n_components=512, edge=None)"
-    assert settings[2]["supervoxels"] == "Semantic()"
+    assert settings[1]["attribution: supervoxels"] == "Cubes(n_components=512, edge=None)"
+    assert settings[2]["attribution: supervoxels"] == "Semantic()"
     table = pd.read_parquet(tmp_path / "3" / "tables" / "supervoxels.parquet")
     assert set(table["target"]) == {"heart", "aorta"}
     assert (table.groupby("target")["voxels"].sum() > 0).all()

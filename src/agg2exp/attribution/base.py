@@ -33,6 +33,8 @@ class Attributor(ABC):
     uses_supervoxels: ClassVar[bool] = False
     per_class: ClassVar[bool] = False
     """Whether every explained class has evaluations of its own, rather than sharing them."""
+    counts_all: ClassVar[bool] = True
+    """Whether `evaluations` is the most; else a loop over features, whose number only the image tells, is not in it."""
 
     @abstractmethod
     def compute(self, model: WindowedModel, image: Tensor, scores: Scores, streams: RandomStreams) -> Attribution:

@@ -31,6 +31,7 @@ METHODS = (
     *("FeatureAblation", "Occlusion", "ShapleyValueSampling", "ShapleyValues", "KernelShap", "Lime", "NoiseTunnel"),
 )
 HOOKING = {"GuidedBackprop", "Deconvolution"}
+LOOPING = {"FeatureAblation", "Occlusion", "ShapleyValueSampling", "ShapleyValues"}  # over the features
 
 REFUSED = {  # by the beginning of the name
     "DeepLift": "Its hooks need image and baseline side by side in one batch, which a batch of windows is not.",
@@ -114,6 +115,11 @@ class CaptumMethod(Attributor):
     def uses_supervoxels(self) -> bool:  # type: ignore[override]  # depends on the class of captum's
         """Whether voxels are perturbed in groups: the class takes a `feature_mask`."""
         return "feature_mask" in self._parameters()
+
+    @property
+    def counts_all(self) -> bool:  # type: ignore[override]  # depends on the class of captum's
+        """Whether the class evaluates no image for each feature."""
+        return not {self.method, self.of} & LOOPING
 
     def compute(self, model: WindowedModel, image: Tensor, scores: Scores, streams: RandomStreams) -> Attribution:
         """(K, C, D, H, W), or (K, S) where supervoxels are perturbed: captum gives all voxels of one the same value."""

@@ -24,11 +24,12 @@ class Estimate:
 
     Attributes:
         cases: Cases to explain.
-        evaluations: Images evaluated per case, at most: prediction, attribution, metrics.
+        evaluations: Images that pass the network per case, at most: prediction, attribution, metrics.
         gradients: How many of them are differentiated for each class.
         forwards: Window forwards of all cases, at most.
         backwards: (Window, class) backwards of all cases, at most.
         seconds: They take about so long, on all devices together.
+        counts_all: Whether nothing is missing in it.
     """
 
     cases: int
@@ -37,18 +38,22 @@ class Estimate:
     forwards: int
     backwards: int
     seconds: float
+    counts_all: bool
 
     def __str__(self) -> str:
+        missing = "reading and tables not included" + (
+            "" if self.counts_all else "; many more, as the method evaluates images for every feature, not in it"
+        )
         return (
             f"{self.cases} cases x at most {self.evaluations} evaluations of the image, {self.gradients} of them "
             f"differentiated for each class: {self.forwards:,} window forwards and {self.backwards:,} backwards, about "
-            f"{timedelta(seconds=round(self.seconds))} (measured on one window batch; reading and tables not included)"
+            f"{timedelta(seconds=round(self.seconds))} (measured on one window batch; {missing})"
         )
 
 
 def is_long(module: ExplanationModule, data: CaseDataModule) -> bool:
     """Whether the run is worth an estimate."""
-    return len(data.pending()) * module.evaluations() >= LONG
+    return len(data.pending()) * module.forwards() >= LONG or not module.attribution.counts_all
 
 
 def estimate(
@@ -65,7 +70,7 @@ def estimate(
     windows = len(WindowedModel(module, module.inference).plan(case.image).windows)
     everything = max(windows * sum(costs.values()) / costs[case.id], len(costs))
     forward, backward = _seconds_per_window(module.to(device), case.to(device))
-    evaluations, gradients = module.evaluations(), module.gradients() * len(module.classes)
+    evaluations, gradients = module.forwards(), module.gradients() * len(module.classes)
     return Estimate(
         cases=len(costs),
         evaluations=evaluations,
@@ -73,6 +78,7 @@ def estimate(
         forwards=round(everything * evaluations),
         backwards=round(everything * gradients),
         seconds=everything * (evaluations * forward + gradients * backward) / n_devices,
+        counts_all=module.attribution.counts_all,
     )
 
 

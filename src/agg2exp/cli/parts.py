@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
@@ -50,7 +51,14 @@ def explanation_module(config: DictConfig) -> ExplanationModule:
         weights = load_weights(network, config.model.weights, facts)
     except WeightsError as error:
         raise JobError(f"agg2exp: model.weights: {error}") from error
-    provenance = {"weights": weights, **facts.as_strings(), "torch": version("torch"), "monai": version("monai")}
+    provenance = {
+        "network": _as_text(config, "model.network"),
+        "weights": weights,
+        **facts.as_strings(),
+        "preprocessing": _as_text(config, "data.preprocessing"),
+        "torch": version("torch"),
+        "monai": version("monai"),
+    }
     module: ExplanationModule = build(
         config,
         "module",
@@ -63,6 +71,13 @@ def explanation_module(config: DictConfig) -> ExplanationModule:
         provenance=provenance,
     )
     return module
+
+
+def _as_text(config: DictConfig, key: str) -> str:
+    """A node of the configuration, resolved, as JSON; the order of its entries does not matter."""
+    node = OmegaConf.select(config, key)
+    content = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+    return json.dumps(content, sort_keys=True)
 
 
 def result_settings(config: DictConfig, module: ExplanationModule) -> dict[str, str]:

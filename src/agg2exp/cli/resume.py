@@ -12,6 +12,9 @@ from agg2exp.io.failures import FailureLog
 
 log = logging.getLogger(__name__)
 
+FOUND = ("expansion",)
+"""Settings that only the attribution of a case tells."""
+
 
 def finished_cases(output: Path, settings: Mapping[str, str], fingerprints: Mapping[str, str]) -> frozenset[str]:
     """Cases with a readable result under the same settings and without a recorded failure.
@@ -35,9 +38,9 @@ def finished_cases(output: Path, settings: Mapping[str, str], fingerprints: Mapp
             log.warning("case %s is computed again: %s", case, error)
             continue
         now = {**settings, CASE_FILES: fingerprints[case]}
-        differing = [key for key in now if before.get(key) != now[key]]
+        differing = [key for key in {**before, **now} if before.get(key) != now.get(key) and key not in FOUND]
         if differing:
-            changes = "; ".join(f"{key}: then {before.get(key)}, now {now[key]}" for key in differing)
+            changes = "; ".join(f"{key}: then {before.get(key)}, now {now.get(key)}" for key in differing)
             raise SettingError(
                 "resume",
                 str(output),

@@ -101,6 +101,9 @@ class EvaluationMetric(Metric):
         self.set_dtype(torch.float64)  # also of the state of a process that had no case
         self.add_state("values", default=[], dist_reduce_fx="cat")
 
+    def check(self, case_id: str, image: Tensor) -> None:
+        """Raise `SettingError` if an image (C, D, H, W) does not allow the metric, before anything is computed."""
+
     @abstractmethod
     def evaluate(self, case: Evaluation) -> Mapping[str, Tensor]:
         """The metric of one case under its name, (K,) float64, and what belongs beside it under further names.

@@ -52,7 +52,7 @@ class Faithfulness(EvaluationMetric):
 
     Raises:
         SettingError: n < 3, not exactly one of subset_size and subset_fraction, or another value that is not allowed.
-            In `evaluate`: m < 1 or m >= p / 2.
+            In `check` and `evaluate`: m < 1 or m >= p / 2.
     """
 
     name: ClassVar[str] = "faithfulness"
@@ -90,22 +90,27 @@ class Faithfulness(EvaluationMetric):
         self.occluder = as_baseline(occluder)
         self.mask_policy = mask_policy
 
-    def size(self, case: Evaluation) -> int:
-        """m for one case."""
-        p = case.image[0].numel()
-        m = self.subset_size if self.subset_fraction is None else round(self.subset_fraction * p)
-        if m is None or not 1 <= m < p / 2:
+    def size(self, image: Tensor) -> int:
+        """m for an image (C, D, H, W)."""
+        fraction = self.subset_fraction
+        return self.subset_size or 0 if fraction is None else round(fraction * image[0].numel())
+
+    def check(self, case_id: str, image: Tensor) -> None:
+        """1 <= m < p/2."""
+        p, m = image[0].numel(), self.size(image)
+        if not 1 <= m < p / 2:
             raise SettingError(
                 "subset_size" if self.subset_fraction is None else "subset_fraction",
                 m if self.subset_fraction is None else self.subset_fraction,
-                f"1 <= m < p/2 voxels, as subsets of half of the image are nearly all the same (case {case.case_id}: "
+                f"1 <= m < p/2 voxels, as subsets of half of the image are nearly all the same (case {case_id}: "
                 f"p = {p}, m = {m})",
-                "Set subset_size=null subset_fraction=0.1, say, which follows the size of each image.",
+                "Set metric.faithfulness.subset_size=null metric.faithfulness.subset_fraction=0.1, say, which follows "
+                "the size of each image.",
             )
-        return m
 
     def evaluate(self, case: Evaluation) -> Mapping[str, Tensor]:
         """{"faithfulness": (K,)}; n + 1 evaluations of the image unless they are kept from before."""
+        self.check(case.case_id, case.image)
         kept = case.cache.get("faithfulness", self._key(case), lambda: {"scores": self._scores(case).numpy()})
         scores = torch.as_tensor(kept["scores"])
         drops = scores[0] - scores[1:]
@@ -121,7 +126,7 @@ class Faithfulness(EvaluationMetric):
         return self.n_subsets + 1, 0
 
     def _subsets(self, case: Evaluation) -> Iterator[Tensor]:
-        streams, p, m = case.streams(self.name), case.image[0].numel(), self.size(case)
+        streams, p, m = case.streams(self.name), case.image[0].numel(), self.size(case.image)
         return (subset(p, m, streams.generator("subset", k)) for k in range(self.n_subsets))
 
     def _scores(self, case: Evaluation) -> Tensor:
@@ -146,6 +151,6 @@ class Faithfulness(EvaluationMetric):
             "seed": str(case.seed),
             "occluder": repr(self.occluder),
             "n_subsets": str(self.n_subsets),
-            "subset_size": str(self.size(case)),
+            "subset_size": str(self.size(case.image)),
             **({} if self.mask_policy is None else {"mask_policy": self.mask_policy}),
         }

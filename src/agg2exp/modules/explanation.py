@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -29,6 +30,9 @@ from agg2exp.modules.evaluated import evaluated
 from agg2exp.modules.memory import Economy, accumulator_device, economies, in_less_memory, synchronize
 from agg2exp.scores import Score
 
+APART = ("method", "attribution: ", "metric ")
+"""How settings begin that concern the attribution method or the metrics alone."""
+
 
 class ExplanationModule(lightning.LightningModule):
     """Case -> prediction and voxel attribution of every explained class.
@@ -49,7 +53,8 @@ class ExplanationModule(lightning.LightningModule):
         compile_network: Compile the network with `torch.compile`.
         seed: Seed of every random number.
         metrics: By name, evaluation metrics that are computed for every case.
-        cache: Folder where perturbed scores are kept, so that runs with other methods need not compute them again.
+        cache: Folder where perturbed scores are kept, so that runs with other methods need not compute them again;
+            they are found again by the image's voxels and all settings but the method's.
         cache_predictions: Keep predictions there, too (16 bytes per voxel).
         provenance: What the network and its images were made from (weights, preprocessing), kept with the results.
 
@@ -123,12 +128,9 @@ class ExplanationModule(lightning.LightningModule):
         parts = chunks(self.classes, self.economy.classes or self.class_chunk)
         windows = len(model.plan(case.image).windows)
         self.progress.begin(case.id, windows * self.evaluations(len(parts)))
+        for metric in self.metrics.values():
+            metric.check(case.id, case.image)
         prediction = self._prediction(model, case)
-        if prediction.n_classes != len(self.labels):
-            raise ValueError(
-                f"the network gives {prediction.n_classes} label channels, but the label scheme "
-                f"{self.labels.name!r} has {len(self.labels)} classes. Set model.labels to what it was trained with."
-            )
         by_policy: dict[str, Scores] = {
             "fixed": self.class_scores(prediction),
             "recomputed": RecomputedScores(self.classes, prediction.labels, self.class_scores),
@@ -139,6 +141,7 @@ class ExplanationModule(lightning.LightningModule):
             at_image = replace(case, image=image)
             return in_chunks(parts, lambda part: self._attribute(model, at_image, replace(scores, classes=part), first))
 
+        synchronize(case.image.device)
         before, begun = model.passes, time.perf_counter()
         attribution = attribute(model, case.image)
         synchronize(case.image.device)
@@ -165,7 +168,7 @@ class ExplanationModule(lightning.LightningModule):
                 attribute=lambda model, image: attribute(model, image, attribution),
                 seed=self.seed,
                 key=self._key(case),
-                cache=self._cache(case),
+                cache=self.cache,
                 seconds=done - begun,
                 passes=explanation.passes - before,
             )
@@ -175,12 +178,24 @@ class ExplanationModule(lightning.LightningModule):
 
     def evaluations(self, n_chunks: int = 1) -> int:
         """How many images are evaluated for one case, at most: prediction, attribution and metrics."""
-        once = (len(self.classes) if self.attribution.per_class else n_chunks) * self.attribution.evaluations()
+        once = self._times(n_chunks) * self.attribution.evaluations()
         return 1 + once + sum(images + runs * once for images, runs in self._metric_evaluations())
+
+    def forwards(self) -> int:
+        """How many images pass the network for one case, at most.
+
+        These are `evaluations`, and with recomputed masks once more each image that is differentiated, for its masks.
+        """
+        masks = self._times(1) * self.gradients() if self.mask_policy == "recomputed" else 0
+        return self.evaluations() + masks
 
     def gradients(self) -> int:
         """How many of them are differentiated, for each explained class."""
         return self.attribution.gradients() * (1 + sum(runs for _, runs in self._metric_evaluations()))
+
+    def _times(self, n_chunks: int) -> int:
+        """How often the method evaluates its images for all classes."""
+        return len(self.classes) if self.attribution.per_class else n_chunks
 
     def _metric_evaluations(self) -> list[tuple[int, int]]:
         return [metric.evaluations(len(self.classes)) for metric in self.metrics.values()]
@@ -197,36 +212,44 @@ class ExplanationModule(lightning.LightningModule):
 
     def _prediction(self, model: WindowedModel, case: Case) -> Prediction:
         if not self.cache_predictions:
-            return model.predict(case.image)
+            return self._predict(model, case)
         irrelevant = ("score", "mask_policy", "classes", "seed")
         key = {name: value for name, value in self._key(case).items() if name not in irrelevant}
-        arrays = self._cache(case).get("predictions", key, lambda: model.predict(case.image).to_arrays())
+        arrays = self.cache.get("predictions", key, lambda: self._predict(model, case).to_arrays())
         return Prediction.from_arrays(arrays, len(self.labels)).to(case.image.device)
 
-    def _key(self, case: Case) -> dict[str, str]:
-        """What scores of a case depend on: all settings but those of method and metrics, and the case's files."""
-        method = self.attribution.settings()
-        key = {name: value for name, value in self._settings().items() if name not in method}
-        facts = {"case": case.id, "files": case.fingerprint, "dtype": str(case.image.dtype)}
-        return {**key, **facts, "device": case.image.device.type, "economy": str(self.economy)}
+    def _predict(self, model: WindowedModel, case: Case) -> Prediction:
+        prediction = model.predict(case.image)
+        if prediction.n_classes != len(self.labels):
+            raise ValueError(
+                f"the network gives {prediction.n_classes} label channels, but the label scheme "
+                f"{self.labels.name!r} has {len(self.labels)} classes. Set model.labels to what it was trained with."
+            )
+        return prediction
 
-    def _cache(self, case: Case) -> ArrayCache:
-        """A case without a fingerprint of its files cannot be recognised."""
-        return self.cache if case.fingerprint else ArrayCache(None)
+    def _key(self, case: Case) -> dict[str, str]:
+        """What scores of a case depend on: all settings but those of method and metrics, and the image itself.
+
+        Not the case's files: an atlas for supervoxels, say, changes nothing here.
+        """
+        key = {name: value for name, value in self.settings().items() if not name.startswith(APART)}
+        image = case.image.cpu().contiguous()
+        facts = {"case": case.id, "image": hashlib.sha256(image.numpy().tobytes()).hexdigest()}
+        facts |= {"shape": str(tuple(image.shape)), "dtype": str(image.dtype), "device": case.image.device.type}
+        return {**key, **facts, "economy": str(self.economy)}
 
     def settings(self) -> dict[str, str]:
-        """What the result depends on; results with other settings are never mixed with it."""
-        metrics = {
-            f"metric {name}: {setting}": value
-            for name, metric in self.metrics.items()
-            for setting, value in metric.settings().items()
-        }
-        return {**self._settings(), **metrics}
+        """What the result depends on; results with other settings are never mixed with it.
 
-    def _settings(self) -> dict[str, str]:
+        Those of the method are named "method" and "attribution: …", those of metrics "metric …: …".
+        """
+        method = self.attribution.settings()
+        of_metrics = {name: metric.settings() for name, metric in self.metrics.items()}
         return {
             "module": f"{type(self).__module__}.{type(self).__qualname__}",
-            **self.attribution.settings(),
+            "method": method.pop("method", self.attribution.name),
+            **{f"attribution: {setting}": value for setting, value in method.items()},
+            **{f"metric {name}: {s}": value for name, settings in of_metrics.items() for s, value in settings.items()},
             "score": self.score.name,
             "mask_policy": self.mask_policy,
             "compiled": str(self.compile_network),

@@ -32,6 +32,22 @@ def test_module_has_the_weights_and_records_where_they_come_from(tiny: Tiny, tmp
     assert all(torch.equal(a, b) for a, b in zip(made.network.parameters(), again.network.parameters(), strict=True))
 
 
+@pytest.mark.parametrize(
+    ("override", "name"),
+    [
+        ("+model.network.adn_ordering=AN", "network"),
+        ("data.preprocessing.hu_range=[-200,300]", "preprocessing"),
+        ("data.preprocessing.spacing=[15,15,14]", "preprocessing"),
+    ],
+)
+def test_what_weights_do_not_tell_of_network_and_images_is_recorded(
+    tiny: Tiny, tmp_path: Path, override: str, name: str
+):
+    """A network with other order of layers takes the same weights; images of another contrast have the same files."""
+    usual, other = (module(tiny, tmp_path, *overrides).settings() for overrides in ((), (override,)))
+    assert {key for key in usual | other if usual.get(key) != other.get(key)} == {name}
+
+
 def test_supervoxels_for_a_method_that_uses_none(tiny: Tiny, tmp_path: Path):
     with pytest.raises(SettingError, match=r"^supervoxels: expected none, got 'agg2exp\.supervoxels\.Cubes'\."):
         module(tiny, tmp_path, "supervoxels=cubes")

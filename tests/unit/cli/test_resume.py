@@ -52,6 +52,9 @@ def test_other_settings_or_files_never_mix(tmp_path: Path, settings: dict[str, s
         finished_cases(tmp_path, {**settings, "method": "other"}, FILES)
     with pytest.raises(SettingError, match="seed: then None, now 1"):
         finished_cases(tmp_path, {**settings, "seed": "1"}, FILES)
+    less = {name: value for name, value in settings.items() if name != "method"}
+    with pytest.raises(SettingError, match="method: then toy, now None"):
+        finished_cases(tmp_path, less, FILES)
     with pytest.raises(SettingError, match="files of the case: then , now changed"):
         finished_cases(tmp_path, settings, {**FILES, "b": "changed"})
 

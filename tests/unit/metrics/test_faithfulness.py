@@ -43,7 +43,7 @@ def slow(case: Evaluation, metric: Faithfulness, score: Score | None = None) -> 
         sums, drops = [], []
         for i in range(metric.n_subsets):
             mask = torch.zeros(P, dtype=torch.bool)
-            mask[subset(P, metric.size(case), streams.generator("subset", i))] = True
+            mask[subset(P, metric.size(case.image), streams.generator("subset", i))] = True
             mask = mask.reshape(SHAPE)
             f, g = (stitched_logits(network, x, SETTINGS) for x in (case.image, torch.where(mask, other, case.image)))
             value = (
@@ -291,7 +291,7 @@ def test_subsets_of_half_the_image_are_refused(settings) -> None:
 
 def test_fraction_follows_the_image() -> None:
     case = evaluation(toy_network(), random_image())
-    assert few(subset_size=None, subset_fraction=0.1).size(case) == 72
+    assert few(subset_size=None, subset_fraction=0.1).size(case.image) == 72
     with pytest.raises(SettingError, match="subset_fraction"):
         few(subset_size=None, subset_fraction=0.0001).evaluate(case)
 

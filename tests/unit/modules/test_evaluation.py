@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
-from agg2exp.attribution import Attributor, KernelShap, SmoothGrad
+from agg2exp.attribution import Attributor, KernelShap, SmoothGrad, VanillaGradient
+from agg2exp.domain.errors import SettingError
 from agg2exp.inference import SlidingWindow
 from agg2exp.metrics import Complexity, Efficiency, EvaluationMetric, Faithfulness, Sensitivity
 from agg2exp.modules.explanation import ExplanationModule
-from agg2exp.scores import SumScore
+from agg2exp.scores import MarginScore, SumScore
 from agg2exp.supervoxels import Cubes, Semantic, Slic
 from tests.helpers.explanations import scheme, small_case
 from tests.helpers.networks import ToyNetwork
@@ -89,7 +91,76 @@ def test_scores_of_other_settings_are_never_taken(change: dict[str, object], tmp
     assert len(list(tmp_path.rglob("*.safetensors"))) == 2
 
 
-def test_a_case_whose_files_are_not_known_is_not_kept(tmp_path: Path):
+def test_an_image_is_known_by_its_voxels_not_by_its_files(tmp_path: Path):
+    """Another atlas for supervoxels leaves the scores as they are; other preprocessing does not."""
     metrics = {"faithfulness": Faithfulness(5, None, 0.1)}
-    module(METHODS["smoothgrad"], metrics=metrics, cache=tmp_path).explain(small_case())
+    explained = module(METHODS["smoothgrad"], metrics=metrics, cache=tmp_path)
+    explained.explain(CASE)
+    explained.explain(replace(CASE, fingerprint="with another atlas"))
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 1
+    image = CASE.image.clone()
+    image[0, 4, 4, 4] += 0.01
+    explained.explain(replace(CASE, image=image))
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 2
+
+
+class Scaled(ExplanationModule):
+    """Explains the network at another contrast, and says so."""
+
+    contrast = 1.0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(self.contrast * x)
+
+    def settings(self) -> dict[str, str]:
+        return {**super().settings(), "contrast": str(self.contrast)}
+
+
+def test_settings_that_a_subclass_adds_are_told_apart(tmp_path: Path):
+    found = []
+    for contrast in (1.0, 3.0):
+        made = Scaled(
+            ToyNetwork(), METHODS["smoothgrad"], SumScore(), SlidingWindow((6, 6, 6)), scheme(),
+            metrics={"faithfulness": Faithfulness(5, None, 0.1)}, cache=tmp_path,
+        )  # fmt: skip
+        made.contrast = contrast
+        found.append(made.explain(CASE).metrics["faithfulness"])
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 2
+    assert not torch.equal(found[0].nan_to_num(), found[1].nan_to_num())
+
+
+class Named(VanillaGradient):
+    """A method whose setting has the name of one of the run's."""
+
+    def settings(self) -> dict[str, str]:
+        return {**super().settings(), "score": "its own", "seed": "its own"}
+
+
+def test_settings_of_a_method_hide_none_of_the_run(tmp_path: Path):
+    for score, count in ((SumScore(), 1), (MarginScore(), 2)):
+        made = ExplanationModule(
+            ToyNetwork(), Named(), score, SlidingWindow((6, 6, 6)), scheme(),
+            metrics={"faithfulness": Faithfulness(5, None, 0.1)}, cache=tmp_path,
+        )  # fmt: skip
+        settings = made.explain(CASE).settings
+        assert (settings["attribution: score"], settings["score"], settings["seed"]) == ("its own", score.name, "0")
+        assert len(list(tmp_path.rglob("*.safetensors"))) == count
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_network_with_other_channels_than_labels_is_refused_also_when_predictions_are_kept(
+    kept: bool, tmp_path: Path
+):
+    made = ExplanationModule(
+        nn.Conv3d(1, 5, 1), METHODS["smoothgrad"], SumScore(), SlidingWindow((6, 6, 6)), scheme(),
+        cache=tmp_path, cache_predictions=kept,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="gives 5 label channels, but the label scheme 'toy' has 4 classes"):
+        made.explain(CASE)
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_what_a_metric_cannot_do_is_told_before_the_attribution(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(SmoothGrad, "compute", lambda *_: pytest.fail("computed"))
+    with pytest.raises(SettingError, match=r"1 <= m < p/2 .*case a.*Set metric\.faithfulness\.subset_size=null"):
+        module(METHODS["smoothgrad"], metrics={"faithfulness": Faithfulness()}).explain(CASE)
