@@ -10,9 +10,12 @@ import torch
 from agg2exp.io.case_store import CaseStore
 from tests.helpers.runs import CASES, Finished, Tiny, run
 
-REPEATABLE = ["roi_importance", "segmentation", "global_importance"]
+REPEATABLE = ["roi_importance", "segmentation", "global_importance", "metrics", "metric_summary"]
 SCORES = ["sum", "mean", "median"]
-CHOSEN = ["attribution=smoothgrad", "classes=[heart,aorta]", "callbacks=tables"]
+METRICS = ["metric=[faithfulness,sensitivity,complexity]", "metric.faithfulness.n_subsets=3",
+           "metric.faithfulness.subset_size=null", "metric.faithfulness.subset_fraction=0.1",
+           "metric.sensitivity.n_samples=1", "module.cache=null"]  # fmt: skip
+CHOSEN = ["attribution=smoothgrad", "classes=[heart,aorta]", "callbacks=tables", *METRICS]
 
 
 @pytest.fixture(scope="module", autouse=True)

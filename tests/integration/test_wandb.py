@@ -123,6 +123,41 @@ def test_jobs_of_a_multirun_are_runs_of_their_own(tiny: Tiny, tmp_path: Path):
         assert metric["summary"] == {"min": True}
 
 
+def test_report_is_a_run_of_its_own_with_its_tables_and_what_it_compares(tiny: Tiny, tmp_path: Path):
+    words = [*tiny.explain(*ONE_CASE, "metric=[insertion_deletion,efficiency]"), "metric.insertion_deletion.steps=2"]
+    few = [word for word in words if not word.startswith("attribution")]
+    sweep = ["-m", *few, "attribution=vanilla_gradient,input_x_gradient"]
+    assert run("explain", sweep, tmp_path / "sweep").code == 0
+    assert run("report", [f"runs={tmp_path / 'sweep'}", "logger=wandb"], tmp_path / "report").code == 0
+    records = recorded(tmp_path / "report")
+    assert [e.get("exit_code", 0) for e in of_type(records, "exit")] == [0]
+    (described,) = of_type(records, "run")
+    assert (described["job_type"], described["display_name"]) == ("report", "report-report")
+    assert merged(records, "config")["runs"] == str(tmp_path / "sweep")
+    table = pd.read_csv(tmp_path / "report" / "benchmark.csv")
+    assert len(table) == 2 * 7
+    summary = merged(records, "summary")
+    value = table.set_index(["method", "name"]).loc[("vanilla_gradient", "insertion_deletion"), "mean"]
+    assert summary["phantom/vanilla_gradient/insertion_deletion"] == pytest.approx(value)
+    (files,) = (tmp_path / "report").glob("wandb/offline-run-*/files")
+    (stored,) = files.glob("media/table/benchmark*.json")
+    assert len(json.loads(stored.read_text())["data"]) == len(table)
+    assert len([*files.glob("media/table/ranks*.json")]) == 1
+    assert len([*files.glob("media/images/curves_phantom*.png")]) == 1
+
+
+def test_a_failed_job_of_a_multirun_is_recorded_as_failed_and_the_next_as_it_ends(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    explain = ExplanationModule.explain
+    monkeypatch.setattr(
+        ExplanationModule, "explain", lambda self, case: 1 / 0 if self.score.name == "sum" else explain(self, case)
+    )
+    assert run("explain", ["-m", *tiny.explain(*ONE_CASE), "logger=wandb", "score=sum,mean"], tmp_path).code == 1
+    codes = [[e.get("exit_code", 0) for e in of_type(recorded(tmp_path / job), "exit")] for job in ("0", "1")]
+    assert codes == [[1], [0]]
+
+
 def test_failed_job_is_recorded_as_failed(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(ExplanationModule, "explain", lambda *_: 1 / 0)
     assert run("explain", [*tiny.explain(*ONE_CASE), "logger=wandb"], tmp_path).code == 1

@@ -39,7 +39,8 @@ class MetricSummary(Callback):
                 metric.sync_on_compute = False  # the values of all ranks are on disk, and only rank 0 is here
                 metric.reset()
                 for values in found:
-                    metric.update(torch.from_numpy(values[entry]))
+                    one_number = part == "efficiency"  # of the case, repeated for its classes
+                    metric.update(torch.from_numpy(values[entry][:1] if one_number else values[entry]))
                 own = entry == name or part == "efficiency"
                 rows.append(
                     {

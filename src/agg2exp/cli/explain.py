@@ -90,7 +90,7 @@ def _explain(config: DictConfig) -> None:
         FailureLog(output).forget(data.pending())
     if finished:
         log.info("%d of %d cases are finished already and stay as they are", len(finished), len(data.expected()))
-    with tracked(run, config):
+    with tracked(run.loggers, config):
         if data.pending():
             run.predict(module, datamodule=data, return_predictions=False)
         if not run.is_global_zero:

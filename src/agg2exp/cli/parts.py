@@ -13,7 +13,7 @@ from typing import Any
 from lightning import Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.rank_zero import rank_zero_only
-from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.loggers import Logger, WandbLogger
 from omegaconf import DictConfig, OmegaConf
 
 from agg2exp.callbacks.finisher import Finisher
@@ -106,7 +106,7 @@ def trainer(config: DictConfig, data: CaseDataModule | None = None) -> Trainer:
     Raises:
         JobError: A setting is wrong, or the machine has no such device.
     """
-    callbacks, loggers = _members(config, "callbacks"), _loggers(config) if is_first_rank() else []
+    callbacks, loggers = _members(config, "callbacks"), loggers_of(config) if is_first_rank() else []
     objects = {"callbacks": callbacks, "logger": loggers or False}
     try:
         made: Trainer = build(config, "trainer", **objects)
@@ -128,7 +128,7 @@ def _members(config: DictConfig, group: str) -> list[Any]:
     return [build(config, f"{group}.{name}") for name, node in nodes.items() if node and "_target_" in node]
 
 
-def _loggers(config: DictConfig) -> list[Any]:
+def loggers_of(config: DictConfig) -> list[Any]:
     """The loggers; W&B runs that have no group or name of their own are named after the sweep and the choices."""
     made = []
     for name, node in (config.logger or {}).items():
@@ -151,19 +151,19 @@ def _is_started_by_others(trainer: Trainer) -> bool:
 
 
 @contextmanager
-def tracked(trainer: Trainer, config: DictConfig) -> Iterator[None]:
+def tracked(loggers: Sequence[Logger], config: DictConfig) -> Iterator[None]:
     """Tell W&B the resolved configuration, and finish the loggers after the job, also after a failed one.
 
     The next job of a multirun then starts a run of its own.
     """
     try:
-        for logger in trainer.loggers:
+        for logger in loggers:
             if isinstance(logger, WandbLogger):
                 logger.experiment.config.update(plain(config))
         yield
     finally:
         failed = sys.exc_info()[0] is not None
-        for logger in trainer.loggers:
+        for logger in loggers:
             if isinstance(logger, WandbLogger):
                 logger.experiment.finish(exit_code=int(failed))
             else:

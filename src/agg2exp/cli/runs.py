@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from agg2exp.cli.application import JobError
 from agg2exp.report.runs import Run
 
+log = logging.getLogger(__name__)
+
+
+def named_runs(runs: str | ListConfig | DictConfig) -> list[Run]:
+    """The runs of a setting `runs`: a folder, a list of folders, or for each data set its name and one of these.
+
+    Raises:
+        JobError: A folder does not exist.
+    """
+    if isinstance(runs, DictConfig):
+        return [replace(run, data=str(name)) for name, folders in runs.items() for run in find_runs(paths(folders))]
+    return find_runs(paths(runs))
+
+
+def paths(named: str | Iterable[str]) -> list[Path]:
+    """One path or several."""
+    return [Path(named)] if isinstance(named, str) else [Path(str(name)) for name in named]
+
 
 def find_runs(folders: Sequence[Path]) -> list[Run]:
-    """The runs in the given folders: each a run, or a sweep whose jobs are runs.
+    """The runs in the given folders: each a run, or a sweep whose jobs are runs; each once.
+
+    Runs of the same data and method have in their name what else was chosen otherwise (its overrides).
 
     Raises:
         JobError: A folder does not exist.
@@ -20,14 +43,43 @@ def find_runs(folders: Sequence[Path]) -> list[Run]:
     missing = [str(folder) for folder in folders if not folder.is_dir()]
     if missing:
         raise JobError(f"agg2exp: runs: expected folders of finished runs or sweeps, got {missing}.")
-    found = []
+    found: dict[Path, Run] = {}
     for folder in folders:
-        for choices in sorted(folder.glob("**/.hydra/hydra.yaml")):
+        for choices in sorted(folder.glob("**/.hydra/hydra.yaml"), key=_in_order):
             run = choices.parents[1]
             if (run / "tables").is_dir():
                 chosen = OmegaConf.load(choices).hydra.runtime.choices
                 method = chosen.attribution
                 if chosen.supervoxels != "none" and (run / "tables" / "supervoxels.parquet").is_file():
                     method = f"{method}/{chosen.supervoxels}"
-                found.append(Run(run, chosen.data, method))
-    return found
+                found.setdefault(run.resolve(), Run(run, chosen.data, method))
+            elif (run / "config.yaml").is_file():  # written once the work begins
+                log.warning("%s has no results, since it did not finish, and is left out", run)
+    return _told_apart(list(found.values()))
+
+
+def _in_order(path: Path) -> list[tuple[int, str]]:
+    """Jobs of a sweep by their numbers."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in path.parts]
+
+
+def _told_apart(runs: Sequence[Run]) -> list[Run]:
+    """Runs of one data set and method, named by the overrides that not all of them have."""
+    counts = Counter((run.data, run.method) for run in runs)
+    made = []
+    for run in runs:
+        alike = [other for other in runs if (other.data, other.method) == (run.data, run.method)]
+        own = _overrides(run)
+        common = set(own).intersection(*map(_overrides, alike))
+        words = [word for word in own if word not in common] if counts[run.data, run.method] > 1 else []
+        of_data = [word for word in words if word.startswith("data")]
+        rest = [word for word in words if word not in of_data]
+        made.append(Run(run.folder, " ".join([run.data, *of_data]), " ".join([run.method, *rest])))
+    return made
+
+
+def _overrides(run: Run) -> list[str]:
+    """What the user chose for a run, but for where it is written and what was done again."""
+    written = run.folder / ".hydra" / "overrides.yaml"
+    words = [str(word) for word in OmegaConf.load(written)] if written.is_file() else []
+    return [word for word in words if not word.startswith(("resume=", "paths.", "logger", "trainer", "callbacks"))]

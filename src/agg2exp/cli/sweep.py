@@ -18,14 +18,17 @@ def is_sweep() -> bool:
 
 
 def run_names() -> dict[str, str]:
-    """Names of this job for a tracker: the sweep is the group; the name says what was chosen, and the job's number."""
+    """Names of this job for a tracker: the sweep is the group; the name says what was chosen, and the job's number.
+
+    A job without choices is named after its folder.
+    """
     if not HydraConfig.initialized():
         return {}
     settings = HydraConfig.get()
     chosen = settings.runtime.choices
     words = [str(chosen[group]) for group, usual in NAMING.items() if chosen.get(group) not in (None, "none", usual)]
     if not is_sweep():
-        return {"name": "-".join(words)} if words else {}
+        return {"name": "-".join(words) or f"{settings.job.name}-{Path(settings.runtime.output_dir).name}"}
     folder = Path(settings.sweep.dir)
     return {"group": f"{settings.job.name}-{folder.name}"[:128], "name": "-".join([*words, str(settings.job.num)])}
 

@@ -38,7 +38,7 @@ def main(config: DictConfig) -> None:
     module = build(config, "module", network=network, inference=build(config, "inference"), labels=labels)
     data = build(config, "data")
     run = trainer(config)
-    with tracked(run, config):
+    with tracked(run.loggers, config):
         run.fit(module, datamodule=data)
         (result,) = run.test(module, datamodule=data, ckpt_path="best", weights_only=True)
 

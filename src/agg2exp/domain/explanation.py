@@ -11,6 +11,10 @@ from torch import Tensor
 from agg2exp.domain.attribution import Attribution
 from agg2exp.domain.prediction import Prediction
 
+OF_METHOD = ("method", "attribution: ")
+OF_METRICS = ("metric ",)
+"""How the settings of an explanation begin that concern the attribution method, or the evaluation metrics, alone."""
+
 
 @dataclass(frozen=True)
 class PassCounts:

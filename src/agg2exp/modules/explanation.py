@@ -17,7 +17,7 @@ from agg2exp.domain.attribution import Attribution
 from agg2exp.domain.case import Case, Failure
 from agg2exp.domain.class_scores import ClassScores, RecomputedScores, Scores
 from agg2exp.domain.errors import check_choice, check_range
-from agg2exp.domain.explanation import Explanation
+from agg2exp.domain.explanation import OF_METHOD, OF_METRICS, Explanation
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.prediction import Prediction
 from agg2exp.domain.roles import CaseProgress, Silent
@@ -29,9 +29,6 @@ from agg2exp.modules.chunks import chunks, in_chunks
 from agg2exp.modules.evaluated import evaluated
 from agg2exp.modules.memory import Economy, accumulator_device, economies, in_less_memory, synchronize
 from agg2exp.scores import Score
-
-APART = ("method", "attribution: ", "metric ")
-"""How settings begin that concern the attribution method or the metrics alone."""
 
 
 class ExplanationModule(lightning.LightningModule):
@@ -232,7 +229,7 @@ class ExplanationModule(lightning.LightningModule):
 
         Not the case's files: an atlas for supervoxels, say, changes nothing here.
         """
-        key = {name: value for name, value in self.settings().items() if not name.startswith(APART)}
+        key = {name: value for name, value in self.settings().items() if not name.startswith(OF_METHOD + OF_METRICS)}
         image = case.image.cpu().contiguous()
         facts = {"case": case.id, "image": hashlib.sha256(image.numpy().tobytes()).hexdigest()}
         facts |= {"shape": str(tuple(image.shape)), "dtype": str(image.dtype), "device": case.image.device.type}

@@ -19,7 +19,7 @@ def number(value: float) -> str:
     """Three significant digits, without an exponent where it reads as well."""
     if math.isnan(value):
         return "–"
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def cells(table: pd.DataFrame, mark: Callable[[str], str], arrows: dict[bool | None, str], facts: dict[str, bool | None]

@@ -1,7 +1,6 @@
 """What jobs make in the same way: module, trainer, and loggers that are finished."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from unittest.mock import MagicMock
 
 import pytest
@@ -78,7 +77,7 @@ def fake_wandb() -> MagicMock:
 def test_loggers_are_told_the_configuration_and_finished_whatever_happens(error: BaseException | None):
     wandb, other = fake_wandb(), MagicMock()
     config = OmegaConf.create({"a": 1, "b": "${a}"})
-    with pytest.raises(type(error)) if error else _nothing(), tracked(SimpleNamespace(loggers=[wandb, other]), config):
+    with pytest.raises(type(error)) if error else _nothing(), tracked([wandb, other], config):
         wandb.experiment.config.update.assert_called_once_with({"a": 1, "b": 1})
         wandb.experiment.finish.assert_not_called()
         if error:

@@ -45,6 +45,36 @@ def test_best_follows_the_direction_and_ties_share_their_rank():
     assert not table["best"].xs("sensitivity_dice", level="name").any()
 
 
+def test_who_is_alone_is_not_ranked():
+    alone = pd.DataFrame([("phantom", "a_b", "s0", "heart", "completeness", 0.1)], columns=list(values()))
+    table = benchmark(pd.concat([values(), alone]), {**HIGHER, "completeness": False})
+    row = table[table["name"] == "completeness"].iloc[0]
+    assert math.isnan(row["rank"]) and not row["best"]
+    assert not benchmark(values()[values()["method"] == "c"], HIGHER)["best"].any()
+
+
+def test_mean_rank_is_over_what_all_methods_have():
+    """d has no complexity, so that its rank there counts for nobody: c is before a_b in all that is left."""
+    d = [("phantom", "d", "s0", "heart", "faithfulness", 0.9), ("phantom", "d", "s0", "heart", "complexity", math.nan)]
+    more = pd.concat([values(), pd.DataFrame(d, columns=list(values()))], ignore_index=True)
+    more.loc[(more["method"] == "c") & (more["name"] == "complexity"), "value"] += 0.1
+    wide = ranks(benchmark(more, HIGHER), {name: name for name in HIGHER}).set_index("method")
+    assert wide.loc[["a_b", "c"], "complexity"].tolist() == [1, 2] and math.isnan(wide.loc["d", "complexity"])
+    assert wide["mean rank"].to_dict() == {"a_b": 3, "c": 2, "d": 1}
+
+
+def test_a_number_of_a_case_counts_once_for_all_its_classes():
+    rows = [("phantom", "c", case, target, name, value) for case, value in (("s0", 1.0), ("s1", 3.0))
+            for target in ("heart", "aorta") for name in ("efficiency", "complexity")]  # fmt: skip
+    both = pd.DataFrame(rows, columns=list(values()))
+    directions = {"efficiency": False, "complexity": False}
+    table = benchmark(both, directions, of_case=["efficiency"]).set_index("name")
+    assert table.loc["efficiency", ["mean", "std", "count"]].tolist() == pytest.approx([2, math.sqrt(2), 2])
+    assert table.loc["complexity", ["mean", "std", "count"]].tolist() == pytest.approx([2, math.sqrt(4 / 3), 4])
+    by_class = benchmark(both, directions, ("data", "method", "target", "name"), ["efficiency"])
+    assert set(by_class["count"]) == {2}
+
+
 def test_ranks_over_metrics():
     wide = ranks(benchmark(values(), HIGHER), {name: name for name in HIGHER}).set_index("method")
     assert list(wide.columns) == ["data", "faithfulness", "complexity", "mean rank"]
@@ -100,7 +130,7 @@ def test_a_method_without_a_data_set_has_no_value_there():
 
 
 def test_numbers_are_short():
-    assert [number(v) for v in (0.123456, 12345.6, 1e-7, math.nan)] == ["0.123", "12346", "1e-07", "–"]
+    assert [number(v) for v in (0.123456, 12345.6, 999.7, 1e-7, math.nan)] == ["0.123", "12346", "1000", "1e-07", "–"]
 
 
 def written(folder: Path, method: str, higher: bool = True) -> Run:
