@@ -231,7 +231,7 @@ class ExplanationModule(lightning.LightningModule):
         """
         key = {name: value for name, value in self.settings().items() if not name.startswith(OF_METHOD + OF_METRICS)}
         image = case.image.cpu().contiguous()
-        facts = {"case": case.id, "image": hashlib.sha256(image.numpy().tobytes()).hexdigest()}
+        facts = {"case": case.id, "image": hashlib.sha256(image.numpy().data).hexdigest()}
         facts |= {"shape": str(tuple(image.shape)), "dtype": str(image.dtype), "device": case.image.device.type}
         return {**key, **facts, "economy": str(self.economy)}
 
