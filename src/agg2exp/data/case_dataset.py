@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from agg2exp.data.body import body_mask
 from agg2exp.data.preprocessing import Preprocessing
 from agg2exp.data.records import CaseRecord, Layout
-from agg2exp.data.totalsegmentator import read_label_map, read_mask
+from agg2exp.data.totalsegmentator import read_extra_masks, read_label_map
 from agg2exp.domain.case import Case, Failure
 from agg2exp.domain.errors import CaseError
 from agg2exp.io.nifti import UnreadableVolumeError, read_volume
@@ -55,7 +55,7 @@ class CaseDataset(Dataset[Case | Failure]):
         image, grid = self.preprocessing.image(hu, native)
 
         labels = self.layout.labels(record, native)
-        supplied = {n: read_mask(record.id, p, native) for n, p in record.extra.items() if p.is_file()}
+        supplied = read_extra_masks(record, native)
         volumes = [v.astype(np.uint8) for v in supplied.values()]
         if labels is not None:
             volumes.append(labels)

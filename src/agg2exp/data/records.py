@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agg2exp.domain.case import Grid
 from agg2exp.domain.labels import LabelScheme
+
+
+@dataclass(frozen=True)
+class MaskFile:
+    """Where a mask lies: the voxels of one label of a label map, or all above 0."""
+
+    path: Path
+    label: int | None = None
+
+    def of(self, volume: NDArray[Any]) -> NDArray[np.bool_]:
+        """The mask in the voxels of the file."""
+        return np.asarray(volume > 0 if self.label is None else volume == self.label)
 
 
 @dataclass(frozen=True)
@@ -30,7 +42,7 @@ class CaseRecord:
     id: str
     image: Path
     split: str
-    extra: Mapping[str, Path] = field(default_factory=dict)
+    extra: Mapping[str, MaskFile] = field(default_factory=dict)
     label_map: Path | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 

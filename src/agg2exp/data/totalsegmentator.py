@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from agg2exp.data.records import CaseRecord
+from agg2exp.data.records import CaseRecord, MaskFile
 from agg2exp.domain.case import Grid
 from agg2exp.domain.errors import CaseError, SettingError
 from agg2exp.domain.labels import LabelScheme
@@ -36,11 +36,12 @@ class TotalSegmentatorLayout:
         root: Folder with `meta.csv`.
         scheme: The model's label scheme.
         cache: Folder for merged label maps.
-        extra_masks: Further RoI masks: name -> path pattern with `{case}`, relative to `root` or absolute.
+        extra_masks: Further RoI masks: name -> path pattern with `{case}`, relative to `root` or absolute. With `#5` at
+            its end, label 5 of a label map, such as an atlas or another model's prediction.
         label_map: Path pattern of a partition for supervoxels, the same way; without `{case}` one file for all cases.
 
     Raises:
-        SettingError: `root` has no `meta.csv`, or a pattern does not mention the case.
+        SettingError: `root` has no `meta.csv`, a pattern does not mention the case, or its label is none.
     """
 
     def __init__(
@@ -61,6 +62,9 @@ class TotalSegmentatorLayout:
                 raise SettingError(f"extra_masks.{name}", pattern, "a path that contains {case}")
             if name in scheme.classes:
                 raise SettingError("extra_masks", name, "a name that is no class of the model")
+            _, mark, label = pattern.partition("#")
+            if mark and not (label.isdecimal() and 0 < int(label) <= LARGEST_LABEL):
+                raise SettingError(f"extra_masks.{name}", pattern, f"a label from 1 to {LARGEST_LABEL} after the #")
 
     def records(self) -> list[CaseRecord]:
         """All cases of `meta.csv`, in its order."""
@@ -82,10 +86,14 @@ class TotalSegmentatorLayout:
             id=case,
             image=self.root / case / "ct.nii.gz",
             split=row["split"],
-            extra={name: self.root / pattern.format(case=case) for name, pattern in self.extra_masks.items()},
+            extra={name: self._extra(pattern, case) for name, pattern in self.extra_masks.items()},
             label_map=None if self.label_map is None else self.root / self.label_map.replace("{case}", case),
             metadata={k: v for k, v in row.items() if k not in ("image_id", "split") and v != ""},
         )
+
+    def _extra(self, pattern: str, case: str) -> MaskFile:
+        path, mark, label = pattern.partition("#")
+        return MaskFile(self.root / path.replace("{case}", case), int(label) if mark else None)
 
     def unknown_structures(self) -> dict[str, str | None]:
         """Structures of the label scheme that no case has a file for, with the most similar name that exists."""
@@ -146,8 +154,9 @@ class TotalSegmentatorLayout:
             partition = b"" if record.label_map is None else _digest(record.label_map)
         except OSError:
             return ""
-        masks = [self._mask(record, s) for names in self.scheme.files for s in names] + list(record.extra.values())
-        sizes = [path.stat().st_size if path.is_file() else None for path in masks]
+        masks = [MaskFile(self._mask(record, s)) for names in self.scheme.files for s in names]
+        masks += record.extra.values()
+        sizes = [(mask.path.stat().st_size if mask.path.is_file() else None, mask.label) for mask in masks]
         return hashlib.sha256(ends + repr((size, sizes)).encode() + partition).hexdigest()[:16]
 
     def _key(self, found: Mapping[str, Path]) -> str:
@@ -162,7 +171,18 @@ def read_mask(case_id: str, path: Path, native: Grid) -> NDArray[np.bool_]:
     Raises:
         CaseError: The file cannot be read, or its grid is not the scan's.
     """
-    return np.asarray(_on_grid(case_id, path, native) > 0)
+    return MaskFile(path).of(_on_grid(case_id, path, native))
+
+
+def read_extra_masks(record: CaseRecord, native: Grid) -> dict[str, NDArray[np.bool_]]:
+    """The extra masks that were supplied, (D, H, W) each on the scan's own grid; each file is read once.
+
+    Raises:
+        CaseError: A file cannot be read, or its grid is not the scan's.
+    """
+    paths = dict.fromkeys(mask.path for mask in record.extra.values() if mask.path.is_file())
+    volumes = {path: _on_grid(record.id, path, native) for path in paths}
+    return {name: mask.of(volumes[mask.path]) for name, mask in record.extra.items() if mask.path in volumes}
 
 
 def read_label_map(case_id: str, path: Path, native: Grid) -> NDArray[np.int32]:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from agg2exp.data import totalsegmentator
-from agg2exp.data.totalsegmentator import TotalSegmentatorLayout, read_mask
+from agg2exp.data.records import MaskFile
+from agg2exp.data.totalsegmentator import TotalSegmentatorLayout, read_extra_masks, read_mask
 from agg2exp.domain.case import Grid
 from agg2exp.domain.errors import CaseError, SettingError
 from agg2exp.io.nifti import read_volume
@@ -54,7 +55,7 @@ def test_cases_come_in_the_table_s_order_with_split_and_facts(tmp_path: Path):
     assert (z9.id, z9.split, z9.metadata) == ("z9", "test", {"age": "NA", "gender": "f"})
     assert (a1.id, a1.split, a1.metadata) == ("a1", "train", {"gender": "m"})
     assert z9.image == tmp_path / "z9" / "ct.nii.gz"
-    assert z9.extra == {"node": tmp_path / "z9" / "extra" / "node.nii.gz"}
+    assert z9.extra == {"node": MaskFile(tmp_path / "z9" / "extra" / "node.nii.gz")}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,14 @@ def test_a_table_that_cannot_be_used_is_named(tmp_path: Path, table: str | None,
     assert str(tmp_path) in str(error.value)
 
 
-@pytest.mark.parametrize(("name", "pattern"), [("node", "extra/node.nii.gz"), ("heart", "{case}/heart.nii.gz")])
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        ("node", "extra/node.nii.gz"),
+        ("heart", "{case}/heart.nii.gz"),
+        *(("node", f"{{case}}/atlas.nii.gz#{label}") for label in ("", "0", "-1", "left", "1#2")),
+    ],
+)
 def test_extra_masks_need_a_case_and_a_name_of_their_own(tmp_path: Path, name: str, pattern: str):
     with pytest.raises(SettingError, match="extra_masks"):
         TotalSegmentatorLayout(tmp_path, cases.scheme(), tmp_path, {name: pattern})
@@ -247,6 +255,34 @@ def test_the_label_map_s_path_may_name_the_case_or_be_one_for_all(root: Path, tm
     assert paths("atlas.nii") == [root / "atlas.nii"] * 2
     assert paths("/atlases/{lung}.nii") == [Path("/atlases/{lung}.nii")] * 2
     assert paths(None) == [None, None]
+
+
+def test_labels_of_a_map_are_extra_masks_of_their_own(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    grid, read = cases.scan_grid(), []
+    volume = np.zeros(grid.shape, np.int16)
+    volume[1:3], volume[5:9, 2] = 3, 12
+    cases.write_nifti(root / "s1" / "atlas.nii.gz", volume, grid)
+    atlas = "{case}/atlas.nii.gz"
+    patterns = {
+        "left": f"{atlas}#3",
+        "right": f"{atlas}#12",
+        "nobody": f"{atlas}#7",
+        "all": atlas,
+        "none": "{case}/x.nii",
+    }
+    layout = TotalSegmentatorLayout(root, cases.scheme(), tmp_path, patterns)
+    record = layout.records()[0]
+    monkeypatch.setattr(
+        "agg2exp.data.totalsegmentator.read_volume", lambda path: (read.append(path), read_volume(path))[1]
+    )
+    masks = read_extra_masks(record, grid)
+    assert read == [root / "s1" / "atlas.nii.gz"]
+    expected = {"left": volume == 3, "right": volume == 12, "nobody": volume == 7, "all": volume > 0}
+    assert masks.keys() == expected.keys()
+    for name, mask in expected.items():
+        np.testing.assert_array_equal(masks[name], mask)
+    other = TotalSegmentatorLayout(root, cases.scheme(), tmp_path, {**patterns, "left": f"{atlas}#4"})
+    assert other.fingerprint(other.records()[0]) != layout.fingerprint(record)
 
 
 @pytest.mark.parametrize("name", ["atlas.nii", "atlas.nii.gz"])
