@@ -109,16 +109,33 @@ def test_the_page_has_findings_pictures_and_what_was_left_out(analysed: Path):
         assert (analysed / link).is_file(), link
 
 
-def test_nothing_of_a_patient_is_logged(analysed: Path):
-    records = recorded(analysed)
+def logged(output: Path) -> str:
+    """The records of the W&B run, after a look for what is about a single patient in them and in its files."""
+    records = recorded(output)
     text = json.dumps(records)
-    assert "heat_maps/importance" in text and "agreement" in text
-    (folder,) = analysed.glob("wandb/offline-run-*/files")
-    for word in ("c00001", "hospital_", "institute"):
+    (folder,) = output.glob("wandb/offline-run-*/files")
+    for word in ("c00001", "hospital_", "institute", "meta.csv", "summary.", "outlier_slices", "distributions/"):
         assert word not in text
         for path in folder.rglob("*"):
             assert path.is_dir() or word.encode() not in path.read_bytes(), path
     assert [e.get("exit_code", 0) for e in of_type(records, "exit")] == [0]
+    return text
+
+
+def test_nothing_of_a_patient_is_logged(analysed: Path):
+    text = logged(analysed)
+    assert "heat_maps/importance" in text and "agreement" in text
+
+
+def test_names_and_arguments_that_the_user_chooses_let_nothing_of_a_patient_out(tmp_path: Path):
+    run = stored_run(tmp_path / "run", n=12)
+    (tmp_path / "meta.csv").write_text(
+        "image_id,age,institute\n" + "\n".join(f"c{i:05d},{40 + i},hospital_{i % 2}" for i in range(12))
+    )
+    words = [f"metadata={tmp_path / 'meta.csv'}", "focus.case=c00001", "logger=wandb"]
+    assert analyze(tmp_path / "out", f"runs={{change_site: {run}}}", *words).code == 0
+    assert (tmp_path / "out" / "change_site" / "outliers_and_metadata.csv").is_file()
+    assert "change_site/heat_maps/importance" in logged(tmp_path / "out")
 
 
 def test_a_single_case_without_dice_gets_what_is_possible(tmp_path: Path):

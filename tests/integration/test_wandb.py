@@ -13,7 +13,8 @@ from PIL import Image
 from agg2exp.modules.explanation import ExplanationModule
 from tests.helpers.runs import CASES, ONE_CASE, Finished, Tiny, run
 
-PICTURES = ["callbacks=explain", "callbacks.slices.first=1", "logger=wandb", "logger.wandb.group=tests"]
+CHOSEN = f"data.cases=[{CASES[0]}]"
+PICTURES = [CHOSEN, "callbacks=explain", "callbacks.slices.first=1", "logger=wandb", "logger.wandb.group=tests"]
 
 
 def recorded(output: Path) -> list[dict[str, Any]]:
@@ -88,11 +89,12 @@ def test_run_is_finished_and_named(records: list[dict[str, Any]]):
 
 
 def test_nothing_about_a_patient_is_recorded(records: list[dict[str, Any]], logged: Finished):
-    """No case id, no printed line, no picture of a scan, though the run itself wrote them all."""
+    """No case id, no printed line, no argument, no picture of a scan, though the run itself wrote them all."""
     assert (logged.output / "figures" / "slices" / CASES[0] / "heart.png").is_file()
     assert f"case {CASES[0]}" in (logged.output / "explain.log").read_text()
     assert not of_type(records, "output_raw")
     assert not of_type(records, "output")
+    assert not of_type(records, "environment")
     assert CASES[0] not in json.dumps(records)
     (files,) = logged.output.glob("wandb/offline-run-*/files")
     for path in files.rglob("*"):

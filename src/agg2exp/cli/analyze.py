@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from agg2exp.report.analysis import Part
-    from agg2exp.report.artefacts import LeftOut
+    from agg2exp.report.artefacts import LeftOut, Written
     from agg2exp.report.data_set import DataSet
     from agg2exp.report.findings import Finding
     from agg2exp.report.settings import AnalysisSettings
@@ -40,15 +40,15 @@ def main(config: DictConfig) -> None:
     left_out: list[LeftOut] = []
     try:
         data_sets = data_sets_of(config)
-        tables, written = _make(output, list(_parts(config, data_sets, settings)), left_out)
+        written = _make(output, list(_parts(config, data_sets, settings)), left_out)
     except DataError as error:
         raise JobError(f"agg2exp: {error}") from error
+    found = findings({item.name: item.table for item in written if item.table is not None}, settings.alpha)
     with written_whole(output / "analysis.md") as path:
-        path.write_text(
-            page(overview(data_sets), findings(tables, settings.alpha), written, left_out), encoding="utf-8"
-        )
-    _print(output, overview(data_sets), findings(tables, settings.alpha), left_out)
-    _log(config, output, written, tables)
+        content = page(overview(data_sets), found, [item.path for item in written], left_out)
+        path.write_text(content, encoding="utf-8")
+    _print(output, overview(data_sets), found, left_out)
+    _log(config, output, written)
 
 
 def settings_of(config: DictConfig) -> AnalysisSettings:
@@ -134,26 +134,21 @@ def _parts(config: DictConfig, data_sets: Sequence[DataSet], settings: AnalysisS
     yield from parts_across(data_sets, _groups(config), settings)
 
 
-def _make(output: Path, parts: Sequence[Part], left_out: list[LeftOut]) -> tuple[dict[str, pd.DataFrame], list[Path]]:
-    """Make and write all parts, with a progress bar.
-
-    Returns:
-        Tables by path, and all files, relative to `output`.
-    """
+def _make(output: Path, parts: Sequence[Part], left_out: list[LeftOut]) -> list[Written]:
+    """Make and write all parts, with a progress bar."""
     import pandas as pd
     from rich.progress import Progress
 
-    from agg2exp.report.artefacts import possible, write
+    from agg2exp.report.artefacts import Written, possible, write
 
-    tables: dict[str, pd.DataFrame] = {}
     written = []
     with Progress(transient=True) as progress:
         for part in progress.track(parts, description="Analysing"):
             for name, content in possible(part.data_set, part.name, part.made, left_out):
-                written.append(write(output, (name, content)).relative_to(output))
-                if isinstance(content, pd.DataFrame):
-                    tables[name] = content
-    return tables, written
+                path = write(output, (name, content)).relative_to(output)
+                table = content if isinstance(content, pd.DataFrame) else None
+                written.append(Written(path, table, part.public))
+    return written
 
 
 def _print(output: Path, sets: pd.DataFrame, found: Sequence[Finding], left_out: Sequence[LeftOut]) -> None:
@@ -174,19 +169,16 @@ def _print(output: Path, sets: pd.DataFrame, found: Sequence[Finding], left_out:
     console.print(DISCLAIMER, style="italic dim")
 
 
-def _log(config: DictConfig, output: Path, written: Sequence[Path], tables: Mapping[str, pd.DataFrame]) -> None:
+def _log(config: DictConfig, output: Path, written: Sequence[Written]) -> None:
     """Hand what is about no single patient to W&B, if a logger was chosen."""
     from lightning.pytorch.loggers import WandbLogger
-
-    from agg2exp.report.findings import may_leave
 
     for name, node in (config.logger or {}).items():
         logger = build(config, f"logger.{name}") if node and "_target_" in node else None
         if isinstance(logger, WandbLogger):
-            for path in written:
-                if path.suffix == ".png" and may_leave(path.with_suffix("").as_posix()):
-                    logger.log_image(path.with_suffix("").as_posix(), [str(output / path)])
-            for key, table in tables.items():
-                if may_leave(key, table.columns):
-                    logger.log_table(key, dataframe=table)
+            for item in written:
+                if item.may_leave and item.path.suffix == ".png":
+                    logger.log_image(item.name, [str(output / item.path)])
+                elif item.may_leave and item.table is not None:
+                    logger.log_table(item.name, dataframe=item.table)
             logger.experiment.finish()

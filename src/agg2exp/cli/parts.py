@@ -152,14 +152,14 @@ def _is_started_by_others(trainer: Trainer) -> bool:
 
 @contextmanager
 def tracked(loggers: Sequence[Logger], config: DictConfig) -> Iterator[None]:
-    """Tell W&B the resolved configuration, and finish the loggers after the job, also after a failed one.
+    """Tell W&B the resolved configuration but for case ids, and finish the loggers, also after a failed job.
 
     The next job of a multirun then starts a run of its own.
     """
     try:
         for logger in loggers:
             if isinstance(logger, WandbLogger):
-                logger.experiment.config.update(plain(config))
+                logger.experiment.config.update(_of_no_patient(plain(config)))
         yield
     finally:
         failed = sys.exc_info()[0] is not None
@@ -168,6 +168,14 @@ def tracked(loggers: Sequence[Logger], config: DictConfig) -> Iterator[None]:
                 logger.experiment.finish(exit_code=int(failed))
             else:
                 logger.finalize("failed" if failed else "success")
+
+
+def _of_no_patient(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings without the case ids that were chosen."""
+    data = settings.get("data")
+    if not isinstance(data, dict):
+        return settings
+    return {**settings, "data": {key: value for key, value in data.items() if key != "cases"}}
 
 
 def model_facts(model: DictConfig, labels: LabelScheme) -> ModelFacts:

@@ -17,13 +17,24 @@ from agg2exp.report.outlier_slices import ReadScan, outlier_slices
 from agg2exp.report.segmentation import Groups
 from agg2exp.report.settings import AnalysisSettings
 
+PUBLIC, PRIVATE = True, False
+"""Only what is about all patients together may go to a tracker: nothing of one patient, and no metadata."""
+
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the analysis: what it is about, and what makes its artefacts when iterated."""
+    """A part of the analysis.
+
+    Attributes:
+        data_set: What it is about.
+        name: What it is.
+        public: Whether its artefacts are about no single patient.
+        made: Makes the artefacts when iterated.
+    """
 
     data_set: str
     name: str
+    public: bool
     made: Iterable[Artefact]
 
 
@@ -68,37 +79,38 @@ def parts_of(
     def panels() -> Iterator[Artefact]:
         yield from focus.four_panels(data, importances, matrix, None if ranking.empty else ranking, settings.focus)
 
-    parts: dict[str, Iterable[Artefact]] = {
-        "presence of sources": [("presence", relations.presence(data))],
-        **{f"heat map of {kind.value}": relations.heat_map_of(data, kind, settings) for kind in relations.MAPPED},
-        "distributions": relations.distributions(data, importances),
-        "graph": relations.graph(data, matrix, settings),
-        "edges beyond distance": relations.graph_beyond_distance(data, importances, matrix, settings),
-        "poor regions": segmentation.poor(data),
-        "outliers": ranked(),
-        "outliers and Dice": abnormality.correlation_with_dice(data, reference, settings),
-        **({} if data.metadata is None else {"outliers and metadata": with_ranking(metadata)}),
-        "slices of outliers": with_ranking(drawn),
-        "four panels": panels(),
-    }
+    parts: list[tuple[str, bool, Iterable[Artefact]]] = [
+        ("presence of sources", PUBLIC, [("presence", relations.presence(data))]),
+        *((f"heat map of {kind.value}", PUBLIC, relations.heat_map_of(data, kind, settings))
+          for kind in relations.MAPPED),
+        ("distributions", PRIVATE, relations.distributions(data, importances)),
+        ("graph", PUBLIC, relations.graph(data, matrix, settings)),
+        ("edges beyond distance", PUBLIC, relations.graph_beyond_distance(data, importances, matrix, settings)),
+        ("poor regions", PRIVATE, segmentation.poor(data)),
+        ("outliers", PRIVATE, ranked()),
+        ("outliers and Dice", PUBLIC, abnormality.correlation_with_dice(data, reference, settings)),
+        *([] if data.metadata is None else [("outliers and metadata", PRIVATE, with_ranking(metadata))]),
+        ("slices of outliers", PRIVATE, with_ranking(drawn)),
+        ("four panels", PRIVATE, panels()),
+    ]  # fmt: skip
     folder = data.name.replace("/", "-")
-    for name, made in parts.items():
-        yield Part(data.name, name, _below(folder, made))
+    for name, public, made in parts:
+        yield Part(data.name, name, public, _below(folder, made))
 
 
 def parts_across(data_sets: Sequence[DataSet], groups: Groups, settings: AnalysisSettings) -> Iterator[Part]:
     """The parts that concern all data sets together, or pairs of them."""
     everything = "all data sets" if len(data_sets) > 1 else data_sets[0].name
-    yield Part(everything, "context", across.context_of(data_sets))
-    yield Part(everything, "Dice", segmentation.dice_tables(data_sets, groups))
+    yield Part(everything, "context", PUBLIC, across.context_of(data_sets))
+    yield Part(everything, "Dice", PUBLIC, segmentation.dice_tables(data_sets, groups))
     alike = [data for data in data_sets[1:] if across.same_patients(data_sets[0], data)]
     if alike:
         together = [data_sets[0], *alike]
-        yield Part(everything, "agreement", across.agreement_of(together, settings))
-        yield Part(everything, "differences of Dice", segmentation.differences(together, groups))
+        yield Part(everything, "agreement", PUBLIC, across.agreement_of(together, settings))
+        yield Part(everything, "differences of Dice", PUBLIC, segmentation.differences(together, groups))
     for first, second in combinations(data_sets, 2):
         if not across.same_patients(first, second):
-            yield Part(f"{first.name}, {second.name}", "change", across.change(first, second, settings))
+            yield Part(f"{first.name}, {second.name}", "change", PUBLIC, across.change(first, second, settings))
 
 
 def _below(folder: str, made: Iterable[Artefact]) -> Iterator[Artefact]:

@@ -30,6 +30,31 @@ class LeftOut:
     reason: str
 
 
+@dataclass(frozen=True, eq=False)
+class Written:
+    """A file of the analysis.
+
+    Attributes:
+        path: Below the output folder.
+        table: What is in it, if it is a table.
+        public: Whether the part that made it is about no single patient.
+    """
+
+    path: Path
+    table: pd.DataFrame | None
+    public: bool
+
+    @property
+    def name(self) -> str:
+        """Its path without extension: that of the artefact."""
+        return self.path.with_suffix("").as_posix()
+
+    @property
+    def may_leave(self) -> bool:
+        """Whether a tracker may have it: it is of a public part, and a table has no row per case or patient."""
+        return self.public and (self.table is None or not {"case", "patient"} & {*self.table.columns})
+
+
 def possible(data_set: str, part: str, made: Iterable[Artefact], left_out: list[LeftOut]) -> Iterator[Artefact]:
     """The artefacts of one part; where the data do not allow it, the reason is noted and the other parts go on."""
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import pandas as pd
@@ -10,8 +10,6 @@ import pandas as pd
 from agg2exp.analysis.outliers import MEAN
 
 MOST = 10  # rows of a finding
-PUBLIC = ("heat_maps", "graph", "context", "dice", "agreement", "change", "outliers_and_dice", "presence")
-"""What may go to a tracker: means over patients, nothing of one patient and no metadata."""
 
 
 class Finding(NamedTuple):
@@ -51,12 +49,6 @@ def findings(tables: Mapping[str, pd.DataFrame], alpha: float) -> list[Finding]:
         elif name.startswith("change_"):
             found.append(Finding(name.replace("_", " "), _changes(table, alpha), True))
     return found
-
-
-def may_leave(path: str, columns: Collection[str] = ()) -> bool:
-    """Whether a picture, or a table with these columns, holds nothing about a single patient."""
-    parts = path.split("/")
-    return any(part.startswith(PUBLIC) for part in parts) and not {"case", "patient"} & {*columns}
 
 
 def _found(table: pd.DataFrame, alpha: float) -> pd.Series:

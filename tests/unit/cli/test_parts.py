@@ -86,6 +86,13 @@ def test_loggers_are_told_the_configuration_and_finished_whatever_happens(error:
     other.finalize.assert_called_once_with("failed" if error else "success")
 
 
+def test_w_and_b_is_not_told_which_cases_were_chosen():
+    wandb = fake_wandb()
+    config = OmegaConf.create({"data": {"root": "/data", "cases": ["s0001"]}})
+    with tracked(SimpleNamespace(loggers=[wandb]), config):
+        wandb.experiment.config.update.assert_called_once_with({"data": {"root": "/data"}})
+
+
 def _nothing():
     from contextlib import nullcontext
 
