@@ -77,8 +77,9 @@ def data_sets_of(config: DictConfig) -> list[DataSet]:
     """
     from dataclasses import replace
 
-    from agg2exp.cli.data_sets import read_data_sets, read_metadata, with_metadata
+    from agg2exp.cli.data_sets import read_data_sets, with_metadata
     from agg2exp.domain.errors import check_choice
+    from agg2exp.io.metadata import read_metadata
 
     data_sets = read_data_sets(config.runs, build(config, "labels"))
     files = config.metadata if isinstance(config.metadata, DictConfig) else {d.name: config.metadata for d in data_sets}
@@ -88,7 +89,7 @@ def data_sets_of(config: DictConfig) -> list[DataSet]:
     for data in data_sets:
         known = replace(data, join=_groups(config) if config.join else {})
         if files.get(data.name) is not None:
-            metadata = read_metadata(Path(files[data.name]), config.columns.case)
+            metadata = read_metadata(Path(files[data.name]), config.columns.case, config.columns.patient)
             known = with_metadata(known, metadata, config.columns.patient)
         made.append(known)
     return made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -54,26 +53,6 @@ def read_data_sets(runs: str | ListConfig | DictConfig, labels: LabelScheme) -> 
             f"agg2exp: runs: several are named {twice}; name them: 'runs={{first: <folder>, second: <folder>}}'."
         )
     return made
-
-
-def read_metadata(path: Path, case_column: str | None) -> pd.DataFrame:
-    """A CSV with a row per case (comma, semicolon or tab), indexed by case id.
-
-    Raises:
-        DataError: It is not readable, lacks the column, or has a case id twice or none.
-    """
-    try:
-        table = pd.read_csv(path, sep=None, engine="python", dtype_backend="numpy_nullable")
-    except (OSError, UnicodeDecodeError, csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DataError(f"{path}: expected a CSV file with a row per case, got {error}.") from error
-    column = table.columns[0] if case_column is None else case_column
-    if column not in table:
-        raise DataError(f"{path}: expected the column {column!r} with case ids, got {list(table.columns)}.")
-    ids = table[column].astype("string")
-    if ids.isna().any() or ids.duplicated().any():
-        wrong = "none" if ids.isna().any() else ids[ids.duplicated()].unique().tolist()[:5]
-        raise DataError(f"{path}: expected every case id once in column {column!r}, got {wrong} in some rows.")
-    return table.drop(columns=column).set_index(pd.Index(ids.astype(str), name="case"))
 
 
 def with_metadata(data: DataSet, metadata: pd.DataFrame, patient_column: str | None) -> DataSet:

@@ -67,6 +67,8 @@ def parts_of(
         yield from make(ranking)
 
     def metadata(table: pd.DataFrame) -> Iterator[Artefact]:
+        if data.metadata is not None and not len(data.metadata.columns):
+            raise DataError("the metadata tell nothing but the ids of cases and patients")
         yield from abnormality.metadata_of_outliers(data, table, settings)
 
     def drawn(table: pd.DataFrame) -> Iterator[Artefact]:

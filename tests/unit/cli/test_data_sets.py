@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from agg2exp.cli.application import JobError
-from agg2exp.cli.data_sets import read_data_sets, read_metadata, with_metadata
+from agg2exp.cli.data_sets import read_data_sets, with_metadata
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.labels import LabelScheme
 from tests.helpers.stored_runs import CLASSES, GROUPS, stored_run
@@ -58,31 +58,6 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, runs: object, message: str
     named = below(runs)
     with pytest.raises(JobError, match=message):
         read_data_sets(named if isinstance(named, str) else OmegaConf.create(named), SCHEME)
-
-
-def test_metadata_in_any_usual_separator(tmp_path: Path):
-    for separator in (",", ";", "\t"):
-        path = tmp_path / "meta.csv"
-        path.write_text("image_id,age,gender\nc1,60,m\nc2,,f\n".replace(",", separator))
-        table = read_metadata(path, None)
-        assert list(table.index) == ["c1", "c2"] and list(table) == ["age", "gender"]
-        assert table["age"].isna().tolist() == [False, True]
-        assert read_metadata(path, "gender").index.tolist() == ["m", "f"]
-
-
-@pytest.mark.parametrize(
-    ("text", "column", "message"),
-    [
-        ("id,age\nc1,3\nc1,4\n", None, r"expected every case id once in column 'id', got \['c1'\]"),
-        ("id,age\nc1,3\n,4\n", None, "got none in some rows"),
-        ("id,age\nc1,3\n", "case", r"expected the column 'case' with case ids, got \['id', 'age'\]"),
-        ("", None, "expected a CSV file with a row per case"),
-    ],
-)
-def test_bad_metadata_is_refused(tmp_path: Path, text: str, column: str | None, message: str):
-    (tmp_path / "meta.csv").write_text(text)
-    with pytest.raises(DataError, match=message):
-        read_metadata(tmp_path / "meta.csv", column)
 
 
 def test_patients_come_from_a_column(tmp_path: Path):
