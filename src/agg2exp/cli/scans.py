@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from numpy.typing import NDArray
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from agg2exp.domain.case import Grid
 from agg2exp.domain.errors import CaseError, DataError
@@ -33,11 +33,12 @@ def read_scan(data: DataSet, case: str, target: str) -> Scan:
     if not prediction.is_file():
         raise DataError(f"case {case}: expected its prediction at {prediction}, got none (callbacks.volumes)")
     config = OmegaConf.load(folder / "config.yaml")
-    foreign = [name for name in _targets(config.data) if not name.startswith(OURS)]
+    settings = OmegaConf.to_container(config.data, resolve=True)
+    foreign = [name for name in _targets(settings) if not _is_ours(name)]
     if foreign:  # the file of a run is no reason to run whatever it names
         raise DataError(f"case {case}: its scan is read by {foreign[0]}, which is not part of agg2exp")
     try:
-        module = instantiate(config.data, _convert_="object")
+        module = instantiate(settings, _convert_="object")
         (record,) = module.records(config.data.split, [case])
         image, grid = read_volume(record.image)
         labels = module.layout.labels(record, grid)
@@ -60,13 +61,27 @@ def _run_of(data: DataSet, case: str) -> Path:
     raise DataError(f"case {case}: there are no scans beside {'the runs' if data.runs else 'a published table'}")
 
 
-def _targets(node: DictConfig) -> Iterator[str]:
-    """Every class that a part of the configuration names."""
-    for key, value in node.items():
-        if key == "_target_":
-            yield str(value)
-        elif isinstance(value, DictConfig):
+def _targets(node: object) -> Iterator[str]:
+    """Every class that a part of the configuration names, however deep in mappings and lists."""
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            if key == "_target_":
+                yield str(value)
+            else:
+                yield from _targets(value)
+    elif isinstance(node, Sequence) and not isinstance(node, str):
+        for value in node:
             yield from _targets(value)
+
+
+def _is_ours(target: str) -> bool:
+    """Whether a class is defined in agg2exp; a module of agg2exp also reaches what it imports."""
+    if not target.startswith(OURS):
+        return False
+    try:
+        return str(getattr(get_object(target), "__module__", "")).startswith(OURS)
+    except ImportError:
+        return False
 
 
 def _turned(volume: NDArray[Any], grid: Grid) -> Any:
