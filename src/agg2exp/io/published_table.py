@@ -33,11 +33,14 @@ def read_published_table(path: Path) -> dict[str, pd.DataFrame]:
         `segmentation`: case, class, dice, iou.
 
     Raises:
-        DataError: A column is missing, unknown or there twice, a case is there twice, a value is no number or out of
-            range, or a row of masses does not sum to 1. The message names file, column and case.
+        DataError: It is no CSV file, a column is missing, unknown or there twice, a case is there twice, a value is no
+            number or out of range, or a row of masses does not sum to 1. The message names file, column and case.
     """
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        header, *rows = list(csv.reader(file)) or [[]]
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            header, *rows = list(csv.reader(file)) or [[]]
+    except (UnicodeError, csv.Error) as error:
+        raise DataError(f"{path}: expected a CSV file in UTF-8, got {error}.") from error
     classes = [name.removesuffix("_dice") for name in header if name.endswith("_dice")]
     _check_header(path, header, classes)
     for line, row in enumerate(rows, start=2):

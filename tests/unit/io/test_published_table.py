@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind, importance_array
 from agg2exp.io.published_table import read_published_table
 
@@ -100,6 +101,13 @@ def test_wrong_tables_are_refused_with_file_and_column(read, change, words):
     with pytest.raises(ValueError, match=re.escape(words)) as error:
         read(change(wide()))
     assert "wide.csv" in str(error.value)
+
+
+@pytest.mark.parametrize("content", ["ä,patient".encode("latin-1"), "patient".encode("utf-16"), b"x" * 200_000])
+def test_a_file_that_is_no_csv_is_named(tmp_path, content):
+    (tmp_path / "wide.csv").write_bytes(content)
+    with pytest.raises(DataError, match=r"wide\.csv: expected a CSV file in UTF-8, got "):
+        read_published_table(tmp_path / "wide.csv")
 
 
 def test_a_line_with_another_number_of_fields_and_an_empty_file_are_refused(tmp_path):
