@@ -78,9 +78,11 @@ def data_sets_of(config: DictConfig) -> list[DataSet]:
     from dataclasses import replace
 
     from agg2exp.cli.data_sets import read_data_sets, with_metadata
-    from agg2exp.domain.errors import check_choice
+    from agg2exp.domain.errors import SettingError, check_choice
     from agg2exp.io.metadata import read_metadata
 
+    if config.join and not config.groups:
+        raise SettingError("join", True, "false where no classes belong together", "Choose them with groups=….")
     data_sets = read_data_sets(config.runs, build(config, "labels"))
     files = config.metadata if isinstance(config.metadata, DictConfig) else {d.name: config.metadata for d in data_sets}
     for name in files:
