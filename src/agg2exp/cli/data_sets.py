@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig
 
 from agg2exp.cli.application import JobError
+from agg2exp.cli.run_settings import FILES, SETTINGS, configuration, labels_of, settings_of
 from agg2exp.cli.runs import find_runs
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.roi_importance import Kind
 from agg2exp.io.published_table import read_published_table
 from agg2exp.io.tables import ROI_IMPORTANCE, SEGMENTATION, read_tables
 from agg2exp.report.data_set import DataSet
 
-ONE_RUN = ("model", "attribution", "score", "supervoxels", "baseline", "mask_policy", "regions", "expansion")
-"""Settings in which the runs of one data set must agree."""
+COLUMNS = {
+    ROI_IMPORTANCE: ["case", "target", "source", *(kind.value for kind in Kind)],
+    SEGMENTATION: ["case", "class", "dice"],
+}
+"""What is read of the tables of a run."""
+PUBLISHED = "published tables"
+"""Where the scans of published tables are: cases of one id are one scan in all of them."""
 
 
 def read_data_sets(runs: str | ListConfig | DictConfig, labels: LabelScheme) -> list[DataSet]:
@@ -98,34 +104,47 @@ def _published(name: str, path: Path, labels: LabelScheme) -> DataSet:
     unknown = sorted({*tables[SEGMENTATION]["class"]} ^ {*labels.classes})
     if unknown:
         raise DataError(f"expected the classes of labels={labels.name} in {path}, got a difference in {unknown}.")
-    return DataSet(name, tables[ROI_IMPORTANCE], tables[SEGMENTATION], labels, origin=str(path.resolve()))
+    return DataSet(name, tables[ROI_IMPORTANCE], tables[SEGMENTATION], labels, origin=PUBLISHED)
 
 
 def _from_runs(name: str, folders: Sequence[Path]) -> DataSet:
     """Runs with the same settings and different cases as one data set."""
-    configs = [_config(folder) for folder in folders]
-    for config, folder in zip(configs, folders, strict=True):
-        differing = [key for key in ONE_RUN if config.get(key) != configs[0].get(key)]
+    configs = [configuration(folder) for folder in folders]
+    settings = [settings_of(config, SETTINGS + FILES) for config in configs]
+    for of_run, folder in zip(settings, folders, strict=True):
+        differing = [key for key in of_run if of_run[key] != settings[0][key]]
         if differing:
             raise DataError(
                 f"{folders[0]} and {folder} differ in {differing} and are not one data set; name them apart."
             )
-    tables = [read_tables(folder / "tables", [ROI_IMPORTANCE, SEGMENTATION]) for folder in folders]
-    local, segmentation = (pd.concat([t[part] for t in tables], ignore_index=True) for part in tables[0])
-    spec = configs[0]["model"]["labels"]
-    labels = LabelScheme.from_config(spec["name"], spec["classes"], spec["groups"])
-    origin = str(Path(configs[0]["data"]["root"]).resolve())
-    return DataSet(name, local, segmentation[["case", "class", "dice"]], labels, origin, tuple(folders))
+    tables = [_tables(folder) for folder in folders]
+    local, segmentation = (pd.concat([t[part] for t in tables], ignore_index=True) for part in COLUMNS)
+    return DataSet(
+        name,
+        local,
+        segmentation,
+        labels_of(folders[0], configs[0]),
+        origin=str(Path(configs[0]["data"]["root"]).resolve()),
+        runs=tuple(folders),
+        settings=settings_of(configs[0]),
+    )
 
 
-def _config(folder: Path) -> dict[str, Any]:
-    """What a run was made with.
+def _tables(folder: Path) -> dict[str, pd.DataFrame]:
+    """The tables of a run.
 
     Raises:
-        DataError: It is not there or not complete.
+        DataError: One is not there, not readable or lacks a column.
     """
-    path = folder / "config.yaml"
-    config = OmegaConf.to_container(OmegaConf.load(path)) if path.is_file() else None
-    if not isinstance(config, dict) or not isinstance(config.get("model"), Mapping) or "data" not in config:
-        raise DataError(f"expected the configuration of a run of agg2exp explain in {path}, got none.")
-    return {str(key): value for key, value in config.items()}
+    try:
+        tables = read_tables(folder / "tables", COLUMNS)
+    except (OSError, ValueError) as error:  # pyarrow's errors are one or the other
+        raise DataError(f"{folder}: expected the tables of a finished run, got: {error}") from error
+    for name, columns in COLUMNS.items():
+        missing = [column for column in columns if column not in tables[name]]
+        if missing:
+            raise DataError(
+                f"{folder / 'tables' / name}.parquet: expected the columns {columns}, got none of {missing}. "
+                f"Explain the cases again with this version."
+            )
+    return {name: tables[name][columns] for name, columns in COLUMNS.items()}

@@ -26,8 +26,9 @@ class DataSet:
         local: Rows of `LocalImportance.to_frame`.
         segmentation: Columns case, class, dice; Dice is NaN where a class was not annotated.
         labels: Classes of the model, with their groups and colours.
-        origin: Folder of the scans: cases of one id are one patient if their origin is the same.
+        origin: Folder of the scans: cases of one id are one scan if their origin is the same.
         runs: Folders of the runs; none for a published table.
+        settings: What the importances of a case depend on besides its files; None: not known.
         metadata: Facts per case, indexed by case id; None if none were given.
         patients: Patient of each case; None: each case is a patient.
         join: Classes to analyse as one, by the new name.
@@ -39,6 +40,7 @@ class DataSet:
     labels: LabelScheme
     origin: str
     runs: tuple[Path, ...] = ()
+    settings: Mapping[str, object] | None = None
     metadata: pd.DataFrame | None = None
     patients: Mapping[str, str] | None = None
     join: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -76,3 +78,11 @@ class DataSet:
             seed: Of the draws.
         """
         return global_importance(importances.to_frame(), importances.kind, self.patients, draws, seed)
+
+
+def differing_settings(first: DataSet, second: DataSet) -> list[str]:
+    """Settings in which two data sets were made differently; none where those of one are not known."""
+    if first.settings is None or second.settings is None:
+        return []
+    names = dict.fromkeys([*first.settings, *second.settings])
+    return [name for name in names if first.settings.get(name) != second.settings.get(name)]

@@ -1,5 +1,7 @@
 """What `agg2exp analyze` is pointed at, and what it refuses."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +12,7 @@ from agg2exp.cli.application import JobError
 from agg2exp.cli.data_sets import read_data_sets, with_metadata
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.labels import LabelScheme
+from agg2exp.report.data_set import differing_settings
 from tests.helpers.stored_runs import CLASSES, GROUPS, stored_run
 
 SCHEME = LabelScheme.from_config(
@@ -58,6 +61,99 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, runs: object, message: str
     named = below(runs)
     with pytest.raises(JobError, match=message):
         read_data_sets(named if isinstance(named, str) else OmegaConf.create(named), SCHEME)
+
+
+def changed(run: Path, **nodes: object) -> Path:
+    """The run with other nodes in its configuration, by their dotted name with __."""
+    config = OmegaConf.load(run / "config.yaml")
+    for name, value in nodes.items():
+        OmegaConf.update(config, name.replace("__", "."), value, merge=False)
+    OmegaConf.save(config, run / "config.yaml")
+    return run
+
+
+@pytest.mark.parametrize(
+    ("nodes", "name"),
+    [
+        ({"inference": {"window": [96, 96, 96], "overlap": 0.5}}, "inference"),
+        ({"inference": {"precision": "bfloat16"}}, "inference"),
+        ({"data__preprocessing": {"hu_range": [-1000, 1000]}}, "data.preprocessing"),
+        ({"data__layout": {"extra_masks": {"nodule": "{case}/nodule.nii.gz"}}}, "data.layout"),
+        ({"data__layout": {"label_map": "{case}/atlas.nii.gz"}}, "data.layout"),
+        ({"module": {"_target_": "own.Module"}}, "module"),
+        ({"score": {"_target_": "agg2exp.scores.MeanScore"}}, "score"),
+    ],
+)
+def test_runs_that_differ_in_what_importances_depend_on_are_not_one_data_set(tmp_path: Path, nodes: dict, name: str):
+    a, b = stored_run(tmp_path / "a", n=2), changed(stored_run(tmp_path / "b", n=2, first=2), **nodes)
+    with pytest.raises(JobError, match=rf"x: .*/a and .*/b differ in \['{name}'\] and are not one data set"):
+        read_data_sets(OmegaConf.create({"x": [str(a), str(b)]}), SCHEME)
+
+
+def test_what_importances_do_not_depend_on_may_differ(tmp_path: Path):
+    runs = [
+        changed(
+            stored_run(tmp_path / str(i), n=2, first=2 * i),
+            inference={"overlap": 0.25, "batch": i},
+            module={"classes": "all", "class_chunk": i, "cache": str(i), "cache_predictions": bool(i), "seed": i},
+            data__layout={"cache": str(i), "extra_masks": {}},
+            data__cases=[str(i)],
+        )
+        for i in range(2)
+    ]
+    (data,) = read_data_sets(OmegaConf.create({"x": [*map(str, runs)]}), SCHEME)
+    assert len(data.cases) == 4
+    assert data.settings is not None and data.settings["inference"] == {"overlap": 0.25}
+
+
+def test_settings_in_which_data_sets_differ_are_named(tmp_path: Path):
+    runs = {
+        "a": stored_run(tmp_path / "a", n=2),
+        "b": changed(stored_run(tmp_path / "b", n=2, attribution="x"), data__preprocessing={"spacing": [1, 1, 1]}),
+        "c": changed(stored_run(tmp_path / "c", n=2), data__layout={"extra_masks": {"nodule": "other"}}),
+    }
+    a, b, c = read_data_sets(OmegaConf.create({name: str(run) for name, run in runs.items()}), SCHEME)
+    assert differing_settings(a, b) == ["attribution", "data.preprocessing"]
+    assert differing_settings(a, c) == []
+    assert differing_settings(replace(a, settings=None), b) == []
+
+
+def damaged_labels(run: Path) -> None:
+    changed(run, model__labels__groups={"other": "#000000"})
+
+
+def no_labels(run: Path) -> None:
+    config = OmegaConf.load(run / "config.yaml")
+    del config.model.labels.classes
+    OmegaConf.save(config, run / "config.yaml")
+
+
+def damaged_parquet(run: Path) -> None:
+    (run / "tables" / "roi_importance.parquet").write_bytes(b"broken")
+
+
+def without(table: str, column: str) -> Callable[[Path], None]:
+    def drop(run: Path) -> None:
+        path = run / "tables" / f"{table}.parquet"
+        pd.read_parquet(path).drop(columns=column).to_parquet(path)
+
+    return drop
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (damaged_labels, "run/config.yaml: model.labels: expected a label scheme, got "),
+        (no_labels, "run/config.yaml: model.labels: expected a label scheme, got no 'classes'"),
+        (damaged_parquet, "run: expected the tables of a finished run, got: "),
+        (without("roi_importance", "enrichment_body"), r"run/tables/roi_importance\.parquet: .* of \['enrichment_b"),
+        (without("segmentation", "dice"), r"run/tables/segmentation\.parquet: .* of \['dice'\]"),
+    ],
+)
+def test_a_damaged_run_is_named(tmp_path: Path, damage: Callable[[Path], None], message: str):
+    damage(stored_run(tmp_path / "run", n=2))
+    with pytest.raises(JobError, match=message):
+        read_data_sets(str(tmp_path / "run"), SCHEME)
 
 
 def test_patients_come_from_a_column(tmp_path: Path):
