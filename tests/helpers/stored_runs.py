@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 from omegaconf import OmegaConf
 
+from agg2exp.cli.data_sets import read_data_sets
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.io.tables import ROI_IMPORTANCE, SEGMENTATION, write_tables
+from agg2exp.report.data_set import DataSet
 
 GROUPS = {"cardiovascular": "#CC3311", "bones": "#0072B2", "other": "#999999", "pathologies": "#000000"}
 CLASSES = {"background": "other", "aorta": "cardiovascular", "heart": "cardiovascular", "lung_left": "other",
@@ -90,3 +92,8 @@ def stored_run(
     (folder / ".hydra").mkdir(exist_ok=True)
     OmegaConf.save(OmegaConf.create({"hydra": {"runtime": {"choices": choices}}}), folder / ".hydra" / "hydra.yaml")
     return folder
+
+
+def read_runs(**runs: Path) -> list[DataSet]:
+    """A data set for each run, under its name."""
+    return read_data_sets(OmegaConf.create({name: str(folder) for name, folder in runs.items()}), labels=None)

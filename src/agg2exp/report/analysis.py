@@ -68,7 +68,7 @@ def parts_of(
 
     def metadata(table: pd.DataFrame) -> Iterator[Artefact]:
         if data.metadata is not None and not len(data.metadata.columns):
-            raise DataError("the metadata tell nothing but the ids of cases and patients")
+            raise DataError("metadata: expected a column beside those of case and patient, got none.")
         yield from abnormality.metadata_of_outliers(data, table, settings)
 
     def drawn(table: pd.DataFrame) -> Iterator[Artefact]:
@@ -105,13 +105,15 @@ def parts_across(data_sets: Sequence[DataSet], groups: Groups, settings: Analysi
     everything = "all data sets" if len(data_sets) > 1 else data_sets[0].name
     yield Part(everything, "context", PUBLIC, across.context_of(data_sets))
     yield Part(everything, "Dice", PUBLIC, segmentation.dice_tables(data_sets, groups))
-    alike = [data for data in data_sets[1:] if across.same_patients(data_sets[0], data)]
-    if alike:
-        together = [data_sets[0], *alike]
-        yield Part(everything, "agreement", PUBLIC, across.agreement_of(together, settings))
-        yield Part(everything, "differences of Dice", PUBLIC, segmentation.differences(together, groups))
+    together = across.of_the_same_scans(data_sets)
+    if together:
+        yield Part(everything, "agreement", PUBLIC, across.agreement_of(data_sets))
+    for n, of_group in enumerate(together, start=1):
+        name = "dice_differences" if len(together) == 1 else f"dice_differences_{n}"
+        compared = ", ".join(data.name for data in of_group)
+        yield Part(compared, "differences of Dice", PUBLIC, segmentation.differences(of_group, groups, name))
     for first, second in combinations(data_sets, 2):
-        if not across.same_patients(first, second):
+        if not across.shared_cases(first, second):
             yield Part(f"{first.name}, {second.name}", "change", PUBLIC, across.change(first, second, settings))
 
 

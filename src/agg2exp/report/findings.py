@@ -37,7 +37,6 @@ def findings(tables: Mapping[str, pd.DataFrame], alpha: float) -> list[Finding]:
         "poor_regions": lambda t: Finding("Poorly segmented (Dice below 0.5), read with care", _poor(t), True),
         "dice": lambda t: Finding("Dice", t[t["count"] > 0]),
         "dice_of_groups": lambda t: Finding("Dice, groups averaged", t[t["count"] > 0]),
-        "dice_differences": lambda t: Finding("Differences of Dice between models", t.drop(columns="excluded")),
         "agreement": lambda t: Finding("Agreement of global matrices (Spearman)", t, True),
     }
     found = []
@@ -46,6 +45,8 @@ def findings(tables: Mapping[str, pd.DataFrame], alpha: float) -> list[Finding]:
         if name in select:
             title, rows, headline = select[name](table)
             found.append(Finding(f"{folder}: {title}" if folder else title, rows, headline))
+        elif name.startswith("dice_differences"):
+            found.append(Finding(f"Differences of Dice between {table['data_sets'].iloc[0]}", _differences(table)))
         elif name.startswith("change_"):
             found.append(Finding(name.replace("_", " "), _changes(table, alpha), True))
     return found
@@ -73,6 +74,10 @@ def _abnormal(table: pd.DataFrame) -> pd.DataFrame:
 
 def _poor(table: pd.DataFrame) -> pd.DataFrame:
     return table.groupby("class", sort=False).agg(cases=("case", "size"), lowest=("dice", "min")).reset_index()
+
+
+def _differences(table: pd.DataFrame) -> pd.DataFrame:
+    return table.drop(columns=["data_sets", "excluded"])
 
 
 def _changes(table: pd.DataFrame, alpha: float) -> pd.DataFrame:

@@ -31,6 +31,8 @@ def poor(data: DataSet) -> Iterator[Artefact]:
     yield "poor_regions", poor_regions(data.segmentation)
 
 
-def differences(data_sets: Sequence[DataSet], groups: Groups) -> Iterator[Artefact]:
+def differences(data_sets: Sequence[DataSet], groups: Groups, name: str) -> Iterator[Artefact]:
     """Whether models differ in Dice on the same cases."""
-    yield "dice_differences", models_differ({data.name: dice_of(data.segmentation, groups) for data in data_sets})
+    table = models_differ({data.name: dice_of(data.segmentation, groups) for data in data_sets})
+    table.insert(0, "data_sets", ", ".join(data.name for data in data_sets))
+    yield name, table

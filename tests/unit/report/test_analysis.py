@@ -1,40 +1,41 @@
-"""Which parts an analysis has, and which of them a tracker may have."""
+"""Which parts an analysis has, what becomes of those that the data do not allow, and which a tracker may have."""
 
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from omegaconf import OmegaConf
 
-from agg2exp.cli.data_sets import read_data_sets, with_metadata
+from agg2exp.cli.data_sets import with_metadata
 from agg2exp.report.analysis import Part, parts_across, parts_of
 from agg2exp.report.artefacts import LeftOut, possible
 from agg2exp.report.data_set import DataSet
 from agg2exp.report.settings import AnalysisSettings
-from tests.helpers.stored_runs import stored_run
+from tests.helpers.stored_runs import CLASSES, read_runs, stored_run
 
 SETTINGS = AnalysisSettings(draws=100, permutations=99, forests=1)
-
-
-def made(part: Part) -> tuple[list[str], list[str]]:
-    """Names of what a part makes, and why it is left out."""
-    left_out: list[LeftOut] = []
-    names = [name for name, _ in possible(part.data_set, part.name, part.made, left_out)]
-    return names, [out.reason for out in left_out]
-
-
 OF_PATIENTS = {
     "distributions", "poor regions", "outliers", "outliers and metadata", "slices of outliers", "four panels",
 }  # fmt: skip
 
 
-def named(**runs: Path) -> list[DataSet]:
-    return read_data_sets(OmegaConf.create({name: str(folder) for name, folder in runs.items()}), labels=None)
+def made(part: Part) -> tuple[dict[str, object], list[str]]:
+    """What a part makes, and why it is left out."""
+    left_out: list[LeftOut] = []
+    artefacts: dict[str, object] = {}
+    for name, content in possible(part.data_set, part.name, part.made, left_out):
+        artefacts.setdefault(name, content)
+    return artefacts, [out.reason for out in left_out]
+
+
+def across(data_sets: list[DataSet]) -> dict[tuple[str, str], Part]:
+    """The parts across data sets but for context and Dice."""
+    parts = parts_across(data_sets, {}, SETTINGS)
+    return {(part.name, part.data_set): part for part in parts if part.name not in ("context", "Dice")}
 
 
 @pytest.mark.parametrize("name", ["change_site", "dice_high", "graph", "heat_maps", "context", "presence/agreement"])
 def test_what_may_leave_does_not_depend_on_the_name_of_a_data_set(tmp_path: Path, name: str):
-    (data,) = named(**{name: stored_run(tmp_path, n=12)})
+    (data,) = read_runs(**{name: stored_run(tmp_path, n=12)})
     known = with_metadata(data, pd.DataFrame({"age": range(12)}, index=list(data.cases)), None)
     parts = [*parts_of(known, known, SETTINGS, None), *parts_across([known], {}, SETTINGS)]
     assert {part.name for part in parts if not part.public} == OF_PATIENTS
@@ -43,10 +44,65 @@ def test_what_may_leave_does_not_depend_on_the_name_of_a_data_set(tmp_path: Path
 
 
 def test_a_file_of_cases_and_patients_alone_leaves_out_the_tests_on_metadata(tmp_path: Path):
-    (data,) = named(x=stored_run(tmp_path, n=24))
+    (data,) = read_runs(x=stored_run(tmp_path, n=24))
     table = pd.DataFrame({"patient": [f"p{i // 2}" for i in range(24)]}, index=list(data.cases))
     known = with_metadata(data, table, "patient")
     parts = {part.name: part for part in parts_of(known, known, SETTINGS, None)}
-    assert made(parts["outliers"]) == (["x/outliers"], [])
-    reason = "the metadata tell nothing but the ids of cases and patients"
-    assert made(parts["outliers and metadata"]) == ([], [reason])
+    assert list(made(parts["outliers"])[0]) == ["x/outliers"]
+    reason = "metadata: expected a column beside those of case and patient, got none."
+    assert made(parts["outliers and metadata"]) == ({}, [reason])
+
+
+def test_two_methods_agree_on_their_cases_whatever_data_set_comes_first(tmp_path: Path):
+    data_sets = read_runs(
+        train=stored_run(tmp_path / "train", n=12, first=50),
+        m1=stored_run(tmp_path / "m1", n=12),
+        m2=stored_run(tmp_path / "m2", n=11, attribution="vanilla_gradient", seed=3),
+    )
+    parts = across(data_sets)
+    assert list(parts) == [
+        ("agreement", "all data sets"),
+        ("differences of Dice", "m1, m2"),
+        ("change", "train, m1"),
+        ("change", "train, m2"),
+    ]
+    agreement = made(parts["agreement", "all data sets"])[0]["agreement"]
+    assert agreement[["first", "second", "cases"]].to_numpy().tolist() == [["m1", "m2", 11]] * 2
+    differences = made(parts["differences of Dice", "m1, m2"])[0]["dice_differences"]
+    assert set(differences["data_sets"]) == {"m1, m2"}
+    assert differences.loc[differences["class"] == "heart", ["count", "left_out"]].to_numpy().tolist() == [[11, 1]]
+    assert made(parts["change", "train, m2"]) == (
+        {},
+        [
+            "expected data sets that were made with the same settings, got a difference in ['attribution']: what "
+            "changed could be due to that and not to the data"
+        ],
+    )
+
+
+def test_a_sweep_over_data_and_methods_compares_what_is_alike(tmp_path: Path):
+    runs = {
+        f"{place}{method}": stored_run(tmp_path / f"{place}{method}", n=6, root=f"/data/{place}", attribution=method)
+        for place in "ab"
+        for method in "xy"
+    }
+    parts = across(read_runs(**runs))
+    agreement = made(parts["agreement", "all data sets"])[0]["agreement"]
+    assert agreement[["first", "second"]].drop_duplicates().to_numpy().tolist() == [["ax", "ay"], ["bx", "by"]]
+    assert list(made(parts["differences of Dice", "ax, ay"])[0]) == ["dice_differences_1"]
+    assert list(made(parts["differences of Dice", "bx, by"])[0]) == ["dice_differences_2"]
+    changes = {about: list(made(part)[0]) for (name, about), part in parts.items() if name == "change"}
+    assert changes == {
+        "ax, bx": ["change_ax_to_bx"], "ax, by": [], "ay, bx": [], "ay, by": ["change_ay_to_by"],
+    }  # fmt: skip
+
+
+def test_models_with_other_classes_are_left_out_with_the_reason(tmp_path: Path):
+    fewer = {name: group for name, group in CLASSES.items() if name != "ribs"}
+    data_sets = read_runs(
+        a=stored_run(tmp_path / "a", n=6), b=stored_run(tmp_path / "b", n=6, classes=fewer, attribution="x")
+    )
+    parts = across(data_sets)
+    assert made(parts["differences of Dice", "a, b"])[1] == [
+        "expected the same classes of all models, got ['ribs'] not in both a and b."
+    ]
