@@ -11,12 +11,17 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from agg2exp.aggregation.global_importance import global_importance
+from agg2exp.analysis.outliers import outlier_table
 from agg2exp.cli.data_sets import read_data_sets
 from agg2exp.cli.scans import read_scan
 from agg2exp.domain.errors import DataError
+from agg2exp.domain.roi_importance import Kind
+from agg2exp.figures.importance_graph import importance_graph
+from agg2exp.figures.style import save
 from agg2exp.report.outlier_slices import outlier_slices
 from tests.helpers.runs import CASES, Finished, Tiny, run
-from tests.helpers.stored_runs import CLASSES, NODULE, drawn_importance, stored_run
+from tests.helpers.stored_runs import CLASSES, NODULE, drawn_importance, read_runs, stored_run
 from tests.integration.test_wandb import of_type, recorded
 
 QUICK = ["forests=2", "jobs=1", "draws=100", "permutations=1999"]
@@ -182,6 +187,83 @@ def test_mistakes_end_with_a_message(tmp_path: Path, capsys, second: dict, words
     assert analyze(tmp_path / "out", f"runs={{x: [{a}, {b}]}}", *words).code == 1
     said = capsys.readouterr().err.replace("\n", " ")
     assert re.search(message, said), said
+
+
+@pytest.fixture(scope="module")
+def followed_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """New scans against a reference, two of each patient, the graph as a circle, and a data set without importances."""
+    folder = tmp_path_factory.mktemp("followed_up")
+    runs = {
+        "usual": stored_run(folder / "usual", n=24),
+        "new": stored_run(folder / "new", n=20, first=24, seed=3),
+        "empty": stored_run(folder / "empty", n=2, root="/data/elsewhere"),
+    }
+    table = folder / "empty" / "tables" / "roi_importance.parquet"
+    pd.read_parquet(table).assign(importance=np.nan).to_parquet(table)
+    for name, cases in (("usual", range(24)), ("new", range(24, 44))):
+        rows = [f"c{i:05d},00{i // 2},{40 + i}" for i in cases]
+        (folder / f"{name}.csv").write_text("\n".join(["case,patient,age", *rows]))
+    words = [f"metadata={{usual: {folder / 'usual.csv'}, new: {folder / 'new.csv'}}}", "columns.patient=patient"]
+    named = f"runs={{{', '.join(f'{name}: {run}' for name, run in runs.items())}}}"
+    assert analyze(folder / "out", named, *words, "reference=usual", "graph.layout=circular").code == 0
+    return folder
+
+
+def test_a_reference_is_what_forests_take_as_normal(followed_up: Path):
+    usual, new, _ = read_runs(**{name: followed_up / name for name in ("usual", "new", "empty")})
+    for data in (usual, new):
+        table = pd.read_csv(followed_up / "out" / data.name / "outliers.csv")
+        expected = outlier_table(data.importances(Kind.IMPORTANCE), usual.importances(Kind.IMPORTANCE), seed=0)
+        assert table["case"].tolist() == expected["case"].tolist()
+        assert table["normality"].tolist() == pytest.approx(expected["normality"].tolist(), nan_ok=True)
+    own = outlier_table(new.importances(Kind.IMPORTANCE), new.importances(Kind.IMPORTANCE), seed=0)
+    assert table["normality"].tolist() != pytest.approx(own["normality"].tolist(), nan_ok=True)
+
+
+def test_scans_of_a_patient_are_one_where_patients_are_counted(followed_up: Path):
+    page = (followed_up / "out" / "analysis.md").read_text()
+    assert "| usual | 24 | 12 |" in page and "| new | 20 | 10 |" in page
+    (usual,) = read_runs(usual=followed_up / "usual")
+    patients = {case: f"00{i // 2}" for i, case in enumerate(usual.cases)}
+    presence = pd.read_csv(followed_up / "out" / "usual" / "presence.csv").set_index("source")
+    assert (presence["patients"] == 12).all()
+    heat = pd.read_csv(followed_up / "out" / "usual" / "heat_maps" / "importance.csv")
+    of_patients, of_cases = (
+        global_importance(usual.local, Kind.IMPORTANCE, p, draws=100).to_frame()["ci_high"] for p in (patients, None)
+    )
+    assert heat["ci_high"].tolist() == pytest.approx(of_patients.tolist(), nan_ok=True)
+    assert heat["ci_high"].tolist() != pytest.approx(of_cases.tolist(), nan_ok=True)
+    edges = pd.read_csv(followed_up / "out" / "usual" / "graph_beyond_distance.csv")
+    assert (edges["count"] + edges["equal"]).max() == 12
+    change = pd.read_csv(followed_up / "out" / "change_usual_to_new.csv")
+    assert change["count_first"].max() == 12 and change["count_second"].max() == 10
+    assert (followed_up / "out" / "usual" / "outliers_and_metadata.csv").is_file()
+
+
+def test_a_circular_graph_is_drawn(followed_up: Path, tmp_path: Path):
+    (usual,) = read_runs(usual=followed_up / "usual")
+    matrix = usual.matrix(usual.importances(Kind.IMPORTANCE), draws=100, seed=0)
+    drawn = {"out": np.asarray(Image.open(followed_up / "out" / "usual" / "graph.png"))}
+    for layout in ("circular", "anatomical"):
+        save(importance_graph(matrix, usual.scheme, 3, layout=layout), tmp_path / f"{layout}.png")
+        drawn[layout] = np.asarray(Image.open(tmp_path / f"{layout}.png"))
+    assert np.array_equal(drawn["out"], drawn["circular"])
+    assert not np.array_equal(drawn["out"], drawn["anatomical"])
+
+
+def test_a_data_set_without_importances_leaves_the_others_their_parts(followed_up: Path):
+    page = (followed_up / "out" / "analysis.md").read_text()
+    assert "| empty | everything | expected values of importance, got none |" in page
+    assert not (followed_up / "out" / "empty").exists()
+    assert (followed_up / "out" / "new" / "summary.png").is_file()
+
+
+def test_a_reference_that_was_made_otherwise_is_refused(tmp_path: Path, capsys):
+    a, b = stored_run(tmp_path / "a", n=12), stored_run(tmp_path / "b", n=12, first=12, attribution="other")
+    assert analyze(tmp_path / "out", f"runs={{a: {a}, b: {b}}}", "reference=a").code == 1
+    said = " ".join(capsys.readouterr().err.split())
+    expected = "reference: expected a data set made with the same settings as b, got 'a'. They differ in ['attribution'"
+    assert expected in said
 
 
 def test_a_class_that_one_data_set_lacks_leaves_out_the_comparison_alone(tmp_path: Path):

@@ -28,10 +28,11 @@ def main(config: DictConfig) -> None:
     """Analyse one or several data sets; parts that the data do not allow are named, and the others go on.
 
     Raises:
-        JobError: The data sets cannot be read or do not form one table each, or a setting is wrong.
+        JobError: A data set cannot be read, none forms one table, or a setting is wrong.
     """
     from agg2exp.domain.errors import DataError
     from agg2exp.io.atomic import written_whole
+    from agg2exp.report.analysis import usable
     from agg2exp.report.findings import findings
     from agg2exp.report.page import page
 
@@ -39,7 +40,7 @@ def main(config: DictConfig) -> None:
     output = Path(config.paths.output)
     left_out: list[LeftOut] = []
     try:
-        data_sets = data_sets_of(config)
+        data_sets = usable(data_sets_of(config), config.reference, left_out)
         written = _make(output, list(_parts(config, data_sets, settings)), left_out)
     except DataError as error:
         raise JobError(f"agg2exp: {error}") from error
@@ -123,18 +124,32 @@ def overview(data_sets: Sequence[DataSet]) -> pd.DataFrame:
 
 def _parts(config: DictConfig, data_sets: Sequence[DataSet], settings: AnalysisSettings) -> Iterator[Part]:
     from agg2exp.cli.scans import read_scan
-    from agg2exp.domain.errors import check_choice
     from agg2exp.report.analysis import parts_across, parts_of
     from agg2exp.report.focus import check_focus
 
     check_focus(settings.focus, data_sets)
-    by_name = {data.name: data for data in data_sets}
-    if config.reference is not None:
-        check_choice("reference", config.reference, by_name)
     for data in data_sets:
-        reference = data if config.reference is None else by_name[config.reference]
+        reference = data if config.reference is None else _reference(config.reference, data, data_sets)
         yield from parts_of(data, reference, settings, read_scan if config.images else None)
     yield from parts_across(data_sets, _groups(config), settings)
+
+
+def _reference(name: str, data: DataSet, data_sets: Sequence[DataSet]) -> DataSet:
+    """The data set that the forests of another one take as normal.
+
+    Raises:
+        SettingError: There is none of the name, or the two were made differently.
+    """
+    from agg2exp.domain.errors import SettingError, check_choice
+    from agg2exp.report.data_set import differing_settings
+
+    by_name = {data.name: data for data in data_sets}
+    check_choice("reference", name, by_name)
+    differing = differing_settings(data, by_name[name])
+    if differing:
+        allowed = f"a data set made with the same settings as {data.name}"
+        raise SettingError("reference", name, allowed, f"They differ in {differing}.")
+    return by_name[name]
 
 
 def _make(output: Path, parts: Sequence[Part], left_out: list[LeftOut]) -> list[Written]:

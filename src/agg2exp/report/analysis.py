@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,11 +12,13 @@ import pandas as pd
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.report import abnormality, across, focus, relations, segmentation
-from agg2exp.report.artefacts import Artefact
+from agg2exp.report.artefacts import Artefact, LeftOut
 from agg2exp.report.data_set import DataSet
 from agg2exp.report.outlier_slices import ReadScan, outlier_slices
 from agg2exp.report.segmentation import Groups
 from agg2exp.report.settings import AnalysisSettings
+
+log = logging.getLogger(__name__)
 
 PUBLIC, PRIVATE = True, False
 """Only what is about all patients together may go to a tracker: nothing of one patient, and no metadata."""
@@ -36,6 +39,27 @@ class Part:
     name: str
     public: bool
     made: Iterable[Artefact]
+
+
+def usable(data_sets: Sequence[DataSet], reference: str | None, left_out: list[LeftOut]) -> list[DataSet]:
+    """The data sets whose RoI importances form one table; of the others it is noted why not.
+
+    Raises:
+        DataError: None does, or not the one that is the reference.
+    """
+    good, reasons = [], {}
+    for data in data_sets:
+        try:
+            data.importances(Kind.IMPORTANCE)
+            good.append(data)
+        except DataError as error:
+            reasons[data.name] = str(error)
+            if data.name == reference or len(reasons) == len(data_sets):
+                raise DataError("; ".join(f"{name}: {reason}" for name, reason in reasons.items())) from error
+    for name, reason in reasons.items():
+        log.warning("%s is left out: %s", name, reason)
+        left_out.append(LeftOut(name, "everything", reason))
+    return good
 
 
 def parts_of(

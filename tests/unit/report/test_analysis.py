@@ -1,12 +1,14 @@
 """Which parts an analysis has, what becomes of those that the data do not allow, and which a tracker may have."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from agg2exp.cli.data_sets import with_metadata
-from agg2exp.report.analysis import Part, parts_across, parts_of
+from agg2exp.domain.errors import DataError
+from agg2exp.report.analysis import Part, parts_across, parts_of, usable
 from agg2exp.report.artefacts import LeftOut, possible
 from agg2exp.report.data_set import DataSet
 from agg2exp.report.settings import AnalysisSettings
@@ -106,3 +108,17 @@ def test_models_with_other_classes_are_left_out_with_the_reason(tmp_path: Path):
     assert made(parts["differences of Dice", "a, b"])[1] == [
         "expected the same classes of all models, got ['ribs'] not in both a and b."
     ]
+
+
+def test_a_data_set_without_importances_is_left_out_and_the_others_go_on(tmp_path: Path):
+    good, bad = read_runs(good=stored_run(tmp_path / "good", n=6), bad=stored_run(tmp_path / "bad", n=6))
+    empty = replace(bad, local=bad.local.assign(importance=float("nan")))
+    twice = replace(bad, name="twice", local=pd.concat([bad.local, bad.local], ignore_index=True))
+    left_out: list[LeftOut] = []
+    assert usable([empty, good, twice], None, left_out) == [good]
+    assert [(out.data_set, out.part) for out in left_out] == [("bad", "everything"), ("twice", "everything")]
+    assert left_out[0].reason == "expected values of importance, got none"
+    with pytest.raises(DataError, match=r"bad: expected values of importance, got none; twice: .*'c00000' twice"):
+        usable([empty, twice], None, [])
+    with pytest.raises(DataError, match="bad: expected values of importance"):
+        usable([empty, good], "bad", [])
