@@ -9,10 +9,12 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+from omegaconf import OmegaConf
 from PIL import Image
 
 from agg2exp.aggregation.global_importance import global_importance
 from agg2exp.analysis.outliers import outlier_table
+from agg2exp.cli.application import JobError
 from agg2exp.cli.data_sets import read_data_sets
 from agg2exp.cli.scans import read_scan
 from agg2exp.domain.errors import DataError
@@ -292,6 +294,22 @@ def test_joined_classes_take_the_place_of_their_members(tmp_path: Path):
     whole = pd.read_csv(tmp_path / "out" / "dice.csv").set_index("class")["mean"]
     assert dice.loc["lungs", "mean"] == pytest.approx(whole[["lung_left", "lung_right"]].mean())
     assert "does not add up over regions" in (tmp_path / "out" / "analysis.md").read_text()
+
+
+def test_runs_of_one_data_set_may_differ_in_cases_but_not_in_how_they_were_explained(tiny: Tiny, tmp_path: Path):
+    chosen = {
+        "a": [f"data.cases=[{CASES[0]}]"],
+        "b": [f"data.cases=[{CASES[1]}]", "inference.batch=1", "seed=1"],
+        "c": [f"data.cases=[{CASES[2]}]", "inference.overlap=0.5"],
+    }
+    for name, words in chosen.items():
+        arguments = ["attribution=vanilla_gradient", "classes=[heart]", "callbacks=tables", *words]
+        assert run("explain", tiny.explain(*arguments), tmp_path / name).code == 0
+    a, b, c = (str(tmp_path / name) for name in chosen)
+    (both,) = read_data_sets(OmegaConf.create({"x": [a, b]}), labels=None)
+    assert list(both.cases) == CASES[:2]
+    with pytest.raises(JobError, match=r"differ in \['inference'\] and are not one data set"):
+        read_data_sets(OmegaConf.create({"x": [a, c]}), labels=None)
 
 
 def test_outliers_are_shown_where_scans_and_predictions_are(tiny: Tiny, tmp_path: Path):
