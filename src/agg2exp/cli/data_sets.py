@@ -145,6 +145,6 @@ def _tables(folder: Path) -> dict[str, pd.DataFrame]:
         if missing:
             raise DataError(
                 f"{folder / 'tables' / name}.parquet: expected the columns {columns}, got none of {missing}. "
-                f"Explain the cases again with this version."
+                "Explain the cases again with this version."
             )
     return {name: tables[name][columns] for name, columns in COLUMNS.items()}

@@ -12,8 +12,10 @@ from agg2exp.cli.application import JobError
 from agg2exp.cli.data_sets import read_data_sets, with_metadata
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.labels import LabelScheme
+from agg2exp.report.across import shared_cases
 from agg2exp.report.data_set import differing_settings
 from tests.helpers.stored_runs import CLASSES, GROUPS, stored_run
+from tests.unit.io.test_published_table import wide
 
 SCHEME = LabelScheme.from_config(
     "six", {name: {"group": group, "files": [] if name == "background" else [name]} for name, group in CLASSES.items()},
@@ -118,14 +120,14 @@ def test_settings_in_which_data_sets_differ_are_named(tmp_path: Path):
     assert differing_settings(replace(a, settings=None), b) == []
 
 
-def damaged_labels(run: Path) -> None:
-    changed(run, model__labels__groups={"other": "#000000"})
-
-
-def no_labels(run: Path) -> None:
-    config = OmegaConf.load(run / "config.yaml")
-    del config.model.labels.classes
-    OmegaConf.save(config, run / "config.yaml")
+def test_a_case_of_published_tables_is_one_scan(tmp_path: Path):
+    paths = [tmp_path / "smoothgrad.csv", tmp_path / "kernel_shap.csv"]
+    for seed, path in enumerate(paths):
+        wide(seed, classes=tuple(CLASSES)).to_csv(path, index=False)
+    a, b = read_data_sets(OmegaConf.create([str(path) for path in paths]), SCHEME)
+    assert [a.name, b.name] == ["smoothgrad", "kernel_shap"]
+    assert shared_cases(a, b) == ["s0000", "s0001", "s0002"]
+    assert differing_settings(a, b) == []
 
 
 def damaged_parquet(run: Path) -> None:
@@ -143,8 +145,6 @@ def without(table: str, column: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (damaged_labels, "run/config.yaml: model.labels: expected a label scheme, got "),
-        (no_labels, "run/config.yaml: model.labels: expected a label scheme, got no 'classes'"),
         (damaged_parquet, "run: expected the tables of a finished run, got: "),
         (without("roi_importance", "enrichment_body"), r"run/tables/roi_importance\.parquet: .* of \['enrichment_b"),
         (without("segmentation", "dice"), r"run/tables/segmentation\.parquet: .* of \['dice'\]"),
