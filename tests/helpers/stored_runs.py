@@ -35,6 +35,7 @@ def stored_run(
     root: str = "/data/here",
     first: int = 0,
     attribution: str = "smoothgrad",
+    model: str = "unet",
     importance: np.ndarray | None = None,
     dice: bool = True,
     by_distance: bool = True,
@@ -86,7 +87,11 @@ def stored_run(
     labels = {"name": "six", "groups": GROUPS,
               "classes": {name: {"group": group, "files": [] if name == "background" else [name]}
                           for name, group in classes.items()}}  # fmt: skip
-    config = {"model": {"labels": labels}, "data": {"root": root}, "attribution": {"_target_": attribution}}
+    config = {
+        "model": {"name": model, "labels": labels},
+        "data": {"root": root},
+        "attribution": {"_target_": attribution},
+    }
     OmegaConf.save(OmegaConf.create(config), folder / "config.yaml")
     choices = {"attribution": attribution, "data": "totalsegmentator", "supervoxels": "none"}
     (folder / ".hydra").mkdir(exist_ok=True)

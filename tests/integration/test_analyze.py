@@ -41,10 +41,10 @@ def analyze(output: Path, *words: str) -> Finished:
 
 @pytest.fixture(scope="module")
 def analysed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two methods on the same patients, and other patients whose aorta relies on the heart much more; to W&B."""
+    """Two models, each by its own method, of the same patients; others whose aorta relies on the heart much more."""
     folder = tmp_path_factory.mktemp("analysis")
     smooth = stored_run(folder / "smooth", by_distance=True)
-    vanilla = stored_run(folder / "vanilla", attribution="vanilla_gradient", seed=0)
+    vanilla = stored_run(folder / "vanilla", attribution="vanilla_gradient", model="other", seed=0)
     other = drawn_importance(20, len(CLASSES), seed=5)
     other[:, 1, 2] += 0.2
     other[:, 1, 1] -= 0.2

@@ -191,12 +191,13 @@ def _log(config: DictConfig, output: Path, written: Sequence[Written]) -> None:
     """Hand what is about no single patient to W&B, if a logger was chosen."""
     from lightning.pytorch.loggers import WandbLogger
 
-    for name, node in (config.logger or {}).items():
-        logger = build(config, f"logger.{name}") if node and "_target_" in node else None
-        if isinstance(logger, WandbLogger):
+    from agg2exp.cli.parts import loggers_of, tracked
+
+    loggers = loggers_of(config)
+    with tracked(loggers, config):
+        for logger in (logger for logger in loggers if isinstance(logger, WandbLogger)):
             for item in written:
                 if item.may_leave and item.path.suffix == ".png":
                     logger.log_image(item.name, [str(output / item.path)])
                 elif item.may_leave and item.table is not None:
                     logger.log_table(item.name, dataframe=item.table)
-            logger.experiment.finish()

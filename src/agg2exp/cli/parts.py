@@ -171,11 +171,12 @@ def tracked(loggers: Sequence[Logger], config: DictConfig) -> Iterator[None]:
 
 
 def _of_no_patient(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings without the case ids that were chosen."""
-    data = settings.get("data")
-    if not isinstance(data, dict):
-        return settings
-    return {**settings, "data": {key: value for key, value in data.items() if key != "cases"}}
+    """The settings without the case ids that were chosen, and without the place of metadata."""
+    kept = {key: value for key, value in settings.items() if key != "metadata"}
+    for node, chosen in (("data", "cases"), ("focus", "case")):
+        if isinstance(kept.get(node), dict):
+            kept[node] = {key: value for key, value in kept[node].items() if key != chosen}
+    return kept
 
 
 def model_facts(model: DictConfig, labels: LabelScheme) -> ModelFacts:

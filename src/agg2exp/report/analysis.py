@@ -132,8 +132,9 @@ def parts_across(data_sets: Sequence[DataSet], groups: Groups, settings: Analysi
     together = across.of_the_same_scans(data_sets)
     if together:
         yield Part(everything, "agreement", PUBLIC, across.agreement_of(data_sets))
-    for n, of_group in enumerate(together, start=1):
-        name = "dice_differences" if len(together) == 1 else f"dice_differences_{n}"
+    models = [models for models in map(segmentation.of_other_models, together) if len(models) > 1]
+    for n, of_group in enumerate(models, start=1):
+        name = "dice_differences" if len(models) == 1 else f"dice_differences_{n}"
         compared = ", ".join(data.name for data in of_group)
         yield Part(compared, "differences of Dice", PUBLIC, segmentation.differences(of_group, groups, name))
     for first, second in combinations(data_sets, 2):

@@ -13,6 +13,9 @@ from agg2exp.report.data_set import DataSet
 
 Groups = Mapping[str, Sequence[str]]
 
+SEGMENTING = ("model", "inference", "data.preprocessing")
+"""Settings that a segmentation depends on."""
+
 
 def dice_of(segmentation: pd.DataFrame, groups: Groups) -> pd.DataFrame:
     """Dice per case and class, the classes of a group averaged."""
@@ -29,6 +32,15 @@ def dice_tables(data_sets: Sequence[DataSet], groups: Groups) -> Iterator[Artefa
 def poor(data: DataSet) -> Iterator[Artefact]:
     """Cases and classes with Dice below 0.5, where predicted regions mislead."""
     yield "poor_regions", poor_regions(data.segmentation)
+
+
+def of_other_models(data_sets: Sequence[DataSet]) -> list[DataSet]:
+    """The first data set of each way to segment, since methods that explain one model have its Dice in common."""
+    first: dict[str, DataSet] = {}
+    for data in data_sets:
+        segmenting = data.name if data.settings is None else repr([data.settings.get(name) for name in SEGMENTING])
+        first.setdefault(segmenting, data)
+    return list(first.values())
 
 
 def differences(data_sets: Sequence[DataSet], groups: Groups, name: str) -> Iterator[Artefact]:

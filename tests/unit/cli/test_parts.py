@@ -88,9 +88,11 @@ def test_loggers_are_told_the_configuration_and_finished_whatever_happens(error:
 
 def test_w_and_b_is_not_told_which_cases_were_chosen():
     wandb = fake_wandb()
-    config = OmegaConf.create({"data": {"root": "/data", "cases": ["s0001"]}})
-    with tracked(SimpleNamespace(loggers=[wandb]), config):
-        wandb.experiment.config.update.assert_called_once_with({"data": {"root": "/data"}})
+    told = {"data": {"root": "/data", "cases": ["s0001"]}, "focus": {"target": "heart", "case": "s0001"}}
+    with tracked([wandb], OmegaConf.create({**told, "metadata": "patients.csv"})):
+        wandb.experiment.config.update.assert_called_once_with(
+            {"data": {"root": "/data"}, "focus": {"target": "heart"}}
+        )
 
 
 def _nothing():

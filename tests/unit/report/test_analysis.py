@@ -55,11 +55,11 @@ def test_a_file_of_cases_and_patients_alone_leaves_out_the_tests_on_metadata(tmp
     assert made(parts["outliers and metadata"]) == ({}, [reason])
 
 
-def test_two_methods_agree_on_their_cases_whatever_data_set_comes_first(tmp_path: Path):
+def test_two_models_agree_on_their_cases_whatever_data_set_comes_first(tmp_path: Path):
     data_sets = read_runs(
         train=stored_run(tmp_path / "train", n=12, first=50),
         m1=stored_run(tmp_path / "m1", n=12),
-        m2=stored_run(tmp_path / "m2", n=11, attribution="vanilla_gradient", seed=3),
+        m2=stored_run(tmp_path / "m2", n=11, attribution="vanilla_gradient", model="other", seed=3),
     )
     parts = across(data_sets)
     assert list(parts) == [
@@ -76,15 +76,27 @@ def test_two_methods_agree_on_their_cases_whatever_data_set_comes_first(tmp_path
     assert made(parts["change", "train, m2"]) == (
         {},
         [
-            "expected data sets that were made with the same settings, got a difference in ['attribution']: what "
-            "changed could be due to that and not to the data"
+            "expected data sets that were made with the same settings, got a difference in ['model', 'attribution']: "
+            "what changed could be due to that and not to the data"
         ],
     )
 
 
+def test_methods_of_one_model_share_its_dice_and_count_once(tmp_path: Path):
+    data_sets = read_runs(
+        m1=stored_run(tmp_path / "m1", n=6),
+        m2=stored_run(tmp_path / "m2", n=6, attribution="vanilla_gradient"),
+        m3=stored_run(tmp_path / "m3", n=6, attribution="vanilla_gradient", model="other"),
+    )
+    assert list(across(data_sets)) == [("agreement", "all data sets"), ("differences of Dice", "m1, m3")]
+    assert list(across(data_sets[:2])) == [("agreement", "all data sets")]
+
+
 def test_a_sweep_over_data_and_methods_compares_what_is_alike(tmp_path: Path):
     runs = {
-        f"{place}{method}": stored_run(tmp_path / f"{place}{method}", n=6, root=f"/data/{place}", attribution=method)
+        f"{place}{method}": stored_run(
+            tmp_path / f"{place}{method}", n=6, root=f"/data/{place}", attribution=method, model=f"of_{method}"
+        )
         for place in "ab"
         for method in "xy"
     }
