@@ -93,7 +93,8 @@ def _categorical(table: NDArray[np.int64], seed: int) -> tuple[str, float, float
         return ("Fisher", *fisher_exact(table))
     drawn = MonteCarloMethod(n_resamples=RESAMPLES, rng=np.random.default_rng(seed))
     result = fisher_exact(table, method=drawn)
-    return "Fisher (drawn tables)", result.statistic, result.pvalue
+    statistic, p = (np.asarray(value).item() for value in (result.statistic, result.pvalue))  # at times of shape (1,)
+    return "Fisher (drawn tables)", statistic, p
 
 
 def _moments(values: pd.Series) -> str:

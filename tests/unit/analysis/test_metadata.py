@@ -1,3 +1,6 @@
+from itertools import product
+from math import comb
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,21 +59,30 @@ def test_small_counts_meet_fisher():
     assert row["summary_outliers"] == "F: 5, M: 1" and row["summary_inliers"] == "M: 11, F: 3"
 
 
-def test_small_counts_of_three_words_are_near_the_exact_sum_over_tables():
-    table = np.array([[5, 1], [2, 4], [1, 7]])
-    words = [w for w, row in zip("abc", table, strict=True) for _ in range(row.sum())]
-    flags = [flag for row in table for flag in [False] * row[0] + [True] * row[1]]
-    cases = [f"s{i}" for i in range(20)]
-    row = metadata_tests(pd.Series(flags, cases), pd.DataFrame({"site": words}, cases)).iloc[0]
-    sizes = table.sum(axis=1)
-    law = {}
-    for i in range(sizes[0] + 1):
-        for j in range(sizes[1] + 1):
-            k = 8 - i - j
-            if 0 <= k <= sizes[2]:
-                law[i, j] = hypergeom(20, 8, sizes[0]).pmf(i) * hypergeom(20 - sizes[0], 8 - i, sizes[1]).pmf(j)
-    assert sum(law.values()) == pytest.approx(1)
-    exact = sum(p for p in law.values() if p <= law[5, 2] * (1 + 1e-9))
+@pytest.mark.parametrize(
+    "table",
+    [
+        [[5, 1], [2, 4], [1, 7]],
+        [[3, 0], [1, 0], [0, 1]],  # 5 known values in 6 cells
+        *([[1, 0]] * inliers + [[0, 1]] * (16 - inliers) for inliers in (8, 14)),  # 16 different words in 16 cases
+    ],
+)
+def test_small_counts_of_many_words_are_near_the_exact_sum_over_tables(table):
+    words = [w for w, row in enumerate(table) for _ in range(sum(row))]
+    flags = [flag for inliers, outliers in table for flag in [False] * inliers + [True] * outliers]
+    cases = [f"s{i}" for i in range(len(flags))]
+    metadata = pd.DataFrame({"site": [f"site {w}" for w in words]}, cases)
+    row = metadata_tests(pd.Series(flags, cases), metadata).iloc[0]
+    sizes = [sum(counts) for counts in table]
+    outliers = [counts[1] for counts in table]
+    law = [
+        np.prod([comb(n, k) for n, k in zip(sizes, drawn, strict=True)]) / comb(sum(sizes), sum(outliers))
+        for drawn in product(*(range(n + 1) for n in sizes))
+        if sum(drawn) == sum(outliers)
+    ]
+    seen = np.prod([comb(n, k) for n, k in zip(sizes, outliers, strict=True)]) / comb(sum(sizes), sum(outliers))
+    assert sum(law) == pytest.approx(1)
+    exact = sum(p for p in law if p <= seen * (1 + 1e-9))
     assert row["test"] == "Fisher (drawn tables)"
     assert row["p"] == pytest.approx(exact, abs=4 * np.sqrt(exact / 9999))
 
