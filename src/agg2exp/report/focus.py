@@ -21,11 +21,22 @@ STRONGEST = 5  # sources beside the target in the small heat map and graph
 
 
 def check_focus(focus: Focus, data_sets: Sequence[DataSet]) -> None:
-    """Raise `SettingError` for a class that a data set does not explain, or a case that is in none."""
+    """Raise `SettingError` for a region that a data set does not have, or a case that is in none.
+
+    The target must be explained, and of the classes in focus at least one; the others may be any sources.
+    """
     for data in data_sets:
-        targets = dict.fromkeys(group_names(list(pd.unique(data.local["target"])), data.join, data.labels.classes))
-        for name in (*([focus.target] if focus.target else []), *(focus.classes or ())):
-            check_choice("focus", name, targets)
+        targets, sources = (
+            dict.fromkeys(group_names(list(pd.unique(data.local[role])), data.join, data.labels.classes))
+            for role in ("target", "source")
+        )
+        if focus.target is not None:
+            check_choice("focus", focus.target, targets)
+        for name in focus.classes or ():
+            check_choice("focus", name, sources)
+        if focus.classes is not None and not {*focus.classes} & {*targets}:
+            allowed = "at least one class that was explained: " + ", ".join(targets)
+            raise SettingError("focus.classes", list(focus.classes), allowed)
     if focus.case is not None and not any(focus.case in data.cases for data in data_sets):
         raise SettingError("focus.case", focus.case, f"a case id such as {data_sets[0].cases[0]!r}")
 
@@ -34,18 +45,23 @@ def chosen_target(importances: Importances, focus: Focus) -> str:
     """The class in focus: if none is named, a structure that most cases have, and of those the one with most context.
 
     Raises:
-        DataError: No structure has a value.
+        DataError: No structure has a value, or the class that is named has none.
     """
-    if focus.target is not None:
-        return focus.target
-    background = importances.classes[0]
-    structures = [name for name in importances.targets if name != background]
     own = {name: importances.values[:, importances.targets.index(name), importances.sources.index(name)]
-           for name in structures}  # fmt: skip
+           for name in importances.targets}  # fmt: skip
     counts = {name: int(np.isfinite(values).sum()) for name, values in own.items()}
-    if not any(counts.values()):
+    if focus.target is not None:
+        if not counts[focus.target]:
+            raise DataError(
+                f"focus.target: expected a class that some case has, got {focus.target}, which is absent from all "
+                f"{len(importances.cases)} predictions or has no attribution. "
+                f"Classes with values: {', '.join(name for name in counts if counts[name])}"
+            )
+        return focus.target
+    structures = [name for name in importances.targets if name != importances.classes[0]]  # not background
+    if not any(counts[name] for name in structures):
         raise DataError("no structure was predicted in any case")
-    most = [name for name in structures if counts[name] == max(counts.values())]
+    most = [name for name in structures if counts[name] == max(counts[other] for other in structures)]
     return min(most, key=lambda name: float(np.nanmean(own[name])))
 
 
@@ -68,13 +84,12 @@ def chosen_case(importances: Importances, target: str, outliers: pd.DataFrame | 
 
 
 def chosen_classes(matrix: GlobalImportance, target: str, focus: Focus) -> tuple[str, ...]:
-    """The classes in focus: if none are named, the target and the classes it relies on most, in the scheme's order."""
+    """The regions in focus: if none are named, the target and the sources it relies on most, in the matrix's order."""
     if focus.classes is not None:
         return tuple(focus.classes)
     row = pd.Series(matrix.mean[matrix.targets.index(target)], index=list(matrix.sources))
-    others = row[[name for name in matrix.sources if name in matrix.targets and name != target]]
-    chosen = {target, *others.nlargest(STRONGEST).index}
-    return tuple(name for name in matrix.targets if name in chosen)
+    chosen = {target, *row.drop(target).nlargest(STRONGEST).index}
+    return tuple(name for name in matrix.sources if name in chosen)
 
 
 def four_panels(
