@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from agg2exp.analysis.patients import mean_by_patient, patient_of
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
 
@@ -96,8 +97,6 @@ class Importances:
     def by_patient(self, patients: Mapping[str, str] | None) -> Importances:
         """Mean over the scans of each patient, ignoring NaN: patients then take the place of cases.
 
-        Tests take their rows for independent, which scans of one patient are not.
-
         Args:
             patients: Patient of each case; without it each case is a patient.
 
@@ -106,13 +105,8 @@ class Importances:
         """
         if patients is None:
             return self
-        without = [case for case in self.cases if case not in patients]
-        if without:
-            raise DataError(f"patients: expected a patient for every case, got none for {without[:5]}.")
-        index, names = pd.factorize(np.array([patients[case] for case in self.cases], dtype=object), sort=True)
-        flat = pd.DataFrame(self.values.reshape(len(self.cases), -1)).groupby(index).mean()
-        values = flat.to_numpy().reshape(len(names), *self.values.shape[1:])
-        return replace(self, cases=tuple(map(str, names)), values=values)
+        names, values = mean_by_patient(self.values, patient_of(self.cases, patients))
+        return replace(self, cases=names, values=values)
 
 
 def check_same_scheme(first: Importances, second: Importances) -> None:

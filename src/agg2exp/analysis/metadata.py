@@ -1,6 +1,8 @@
-"""Whether cases with abnormal RoI importances differ from the others in what is known of the patients."""
+"""Whether patients with abnormal RoI importances differ from the others in what is known of them."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ from scipy.stats import MonteCarloMethod, chi2_contingency, fisher_exact, mannwh
 from scipy.stats.contingency import expected_freq
 
 from agg2exp.analysis.adjustment import benjamini_hochberg
+from agg2exp.analysis.patients import patient_of
 from agg2exp.domain.errors import DataError
 
 SMALL = 5  # expected count below which chi-square is not trusted
@@ -17,49 +20,63 @@ MOST_LEVELS = 20  # a column with more different words is an identifier or free 
 RESAMPLES = 9999
 
 
-def metadata_tests(outlier: pd.Series, metadata: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Compare inliers with outliers on every column of the metadata.
+def metadata_tests(
+    normality: pd.Series, metadata: pd.DataFrame, patients: Mapping[str, str] | None = None, seed: int = 0
+) -> pd.DataFrame:
+    """Compare inliers with outliers on every column of the metadata, a patient being an outlier if normality < 0.
 
     Numbers: Mann–Whitney and Welch's t-test, a row each. Words, truth values and numbers with two different values
     at most: chi-square without continuity correction, or Fisher's exact test where an expected count is below 5
     (beyond 2 × 2 from 9999 tables drawn with the same margins).
 
+    The scans of a patient are one row: normality and numbers are averaged over those that have one; a word must be
+    the same in all of them, else it counts as missing.
+
     Args:
-        outlier: True or False per case id (index); missing where unknown, these cases are left out.
+        normality: Of each case id (index); NaN where unknown, these cases are left out.
         metadata: One row per case, indexed by case id. Rows of other cases are ignored.
+        patients: Patient of each case; without it each case is a patient.
         seed: Of the drawn tables.
 
     Returns:
-        Columns column, test, inliers, outliers (cases with a value), missing_inliers, missing_outliers (cases
+        Columns column, test, inliers, outliers (patients with a value), missing_inliers, missing_outliers (patients
         without a value, or without a row of metadata), summary_inliers, summary_outliers (mean ± standard
         deviation, or counts), statistic, p, excluded (why there is no p, else empty), p_adjusted
         (Benjamini–Hochberg over the rows).
 
     Raises:
-        DataError: A case id occurs twice, no case has metadata, or no case is known as inlier or outlier.
+        DataError: A case id occurs twice, no case has metadata, a case has no patient, no case has a normality,
+            or the metadata have no column.
     """
-    outlier = outlier.dropna().astype(bool)
-    for name, index in (("outlier", outlier.index), ("metadata", metadata.index)):
+    normality = normality.dropna().astype(np.float64)
+    for name, index in (("normality", normality.index), ("metadata", metadata.index)):
         if index.has_duplicates:
             twice = index[index.duplicated()].unique().tolist()[:5]
             raise DataError(f"{name}: expected every case id once, got {twice} more than once.")
-    if not outlier.index.isin(metadata.index).any():
+    if not normality.index.isin(metadata.index).any():
         raise DataError(
-            f"metadata: expected rows for cases such as {outlier.index.tolist()[:3]}, got case ids such as "
+            f"metadata: expected rows for cases such as {normality.index.tolist()[:3]}, got case ids such as "
             f"{metadata.index.tolist()[:3]}. Check which column holds the case id."
         )
-    known = metadata.reindex(outlier.index)
-    rows = [row for name in known for row in _rows(known[name], outlier.to_numpy(), seed)]
+    if metadata.columns.empty:
+        raise DataError("metadata: expected a column beside those of case and patient, got none.")
+    known = metadata.reindex(normality.index)
+    patient = patient_of(normality.index.tolist(), patients)
+    outlier = (normality.groupby(patient).mean() < 0).to_numpy()
+    rows = [row for name in known for row in _rows(known[name], patient, outlier, seed)]
     table = pd.DataFrame(rows)
     return table.assign(p_adjusted=benjamini_hochberg(table["p"].to_numpy(dtype=np.float64)))
 
 
-def _rows(column: pd.Series, outlier: NDArray[np.bool_], seed: int) -> list[dict[str, object]]:
-    """One row per test of a column."""
+def _rows(column: pd.Series, patient: Sequence[str], outlier: NDArray[np.bool_], seed: int) -> list[dict[str, object]]:
+    """One row per test of a column of cases; `outlier` is of the patients, sorted."""
+    numbers = is_numeric_dtype(column) and not is_bool_dtype(column) and column.nunique() > 2
+    of_patient = column.groupby(patient)
+    same = of_patient.nunique() == 1  # noqa: PD101  # of each patient
+    column = of_patient.mean() if numbers else of_patient.first().where(same)
     missing = column.isna().to_numpy()
     values = column[~missing]
     groups = values[~outlier[~missing]], values[outlier[~missing]]
-    numbers = is_numeric_dtype(values) and not is_bool_dtype(values) and values.nunique() > 2
     row: dict[str, object] = {"column": str(column.name), "test": ""}
     for group, name, of_group in zip(groups, ("inliers", "outliers"), (~outlier, outlier), strict=True):
         row |= {name: len(group), f"missing_{name}": int((missing & of_group).sum())}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from agg2exp.analysis.adjustment import benjamini_hochberg
 from agg2exp.analysis.dice import dice_by_class
 from agg2exp.analysis.importances import FEWEST, Importances
 from agg2exp.analysis.outliers import MEAN, mean_known, normality, unusable
+from agg2exp.analysis.patients import mean_by_patient, patient_of
 from agg2exp.domain.errors import DataError
 
 
@@ -23,12 +24,13 @@ def dice_correlation(
     segmentation: pd.DataFrame,
     seeds: Sequence[int] = range(20),
     jobs: int = 1,
+    patients: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """Spearman's ρ between normality and Dice over cases, per class and for the means over classes (Table 2).
+    """Spearman's ρ between normality and Dice over patients, per class and for the means over classes (Table 2).
 
     ρ moves with the forests' seed, hence median and range over seeds; the p-value is the median too, and adjusted
-    over all rows. Positive: abnormal cases are segmented worse. Scans of one patient count as independent.
-    The means of a case are over the classes that have both values.
+    over all rows. Positive: abnormal patients are segmented worse. Normality and Dice of a class are averaged over
+    the scans of a patient first; the means over classes are then over those that have both values.
 
     Args:
         scored: N cases, K targets.
@@ -36,14 +38,15 @@ def dice_correlation(
         segmentation: Columns case, class, dice.
         seeds: Of the forests.
         jobs: Processes that share the seeds; the result does not depend on it.
+        patients: Patient of each case; without it each case is a patient.
 
     Returns:
-        Columns target (the last: "mean over classes"), count (cases with both values), without_normality,
-        without_dice (cases), seeds (how many), rho_median, rho_min, rho_max, p, excluded (why there is no ρ, else
+        Columns target (the last: "mean over classes"), count (patients with both values), without_normality,
+        without_dice (patients), seeds (how many), rho_median, rho_min, rho_max, p, excluded (why there is no ρ, else
         empty), p_adjusted (Benjamini–Hochberg).
 
     Raises:
-        DataError: No Dice for any of the cases; see also `unusable` and `dice_by_class`.
+        DataError: No Dice for any of the cases, or a case has no patient; see also `unusable` and `dice_by_class`.
     """
     reasons = unusable(scored, reference)
     dice = dice_by_class(segmentation).reindex(index=list(scored.cases), columns=list(scored.targets)).to_numpy()
@@ -52,8 +55,10 @@ def dice_correlation(
             f"segmentation: expected Dice of the {len(scored.cases)} cases scored ({scored.cases[0]}, …) and their "
             "targets, got none."
         )
+    patient = patient_of(scored.cases, patients)
     of_seed = Parallel(n_jobs=jobs)(delayed(normality)(scored, reference, seed) for seed in seeds)
-    repeats = np.stack([_with_mean(values, dice) for values in of_seed])  # (seeds, N, K + 1)
+    _, dice = mean_by_patient(dice, patient)  # (P, K)
+    repeats = np.stack([_with_mean(mean_by_patient(x, patient)[1], dice) for x in of_seed])  # (seeds, P, K + 1)
     dice = _with_mean(dice, repeats[0, :, :-1])
     rows = []
     for k, target in enumerate((*scored.targets, MEAN)):

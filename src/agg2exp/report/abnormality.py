@@ -32,6 +32,7 @@ def correlation_with_dice(data: DataSet, reference: DataSet, settings: AnalysisS
         dice_of(data.segmentation, data.join),
         range(settings.seed, settings.seed + settings.forests),
         settings.jobs,
+        data.patients,
     )
     yield "outliers_and_dice", table
 
@@ -40,12 +41,12 @@ def metadata_of_outliers(data: DataSet, table: pd.DataFrame, settings: AnalysisS
     """Inliers against outliers (of the mean over classes) in every column of the metadata.
 
     Raises:
-        DataError: No case is known as inlier or outlier, or none has metadata.
+        DataError: No case is known as inlier or outlier, or none has metadata; see also `metadata_tests`.
     """
     if data.metadata is None:
         raise DataError("no metadata were given")
-    of_mean = table[table["target"] == MEAN].set_index("case")["outlier"]
-    yield "outliers_and_metadata", metadata_tests(of_mean, data.metadata, settings.seed)
+    of_mean = table[table["target"] == MEAN].set_index("case")["normality"]
+    yield "outliers_and_metadata", metadata_tests(of_mean, data.metadata, data.patients, settings.seed)
 
 
 def extremes(table: pd.DataFrame, target: str) -> pd.DataFrame:

@@ -19,10 +19,15 @@ def cohort(seed, n=60, share=0.3):
     return outlier, metadata.sample(frac=1, random_state=seed)
 
 
+def normality(outlier):
+    """A decision function with these outliers."""
+    return outlier.map({True: -1.0, False: 1.0})
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_numbers_meet_mann_whitney_and_welch(seed):
     outlier, metadata = cohort(seed)
-    table = metadata_tests(outlier, metadata).set_index(["column", "test"])
+    table = metadata_tests(normality(outlier), metadata).set_index(["column", "test"])
     age = metadata["age"].reindex(outlier.index)
     x, y = age[outlier].to_numpy(), age[~outlier].to_numpy()
     rank = table.loc[("age", "Mann–Whitney")]
@@ -39,7 +44,7 @@ def test_numbers_meet_mann_whitney_and_welch(seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_words_meet_chi_square(seed):
     outlier, metadata = cohort(seed, n=200)
-    table = metadata_tests(outlier, metadata).set_index("column")
+    table = metadata_tests(normality(outlier), metadata).set_index("column")
     for column, freedom in (("sex", 1), ("site", 2)):
         observed = pd.crosstab(metadata[column].reindex(outlier.index), outlier).to_numpy()
         expected = np.outer(observed.sum(axis=1), observed.sum(axis=0)) / 200
@@ -52,7 +57,7 @@ def test_words_meet_chi_square(seed):
 def test_small_counts_meet_fisher():
     outlier = pd.Series([True] * 6 + [False] * 14, index=[f"s{i}" for i in range(20)])
     metadata = pd.DataFrame({"sex": ["F"] * 5 + ["M"] + ["F"] * 3 + ["M"] * 11}, index=outlier.index)
-    row = metadata_tests(outlier, metadata).iloc[0]
+    row = metadata_tests(normality(outlier), metadata).iloc[0]
     law = hypergeom(20, 8, 6).pmf(np.arange(7))  # F among the outliers
     assert row["test"] == "Fisher"
     assert row["p"] == pytest.approx(law[law <= law[5] * (1 + 1e-9)].sum())
@@ -72,7 +77,7 @@ def test_small_counts_of_many_words_are_near_the_exact_sum_over_tables(table):
     flags = [flag for inliers, outliers in table for flag in [False] * inliers + [True] * outliers]
     cases = [f"s{i}" for i in range(len(flags))]
     metadata = pd.DataFrame({"site": [f"site {w}" for w in words]}, cases)
-    row = metadata_tests(pd.Series(flags, cases), metadata).iloc[0]
+    row = metadata_tests(normality(pd.Series(flags, cases)), metadata).iloc[0]
     sizes = [sum(counts) for counts in table]
     outliers = [counts[1] for counts in table]
     law = [
@@ -96,7 +101,11 @@ def test_missing_values_and_missing_rows_are_counted():
     outlier = outlier.astype("boolean")
     outlier[inliers[10]] = pd.NA  # left out
     stranger = pd.DataFrame({"age": [1.0], "sex": ["F"], "site": ["a"]}, index=["elsewhere"])
-    table = metadata_tests(outlier, pd.concat([metadata, stranger])).drop_duplicates("column").set_index("column")
+    table = (
+        metadata_tests(normality(outlier), pd.concat([metadata, stranger]))
+        .drop_duplicates("column")
+        .set_index("column")
+    )
     assert table[["missing_inliers", "missing_outliers"]].to_numpy().tolist() == [[5, 1], [1, 3], [1, 1]]
     counted = table[["inliers", "outliers", "missing_inliers", "missing_outliers"]].sum(axis=1)
     assert (counted == 59).all()
@@ -106,20 +115,21 @@ def test_codes_and_truth_values_are_words():
     outlier, metadata = cohort(5, n=200)
     metadata["code"] = (metadata["sex"] == "M").astype(int)
     metadata["truth"] = metadata["sex"] == "M"
-    table = metadata_tests(outlier, metadata).set_index("column")
+    table = metadata_tests(normality(outlier), metadata).set_index("column")
     assert table.loc["code", "p"] == table.loc["truth", "p"] == table.loc["sex", "p"]
 
 
 def test_a_planted_difference_is_found_and_nothing_else():
     outlier, metadata = cohort(6, n=200)
     metadata.loc[outlier.index[outlier], "age"] += 8
-    table = metadata_tests(outlier, metadata)
+    table = metadata_tests(normality(outlier), metadata)
     assert (table.loc[table["column"] == "age", "p_adjusted"] < 0.01).all()
     assert (table.loc[table["column"] != "age", "p_adjusted"] > 0.05).all()
 
 
 def test_p_values_are_uniform_without_difference():
-    tables = pd.concat([metadata_tests(*cohort(seed, n=100)) for seed in range(60)])
+    cohorts = [cohort(seed, n=100) for seed in range(60)]
+    tables = pd.concat([metadata_tests(normality(outlier), metadata) for outlier, metadata in cohorts])
     for _, p in tables.groupby("column")["p"]:
         assert (p < 0.05).mean() < 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / 60)
 
@@ -128,21 +138,91 @@ def test_what_cannot_be_tested_says_why():
     outlier, metadata = cohort(7, n=40)
     metadata["scanner"], metadata["id"] = "A", [f"x{i}" for i in range(40)]
     metadata["unknown"] = np.nan
-    table = metadata_tests(outlier, metadata).drop_duplicates("column").set_index("column")
+    table = metadata_tests(normality(outlier), metadata).drop_duplicates("column").set_index("column")
     assert table.loc["scanner", "excluded"] == "the same value in all cases"
     assert table.loc["id", "excluded"] == "40 different words, at most 20 are compared"
     assert table.loc["unknown", "excluded"].startswith("0 inliers and 0 outliers")
     assert table.loc[["scanner", "id", "unknown"], ["p", "p_adjusted"]].isna().all(axis=None)
     assert table.loc[["age", "sex", "site"], "p_adjusted"].notna().all()
-    nobody = metadata_tests(outlier & False, metadata)
+    nobody = metadata_tests(normality(outlier & False), metadata)
     assert nobody["p"].isna().all() and nobody["excluded"].str.contains("0 outliers").all()
 
 
 def test_tables_that_do_not_fit_are_refused():
     outlier, metadata = cohort(8)
     with pytest.raises(ValueError, match=r"metadata: expected every case id once.*s003"):
-        metadata_tests(outlier, pd.concat([metadata, metadata.loc[["s003"]]]))
-    with pytest.raises(ValueError, match=r"outlier: expected every case id once.*s003"):
-        metadata_tests(pd.concat([outlier, outlier[["s003"]]]), metadata)
+        metadata_tests(normality(outlier), pd.concat([metadata, metadata.loc[["s003"]]]))
+    with pytest.raises(ValueError, match=r"normality: expected every case id once.*s003"):
+        metadata_tests(normality(pd.concat([outlier, outlier[["s003"]]])), metadata)
     with pytest.raises(ValueError, match="Check which column holds the case id"):
-        metadata_tests(outlier, metadata.set_index("age"))
+        metadata_tests(normality(outlier), metadata.set_index("age"))
+    with pytest.raises(ValueError, match="metadata: expected a column beside those of case and patient"):
+        metadata_tests(normality(outlier), metadata[[]])
+    with pytest.raises(ValueError, match=r"patients: expected a patient for every case, got none for .*s003"):
+        metadata_tests(normality(outlier), metadata, {case: "p" for case in outlier.index if case != "s003"})
+
+
+def scans(seed, patients=20, each=5):
+    """Scans of patients who have age and sex and are normal to a degree, none of which has to do with another."""
+    g = np.random.default_rng(seed)
+    patient = np.repeat(np.arange(patients), each)
+    cases = [f"s{i:03d}" for i in range(len(patient))]
+    value = g.normal(0.05, 0.1, patients)[patient] + g.normal(0, 0.02, len(patient))
+    metadata = {"age": g.normal(60, 10, patients)[patient], "sex": g.choice(["F", "M"], patients)[patient]}
+    return pd.Series(value, cases), pd.DataFrame(metadata, cases), dict(zip(cases, map(str, patient), strict=True))
+
+
+def slowly_reduced(values, metadata, patients):
+    """The outlier and the facts of each patient, one after the other."""
+    outlier, facts = {}, {}
+    for name in sorted({*patients.values()}):
+        own = [case for case in values.index if patients[case] == name and not np.isnan(values[case])]
+        if not own:
+            continue
+        outlier[name] = sum(values[case] for case in own) / len(own) < 0
+        facts[name] = {}
+        for column in metadata:
+            known = [metadata.loc[case, column] for case in own if not pd.isna(metadata.loc[case, column])]
+            if column == "age":
+                facts[name][column] = sum(known) / len(known) if known else np.nan
+            else:
+                facts[name][column] = known[0] if len({*known}) == 1 else None
+    return pd.Series(outlier), pd.DataFrame(facts).T.infer_objects()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_scans_of_a_patient_are_one_row(seed):
+    values, metadata, patients = scans(seed, patients=30, each=4)
+    g = np.random.default_rng([seed, 1])
+    metadata["code"] = g.choice([0, 1], 30).repeat(4)
+    metadata["true"] = (metadata["code"] == 1).astype("boolean")
+    metadata["age"] += g.normal(0, 1, 120)
+    values.iloc[:4], values.iloc[5] = np.nan, np.nan  # the first patient is in none of the groups
+    metadata.iloc[8:12] = pd.NA  # the third one has no metadata, and the fourth in one scan
+    metadata.iloc[12, :2] = np.nan, None
+    metadata.iloc[17, 1] = "F" if metadata.iloc[16, 1] == "M" else "M"  # the fifth is both
+    outlier, facts = slowly_reduced(values, metadata, patients)
+    table = metadata_tests(values.sample(frac=1, random_state=seed), metadata, patients, seed)
+    pd.testing.assert_frame_equal(
+        table.drop(columns=["summary_inliers", "summary_outliers"]),
+        metadata_tests(normality(outlier), facts, seed=seed).drop(columns=["summary_inliers", "summary_outliers"]),
+    )
+    counts = table.set_index("column")[["inliers", "outliers"]].sum(axis=1)
+    assert counts["age"].tolist() == [28, 28] and (counts["sex"], counts["code"], counts["true"]) == (27, 28, 28)
+
+
+def test_a_patient_per_case_changes_nothing():
+    values, metadata, _ = scans(3)
+    alone = metadata_tests(values, metadata, {case: f"p{case}" for case in values.index})
+    assert alone.equals(metadata_tests(values, metadata))
+
+
+def test_p_values_of_scans_are_uniform_without_difference():
+    """Taking the five scans of a patient for five patients would reject far more often."""
+    draws = [scans(seed) for seed in range(150)]
+    p, of_scans = (
+        np.array([t["p"].to_numpy() for t in tables])
+        for tables in ([metadata_tests(*draw) for draw in draws], [metadata_tests(v, m) for v, m, _ in draws])
+    )
+    assert (np.nanmean(p < 0.05, axis=0) < 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / 150)).all()
+    assert (np.nanmean(of_scans < 0.05, axis=0) > 0.25).all()

@@ -42,6 +42,54 @@ def test_is_spearman_for_each_seed():
     assert (result["seeds"] == 3).all() and (result["p_adjusted"] >= result["p"]).all()
 
 
+def scans(seed, patients=20, each=5):
+    """Scans of patients, alike within a patient, whose Dice has nothing to do with their importances."""
+    data, dice = data_and_dice(seed, n=patients, concentration=20.0)
+    patient = np.repeat(np.arange(patients), each)
+    g = np.random.default_rng([seed, 1])
+    values = data.values[patient] * g.lognormal(0, 0.02, (len(patient), 1, 3))
+    data = tables.importances(values / values.sum(axis=2, keepdims=True), CLASSES)
+    return (
+        data,
+        dice[patient] + g.normal(0, 0.01, (len(patient), 3)),
+        {case: f"p{p:02d}" for case, p in zip(data.cases, patient, strict=True)},
+    )
+
+
+def test_scans_of_a_patient_are_one_row():
+    data, dice, patients = scans(20, patients=12, each=3)
+    data.values[:4, 1] = np.nan  # of the second patient one scan
+    dice[6:9, 1], dice[10, 2] = np.nan, np.nan
+    result = dice_correlation(data, data, segmentation(dice, data), range(2), patients=patients).set_index("target")
+    names = sorted({*patients.values()})
+    own = [[n for n, case in enumerate(data.cases) if patients[case] == name] for name in names]
+    with pytest.warns(RuntimeWarning, match="Mean of empty slice"):
+        means = [
+            np.array([np.nanmean(x[scans_of], axis=0) for scans_of in own])
+            for x in (normality(data, data, 0), normality(data, data, 1), dice)
+        ]
+    for k, name in enumerate(CLASSES):
+        rho = [spearmanr(x[:, k], means[2][:, k], nan_policy="omit") for x in means[:2]]
+        assert result.loc[name, "rho_median"] == pytest.approx(np.mean([test.statistic for test in rho]))
+        assert result.loc[name, "p"] == pytest.approx(np.mean([test.pvalue for test in rho]))
+    assert result.loc["aorta", ["count", "without_normality", "without_dice"]].tolist() == [10, 1, 1]
+    assert result.loc["heart", "count"] == result.loc[MEAN, "count"] == 12
+    both = ~np.isnan(means[0]) & ~np.isnan(means[2])
+    of_mean = [np.nanmean(np.where(both, x, np.nan), axis=1) for x in means]
+    rho = [spearmanr(x, of_mean[2]).statistic for x in of_mean[:2]]
+    assert result.loc[MEAN, "rho_median"] == pytest.approx(np.mean(rho))
+    with pytest.raises(ValueError, match=r"patients: expected a patient for every case, got none for .*s0000"):
+        dice_correlation(data, data, segmentation(dice, data), [0], patients={"s0001": "p"})
+
+
+def test_p_values_of_scans_are_uniform_without_correlation():
+    p = []
+    for seed in range(25):
+        data, dice, patients = scans(seed)
+        p.append(dice_correlation(data, data, segmentation(dice, data), [0], patients=patients)["p"].to_numpy()[:3])
+    assert np.mean(np.array(p) < 0.05) < 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / 75)
+
+
 @pytest.mark.slow
 def test_processes_change_nothing():
     data, dice = data_and_dice(9, n=12)
