@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from agg2exp.analysis.context import REACH
-from agg2exp.domain.errors import SettingError
+from agg2exp.domain.errors import DataError
 from agg2exp.figures import style
 from agg2exp.figures.distributions import (
     HOW_TO_READ,
@@ -39,11 +39,13 @@ def context_plot(table: pd.DataFrame) -> Figure:
         table: Result of `context`; the data sets are drawn in its order.
 
     Raises:
-        SettingError: There are more data sets than can be told apart.
+        DataError: There are more data sets than can be told apart.
     """
     data_sets, targets = list(pd.unique(table["data_set"])), order_of(table)
     if len(data_sets) > len(LOOKS):
-        raise SettingError("data sets", len(data_sets), f"at most {len(LOOKS)} in one picture")
+        raise DataError(
+            f"data sets: expected at most {len(LOOKS)} in one picture, got {len(data_sets)}. Analyse fewer together."
+        )
     parts = {name: table[table["data_set"] == name] for name in data_sets}
     labels = [f"{name} ({counted(part['case'].nunique())})" for name, part in parts.items()]
     lanes = LANE * max(len(data_sets), 2)  # inches; room for the name of the class

@@ -9,7 +9,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.patches import PathPatch
 
-from agg2exp.domain.errors import SettingError
+from agg2exp.domain.errors import DataError
 from agg2exp.figures.context import LOOKS, context_plot
 from agg2exp.figures.style import OKABE_ITO
 
@@ -128,7 +128,7 @@ def test_one_case_is_a_diamond_per_class():
 def test_more_data_sets_than_can_be_told_apart_are_refused():
     assert len(set(LOOKS)) == len(LOOKS)
     table = table_of({f"d{i}": shares(i, 2) for i in range(len(LOOKS) + 1)})
-    with pytest.raises(SettingError, match=r"data sets: expected at most 14 in one picture, got 15"):
+    with pytest.raises(DataError, match=r"data sets: expected at most 14 in one picture, got 15"):
         context_plot(table)
     figure = context_plot(table[table["data_set"] != "d14"])
     assert {patch.get_hatch() for patch in figure.legends[0].get_patches()} == {None, "//////"}
