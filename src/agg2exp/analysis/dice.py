@@ -10,14 +10,14 @@ from agg2exp.analysis.joining import group_names
 from agg2exp.domain.errors import DataError
 
 
-def dice_by_class(segmentation: pd.DataFrame) -> pd.DataFrame:
+def wide_dice(segmentation: pd.DataFrame) -> pd.DataFrame:
     """Dice as a frame of cases (rows, sorted) × classes (columns, in order of appearance).
 
     Args:
         segmentation: Columns case, class, dice; NaN where a class is not annotated.
 
     Raises:
-        DataError: A column is missing, a (case, class) occurs twice, or no Dice is known at all.
+        DataError: A column is missing, or a (case, class) occurs twice.
     """
     missing = [name for name in ("case", "class", "dice") if name not in segmentation]
     if missing:
@@ -29,14 +29,24 @@ def dice_by_class(segmentation: pd.DataFrame) -> pd.DataFrame:
             f"segmentation: expected every (case, class) once, got case {twice['case']!r}, class {twice['class']!r} "
             "twice. Analyse runs that share cases one by one."
         )
-    if segmentation["dice"].isna().all():
-        raise DataError(
-            "segmentation: expected Dice of some case and class, got none. The run had no annotated labels."
-        )
     table = segmentation.pivot(index="case", columns="class", values="dice")  # noqa: PD010  # nothing to aggregate
     table.index, table.columns = table.index.map(str), table.columns.map(str)
     order = [str(name) for name in pd.unique(segmentation["class"])]
     return table[order].astype(float).rename_axis(index=None, columns=None)
+
+
+def dice_by_class(segmentation: pd.DataFrame) -> pd.DataFrame:
+    """As `wide_dice`, for what needs some Dice.
+
+    Raises:
+        DataError: No Dice is known at all; see also `wide_dice`.
+    """
+    dice = wide_dice(segmentation)
+    if dice.isna().all(axis=None):
+        raise DataError(
+            "segmentation: expected Dice of some case and class, got none. The run had no annotated labels."
+        )
+    return dice
 
 
 def joined_dice(segmentation: pd.DataFrame, groups: Mapping[str, Sequence[str]]) -> pd.DataFrame:
@@ -51,9 +61,9 @@ def joined_dice(segmentation: pd.DataFrame, groups: Mapping[str, Sequence[str]])
 
     Raises:
         DataError: A group has an unknown class, one that is in another group, or none, or a name that is taken; see
-            also `dice_by_class`.
+            also `wide_dice`.
     """
-    dice = dice_by_class(segmentation)
+    dice = wide_dice(segmentation)
     means = dice.T.groupby(group_names(list(dice), groups), sort=False).mean()  # ignoring NaN
     index = pd.MultiIndex.from_product([dice.index, means.index], names=["case", "class"])
     return pd.DataFrame({"dice": means.to_numpy().T.ravel()}, index=index).reset_index()

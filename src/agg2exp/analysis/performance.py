@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
 from scipy.stats import f_oneway, friedmanchisquare
 
 from agg2exp.analysis.adjustment import benjamini_hochberg
-from agg2exp.analysis.dice import dice_by_class
+from agg2exp.analysis.dice import dice_by_class, wide_dice
 from agg2exp.analysis.importances import FEWEST
 from agg2exp.domain.errors import DataError
 
@@ -19,6 +19,8 @@ POOR = 0.5  # Dice below which a predicted region is hardly the structure it is 
 def mean_dice(segmentation: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Mean Dice per model and class (Table 3; join classes first with `joined_dice`).
 
+    A model without any Dice has its rows too, with count 0.
+
     Args:
         segmentation: For each model (or data set) its table with columns case, class, dice.
 
@@ -26,11 +28,15 @@ def mean_dice(segmentation: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         Columns model, class, count (cases with Dice), missing (cases without), mean, std (n - 1).
 
     Raises:
-        DataError: See `dice_by_class`.
+        DataError: No model has any Dice; see also `wide_dice`.
     """
+    tables = _of_models(segmentation, wide_dice)
+    if all(dice.isna().all(axis=None) for dice in tables.values()):
+        raise DataError(
+            f"{', '.join(tables)}: expected Dice of some case and class, got none. The runs had no annotated labels."
+        )
     frames = []
-    for model, table in segmentation.items():
-        dice = dice_by_class(table)
+    for model, dice in tables.items():
         frames.append(
             pd.DataFrame(
                 {
@@ -62,11 +68,11 @@ def models_differ(segmentation: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         friedman_p_adjusted (Benjamini–Hochberg over the classes).
 
     Raises:
-        DataError: Fewer than two models, or models with different classes.
+        DataError: Fewer than two models, models with different classes, or one without any Dice.
     """
     if len(segmentation) < 2:
         raise DataError(f"expected Dice of two models or more, got {list(segmentation)}.")
-    tables = {model: dice_by_class(table) for model, table in segmentation.items()}
+    tables = _of_models(segmentation, dice_by_class)
     first, *others = tables
     for model in others:
         differing = sorted({*tables[first]} ^ {*tables[model]})
@@ -92,6 +98,19 @@ def poor_regions(segmentation: pd.DataFrame) -> pd.DataFrame:
     """
     poor = segmentation.loc[segmentation["dice"] < POOR, ["case", "class", "dice"]]
     return poor.sort_values(["dice", "case", "class"], ignore_index=True)
+
+
+def _of_models(
+    segmentation: Mapping[str, pd.DataFrame], read: Callable[[pd.DataFrame], pd.DataFrame]
+) -> dict[str, pd.DataFrame]:
+    """What `read` makes of each model's table; its errors name the model."""
+    tables = {}
+    for model, table in segmentation.items():
+        try:
+            tables[model] = read(table)
+        except DataError as error:
+            raise DataError(f"{model}: {error}") from error
+    return tables
 
 
 def _tests(dice: pd.DataFrame) -> dict[str, object]:

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agg2exp.analysis.dice import dice_by_class, joined_dice
+from agg2exp.analysis.dice import dice_by_class, joined_dice, wide_dice
 from tests.unit.analysis.tables import CLASSES, segmentation
 
 CASES = ("s2", "s1", "s3")
@@ -40,6 +40,7 @@ def test_bad_tables_are_refused():
         dice_by_class(pd.concat([table, table.iloc[[11]]]))
     with pytest.raises(ValueError, match="no annotated labels"):
         dice_by_class(table.assign(dice=np.nan))
+    assert wide_dice(table.assign(dice=np.nan)).isna().all(axis=None)
     with pytest.raises(ValueError, match=r"no column.*dice"):
         dice_by_class(table.drop(columns="dice"))
     with pytest.raises(ValueError, match=r"liver.*no classes"):

@@ -27,6 +27,26 @@ def test_mean_dice_counts_what_is_missing():
     assert mean_dice({"a": joined}).set_index("class").loc["lung", "mean"] == pytest.approx(dice[:, 3:].mean())
 
 
+def test_a_model_without_dice_is_counted_and_the_others_go_on():
+    known, unknown = models(0)["m0"], models(1)["m1"].assign(dice=np.nan)
+    table = mean_dice({"a": known, "b": unknown}).set_index("model")
+    assert table.loc["a"].equals(mean_dice({"a": known}).set_index("model"))
+    assert (table.loc["b", "count"] == 0).all() and (table.loc["b", "missing"] == 20).all()
+    assert table.loc["b", ["mean", "std"]].isna().all(axis=None) and table.loc["b", "class"].tolist() == list(CLASSES)
+    joined = joined_dice(unknown, {"lung": ["lung_lower", "lung_upper"]})
+    assert mean_dice({"a": known, "b": joined})["count"].tolist() == [20] * 5 + [0] * 4
+
+
+def test_errors_name_the_model():
+    known, unknown = models(0)["m0"], models(1)["m1"].assign(dice=np.nan)
+    with pytest.raises(ValueError, match=r"a, b: expected Dice of some case and class, got none"):
+        mean_dice({"a": unknown, "b": unknown})
+    with pytest.raises(ValueError, match=r"b: segmentation: expected every \(case, class\) once"):
+        mean_dice({"a": known, "b": known.iloc[[0, *range(len(known))]]})
+    with pytest.raises(ValueError, match=r"b: segmentation: expected Dice of some case and class, got none"):
+        models_differ({"a": known, "b": unknown})
+
+
 def test_tests_equal_their_formulas():
     tables = models(1, effect=0.01)
     result = models_differ(tables).set_index("class").loc["heart"]
