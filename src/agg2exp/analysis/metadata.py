@@ -27,7 +27,7 @@ def metadata_tests(
 
     Numbers: Mann–Whitney and Welch's t-test, a row each. Words, truth values and numbers with two different values
     at most: chi-square without continuity correction, or Fisher's exact test where an expected count is below 5
-    (beyond 2 × 2 from 9999 tables drawn with the same margins).
+    (beyond 2 × 2 from 9999 tables drawn with the same margins). An infinite number counts as missing.
 
     The scans of a patient are one row: normality and numbers are averaged over those that have one; a word must be
     the same in all of them, else it counts as missing.
@@ -70,7 +70,10 @@ def metadata_tests(
 
 def _rows(column: pd.Series, patient: Sequence[str], outlier: NDArray[np.bool_], seed: int) -> list[dict[str, object]]:
     """One row per test of a column of cases; `outlier` is of the patients, sorted."""
-    numbers = is_numeric_dtype(column) and not is_bool_dtype(column) and column.nunique() > 2
+    numeric = is_numeric_dtype(column) and not is_bool_dtype(column)
+    if numeric:
+        column = column.mask(np.isinf(column.to_numpy(dtype=np.float64, na_value=np.nan)))
+    numbers = numeric and column.nunique() > 2
     of_patient = column.groupby(patient)
     same = of_patient.nunique() == 1  # noqa: PD101  # of each patient
     column = of_patient.mean() if numbers else of_patient.first().where(same)

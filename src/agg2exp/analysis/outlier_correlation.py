@@ -17,6 +17,8 @@ from agg2exp.analysis.outliers import MEAN, mean_known, normality, unusable
 from agg2exp.analysis.patients import mean_by_patient, patient_of
 from agg2exp.domain.errors import DataError
 
+ROUNDING = 1e-12  # means over scans of equal values differ by less
+
 
 def dice_correlation(
     scored: Importances,
@@ -60,10 +62,10 @@ def dice_correlation(
     _, dice = mean_by_patient(dice, patient)  # (P, K)
     repeats = np.stack([_with_mean(mean_by_patient(x, patient)[1], dice) for x in of_seed])  # (seeds, P, K + 1)
     dice = _with_mean(dice, repeats[0, :, :-1])
-    rows = []
+    rows, rows_are = [], "cases" if patients is None else "patients"
     for k, target in enumerate((*scored.targets, MEAN)):
         both = ~np.isnan(repeats[0, :, k]) & ~np.isnan(dice[:, k])
-        excluded = reasons.get(target) or _why_not(dice[both, k])
+        excluded = reasons.get(target) or _why_not(repeats[:, both, k], dice[both, k], rows_are)
         rho, p = np.full(len(seeds), np.nan), np.full(len(seeds), np.nan)
         if not excluded:
             rho, p = np.array([spearmanr(x[both, k], dice[both, k]) for x in repeats]).T
@@ -90,8 +92,11 @@ def _with_mean(values: NDArray[np.float64], other: NDArray[np.float64]) -> NDArr
     return np.column_stack([values, mean_known(np.where(np.isnan(other), np.nan, values))])
 
 
-def _why_not(dice: NDArray[np.float64]) -> str:
-    """Why ρ is not defined, or empty."""
+def _why_not(repeats: NDArray[np.float64], dice: NDArray[np.float64], rows_are: str) -> str:
+    """Why ρ of normality (seeds, n) and Dice (n) is not defined, or empty."""
     if len(dice) < FEWEST:
-        return f"{len(dice)} cases with Dice and normality, at least {FEWEST} needed"
-    return "Dice is the same in all cases" if (dice == dice[0]).all() else ""
+        return f"{len(dice)} {rows_are} with Dice and normality, at least {FEWEST} needed"
+    if np.ptp(dice) <= ROUNDING:
+        return f"Dice is the same in all {rows_are}"
+    same = int((np.ptp(repeats, axis=1) <= ROUNDING).sum())
+    return f"normality is the same in all {rows_are} with {same} of {len(repeats)} seeds" if same else ""

@@ -111,6 +111,21 @@ def test_missing_values_and_missing_rows_are_counted():
     assert (counted == 59).all()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ["float64", "Float64"])
+def test_an_infinite_number_counts_as_missing(kind):
+    outlier, metadata = cohort(9)
+    blank = metadata.astype({"age": kind})
+    blank.loc[["s004", "s005", "s006"], "age"] = pd.NA if kind == "Float64" else np.nan
+    infinite = metadata.astype({"age": kind})
+    infinite.loc[["s004", "s005", "s006"], "age"] = [np.inf, -np.inf, np.inf]
+    table = metadata_tests(normality(outlier), infinite)
+    assert table.equals(metadata_tests(normality(outlier), blank))
+    assert table.loc[0, ["missing_inliers", "missing_outliers"]].sum() == 3
+    infinite["code"] = [0.0, 1.0, np.inf, *[0.0, 1.0] * 28, 1.0]
+    assert metadata_tests(normality(outlier), infinite)["test"].tolist()[-1] in ("chi-square", "Fisher")
+
+
 def test_codes_and_truth_values_are_words():
     outlier, metadata = cohort(5, n=200)
     metadata["code"] = (metadata["sex"] == "M").astype(int)

@@ -119,6 +119,22 @@ def test_what_is_not_defined_says_why():
     assert (result["excluded"][2:] == "").all()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("of_patients", [False, True])
+def test_normality_without_variation_says_so(of_patients):
+    reference, _ = data_and_dice(14)
+    data, dice = data_and_dice(15, n=20)
+    data.values[:, 1] = data.values[0, 1]
+    dice[:, 2] = 0.7
+    patients = {case: f"p{int(np.sqrt(i))}" for i, case in enumerate(data.cases)} if of_patients else None
+    result = dice_correlation(data, reference, segmentation(dice, data), range(2), patients=patients)
+    row, rows_are = result.set_index("target").loc["aorta"], "patients" if of_patients else "cases"
+    assert row["excluded"] == f"normality is the same in all {rows_are} with 2 of 2 seeds"
+    assert row[["rho_median", "p", "p_adjusted"]].isna().all()
+    assert result.set_index("target").loc["heart", "excluded"] == f"Dice is the same in all {rows_are}"
+    assert (result["excluded"][[0, 3]] == "").all() and result["p_adjusted"][[0, 3]].notna().all()
+
+
 def test_without_dice_of_any_case_there_is_an_error():
     data, dice = data_and_dice(12, n=12)
     with pytest.raises(ValueError, match="Dice of the 12 cases"):
