@@ -169,14 +169,17 @@ def test_a_class_that_is_never_predicted(folder: Path, capsys: pytest.CaptureFix
     cases.write_toy_model(folder / "conf", network)
     ended = explain(folder, capsys)
     assert ended.code == 0
-    row = ended.table("roi_importance").query("target == 'aorta'")
+    volumes = ["volume_voxels", "volume_mm3"]  # of the sources, whatever the target
+    rows = ended.table("roi_importance").set_index(["case", "source"])
+    row = rows.query("target == 'aorta'")
     assert len(row) == 2 * 4
-    assert row.drop(columns=["case", "target", "source"]).isna().all(axis=None)
+    assert row.drop(columns=["target", *volumes]).isna().all(axis=None)
+    assert row[volumes].equals(rows.query("target == 'heart'")[volumes])
     segmentation = ended.table("segmentation").query("`class` == 'aorta'")
     assert set(segmentation["explained"]) == {"absent from the prediction"}
     assert (segmentation["predicted_voxels"] == 0).all()
     everywhere = ended.table("global_importance").query("target == 'aorta'")
-    assert (everywhere["count"] == 0).all()
+    assert (everywhere[~everywhere["kind"].isin(volumes)]["count"] == 0).all()
     assert "predicted in no case (their rows are NaN)" in ended.said
     assert "aorta" in ended.said.split("their rows are NaN")[1]
     assert "nan%" not in ended.said

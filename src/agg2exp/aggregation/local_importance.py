@@ -16,6 +16,7 @@ from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.regions import Regions
 from agg2exp.domain.roi_importance import Kind, LocalImportance
 
+VOLUMES = (Kind.VOLUME_VOXELS, Kind.VOLUME_MM3)  # of the source alone, whatever the target
 NO_EXTRA: Mapping[str, Tensor | None] = MappingProxyType({})
 
 
@@ -37,7 +38,8 @@ def local_importance(
 
     Source: Agg²Exp, WACV 2025, Eq. 7. Sources are the model's classes and then the extra masks, R in all. A
     target that is absent from the prediction, or whose attribution is zero everywhere, has NaN in its whole
-    row. A source class without voxels has mass and importance 0; mean and enrichment are NaN.
+    row, but for the volumes of the sources. A source class without voxels has mass and importance 0; mean and
+    enrichment are NaN.
 
     Args:
         case_id: The case.
@@ -94,12 +96,13 @@ def local_importance(
     missing = {*unknown, *([0] if unknown else [])}
     hidden_row = np.array([s != "ok" for s in status])
     hidden_column = np.array([i in missing or (i >= len(scheme) and extra[b] is None) for i, b in enumerate(sources)])
-    hidden = hidden_row[:, None] | hidden_column
+    everything = hidden_row[:, None] | hidden_column
+    hidden = {kind: hidden_column if kind in VOLUMES else everything for kind in values}
     return LocalImportance(
         case_id=case_id,
         targets=tuple(scheme.classes[c] for c in classes),
         sources=sources,
-        values={kind: np.where(hidden, np.nan, matrix.cpu().numpy()) for kind, matrix in values.items()},
+        values={kind: np.where(hidden[kind], np.nan, matrix.cpu().numpy()) for kind, matrix in values.items()},
         status=status,
     )
 

@@ -25,15 +25,16 @@ def presence(data: DataSet) -> pd.DataFrame:
     """In how many patients each source is there.
 
     Returns:
-        Columns source, extra_mask, patients, supplied (patients whose mask was given; for a class all), present
-        (patients in whom it has a voxel; where volumes were not stored, in whom it has attribution).
+        Columns source, extra_mask, patients (of whom there is a value of any source), supplied (of these, patients
+        whose mask was given; for a class all), present (patients in whom it has a voxel; where volumes were not
+        stored, in whom it has attribution).
     """
     size = Kind.VOLUME_VOXELS if data.local[Kind.VOLUME_VOXELS.value].notna().any() else Kind.IMPORTANCE
     patients = data.patients or {case: case for case in data.cases}
     patient = data.local["case"].astype(str).map(patients).rename("patient")
     largest = data.local.groupby([patient, "source"], sort=False, observed=True)[size.value].max().unstack()  # noqa: PD010
     sources = list(pd.unique(data.local["source"].astype(str)))
-    largest = largest.reindex(columns=sources)
+    largest = largest.reindex(columns=sources).dropna(how="all")
     return pd.DataFrame(
         {
             "source": sources,

@@ -148,9 +148,17 @@ def test_target_absent_from_the_prediction_has_a_nan_row():
     toy = Toy(0)
     result = toy.compute(prediction_labels=torch.where(toy.prediction == 3, 1, toy.prediction))
     assert result.status == ("ok", "ok", "absent from the prediction")
-    for kind in Kind:
-        assert np.isnan(result.values[kind][2]).all()
+    only_volumes_in(result, row=2)
     assert not np.isnan(result.values[Kind.IMPORTANCE][:2]).any()
+
+
+def only_volumes_in(result, row):
+    """The volume of a source has nothing to do with the target."""
+    for kind, matrix in result.values.items():
+        if kind in (Kind.VOLUME_VOXELS, Kind.VOLUME_MM3):
+            assert (matrix == matrix[0]).all()
+        else:
+            assert np.isnan(matrix[row]).all()
 
 
 def test_zero_attribution_has_a_nan_row():
@@ -158,7 +166,7 @@ def test_zero_attribution_has_a_nan_row():
     toy.e[1] = 0
     result = toy.compute()
     assert result.status == ("ok", "attribution is zero everywhere", "ok")
-    assert all(np.isnan(result.values[kind][1]).all() for kind in Kind)
+    only_volumes_in(result, row=1)
     assert result.status == toy.compute(expected=torch.ones(3, 6)).status
 
 
@@ -191,6 +199,9 @@ def test_empty_mask_is_zero_and_missing_mask_is_nan():
     result = toy.compute(extra={"missing": None, "empty": torch.zeros(SHAPE, dtype=torch.bool), **toy.extra})
     missing, empty = (result.sources.index(name) for name in ("missing", "empty"))
     assert all(np.isnan(matrix[:, missing]).all() for matrix in result.values.values())
+    absent = toy.compute(extra={"missing": None}, prediction_labels=torch.ones_like(toy.prediction))
+    assert np.isnan(absent.values[Kind.VOLUME_VOXELS][:, -1]).all()
+    assert (absent.values[Kind.VOLUME_VOXELS][:, 0] > 0).all()
     assert (result.values[Kind.IMPORTANCE][:, empty] == 0).all()
     assert (result.values[Kind.MASS][:, empty] == 0).all()
     assert np.isnan(result.values[Kind.MEAN][:, empty]).all()
