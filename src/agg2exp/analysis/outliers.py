@@ -37,8 +37,7 @@ def normality(scored: Importances, reference: Importances, seed: int = 0) -> NDA
     reasons = unusable(scored, reference)
     result = np.full(scored.values.shape[:2], np.nan)
     for k, target in enumerate(scored.targets):
-        x = scored.features(target, scored.classes)
-        known = ~np.isnan(x).any(axis=1)
+        x, known = scored.features(target, scored.classes), complete(scored, target)
         if target not in reasons and known.any():
             forest = IsolationForest(n_estimators=TREES, random_state=seed)
             forest.fit(_rows(reference, target, scored.classes))
@@ -98,6 +97,11 @@ def outlier_table(scored: Importances, reference: Importances, seed: int = 0) ->
     return table
 
 
+def complete(importances: Importances, target: str) -> NDArray[np.bool_]:
+    """Whether each case has all features of a target, without which it neither trains a forest nor is scored (N)."""
+    return np.asarray(~np.isnan(importances.features(target, importances.classes)).any(axis=1))
+
+
 def mean_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean over the last axis ignoring NaN; NaN where all are."""
     with warnings.catch_warnings():
@@ -107,6 +111,5 @@ def mean_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _rows(reference: Importances, target: str, classes: tuple[str, ...]) -> NDArray[np.float64]:
-    """The rows that train the forest of a target."""
-    x = reference.features(target, classes)
-    return x[~np.isnan(x).any(axis=1)]
+    """The rows that train the forest of a target, features in the order of `classes`."""
+    return reference.features(target, classes)[complete(reference, target)]

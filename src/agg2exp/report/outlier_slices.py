@@ -12,7 +12,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from agg2exp.analysis.joining import group_names
+from agg2exp.analysis.outliers import complete
 from agg2exp.domain.errors import DataError
+from agg2exp.domain.roi_importance import Kind
 from agg2exp.figures.case_slices import CaseSlices, case_slices
 from agg2exp.report.data_set import DataSet
 from agg2exp.report.segmentation import dice_of
@@ -58,6 +60,7 @@ def outlier_slices(data: DataSet, shown: pd.DataFrame, target: str, read_scan: R
     names = group_names(data.labels.classes, data.join)
     members = [c for c, name in enumerate(names) if name == target]
     dice = dice_of(data.segmentation, data.join).set_index(["case", "class"])["dice"]
+    ranked = int(complete(data.importances(Kind.IMPORTANCE), target).sum())
     cuts = []
     for row in shown.itertuples():
         scan = read_scan(data, str(row.case), target)
@@ -65,7 +68,7 @@ def outlier_slices(data: DataSet, shown: pd.DataFrame, target: str, read_scan: R
             CaseSlices.through(
                 case=row.case,
                 normality=row.normality,
-                rank=f"{row.rank} of {len(data.cases)}",
+                rank=f"{row.rank} of {ranked}",
                 dice=dice.get((row.case, target)),
                 image=scan.image,
                 predicted=np.isin(scan.predicted, members),
