@@ -28,6 +28,7 @@ def metadata_tests(
     Numbers: Mann–Whitney and Welch's t-test, a row each. Words, truth values and numbers with two different values
     at most: chi-square without continuity correction, or Fisher's exact test where an expected count is below 5
     (beyond 2 × 2 from 9999 tables drawn with the same margins). An infinite number counts as missing.
+    Words of which most are numbers are not compared, since ages with one stray word among them are no words.
 
     The scans of a patient are one row: normality and numbers are averaged over those that have one; a word must be
     the same in all of them, else it counts as missing.
@@ -74,6 +75,7 @@ def _rows(column: pd.Series, patient: Sequence[str], outlier: NDArray[np.bool_],
     if numeric:
         column = column.mask(np.isinf(column.to_numpy(dtype=np.float64, na_value=np.nan)))
     numbers = numeric and column.nunique() > 2
+    nearly = "" if numeric else _nearly_numbers(column.dropna().astype(str))
     of_patient = column.groupby(patient)
     same = of_patient.nunique() == 1  # noqa: PD101  # of each patient
     column = of_patient.mean() if numbers else of_patient.first().where(same)
@@ -91,12 +93,26 @@ def _rows(column: pd.Series, patient: Sequence[str], outlier: NDArray[np.bool_],
         excluded = f"{len(groups[0])} inliers and {len(groups[1])} outliers with a value, at least {least} each needed"
     elif n_values == 1:
         excluded = "the same value in all cases"
+    elif nearly:
+        excluded = nearly
     elif not numbers and n_values > MOST_LEVELS:
         excluded = f"{n_values} different words, at most {MOST_LEVELS} are compared"
     if excluded:
         return [row | {"statistic": np.nan, "p": np.nan, "excluded": excluded}]
     tests = _numeric(*groups) if numbers else [_categorical(pd.crosstab(values, outlier[~missing]).to_numpy(), seed)]
     return [row | {"test": t, "statistic": float(s), "p": float(p), "excluded": ""} for t, s, p in tests]
+
+
+def _nearly_numbers(words: pd.Series) -> str:
+    """Why words are not compared of which most are numbers, decimal commas included; empty if they may be."""
+    numbers = pd.to_numeric(words.str.replace(",", ".", regex=False), errors="coerce")
+    others = words[pd.to_numeric(words, errors="coerce").isna()]
+    if others.empty or numbers.count() <= len(words) / 2 or numbers.nunique() <= 2:
+        return ""
+    return (
+        f"most values are numbers, but {len(others)} of {len(words)} cannot be read as such, for example "
+        f"{others.iloc[0]!r}; write decimal points and leave blank what is not known"
+    )
 
 
 def _numeric(inliers: pd.Series, outliers: pd.Series) -> list[tuple[str, float, float]]:

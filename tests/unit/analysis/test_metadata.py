@@ -163,6 +163,33 @@ def test_what_cannot_be_tested_says_why():
     assert nobody["p"].isna().all() and nobody["excluded"].str.contains("0 outliers").all()
 
 
+@pytest.mark.parametrize("kind", [object, "string"])
+def test_numbers_written_as_words_are_not_compared_as_words(kind):
+    outlier, metadata = cohort(7, n=40)
+    words = pd.DataFrame(
+        {
+            "stray": ["unknown" if i == 3 else str(40 + i) for i in range(40)],
+            "commas": [f"{70 + i},5" if i % 4 else str(70 + i) for i in range(40)],
+            "few": ["1", "2", "3", "x"] * 10,
+            "stages": ["1", "2a", "2b", "3"] * 10,
+            "two": ["0", "1", "1", "x"] * 10,
+            "digits": ["1", "2", "3", "4"] * 10,
+        },
+        index=metadata.index,
+        dtype=kind,
+    )
+    table = metadata_tests(normality(outlier), words).set_index("column")
+    first = words["commas"].reindex(outlier.index).pipe(lambda w: w[w.str.contains(",")].iloc[0])
+    for column, wrong in (("stray", "1 of 40"), ("commas", "30 of 40"), ("few", "10 of 40")):
+        example = {"stray": "unknown", "commas": first, "few": "x"}[column]
+        assert table.loc[column, "excluded"] == (
+            f"most values are numbers, but {wrong} cannot be read as such, for example {example!r}; "
+            "write decimal points and leave blank what is not known"
+        )
+    assert (table.loc[["stages", "two", "digits"], "excluded"] == "").all()
+    assert table["p"].notna().tolist() == [False, False, False, True, True, True]
+
+
 def test_tables_that_do_not_fit_are_refused():
     outlier, metadata = cohort(8)
     with pytest.raises(ValueError, match=r"metadata: expected every case id once.*s003"):
