@@ -15,13 +15,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
 
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.figures import style
 from agg2exp.figures.layouts import Point
+from agg2exp.figures.name_places import Beside
 
 LANE = 0.035  # sideways shift that keeps a -> b and b -> a apart, in ring radii
-LINE = 13  # letters of a name in a line above or below its node
+LINE = 13  # letters of a name in a line beside its node
 
 
 def radius_of(self_importance: float) -> float:
@@ -34,18 +36,26 @@ def width_of(weight: float) -> float:
     return 9.0 * math.sqrt(weight)
 
 
+def head_of(weight: float) -> tuple[float, float]:
+    """Width and length of an arrowhead in points."""
+    return width_of(weight) + 5, 0.5 * width_of(weight) + 6
+
+
+def bend_of(start: Point, end: Point, pull: float) -> float:
+    """How far to the right of travel the control point of matplotlib's `arc3` is: its lane, and to the centre."""
+    chord = end - start
+    right = np.array([chord[1], -chord[0]]) / np.hypot(*chord)
+    return float(-pull * (start + end) / 2 @ right) + LANE
+
+
 def draw_edge(axes: Axes, start: Point, end: Point, weight: float, colour: str, gap: float, pull: float) -> None:
     """An arrow that ends `gap` points before `end` and bends towards the centre of the picture as `pull` says."""
-    chord = end - start
-    length = float(np.hypot(*chord))
-    right = np.array([chord[1], -chord[0]]) / length
-    bend = float(-pull * (start + end) / 2 @ right) + LANE  # of the middle, to the right of travel, as in arc3
-    width = width_of(weight)
+    (head_width, head_length), length = head_of(weight), float(np.hypot(*(end - start)))
     arrow = FancyArrowPatch(
         (float(start[0]), float(start[1])),
         (float(end[0]), float(end[1])),
-        connectionstyle=f"arc3,rad={bend / length}",
-        arrowstyle=f"simple,tail_width={width},head_width={width + 5},head_length={0.5 * width + 6}",
+        connectionstyle=f"arc3,rad={bend_of(start, end, pull) / length}",
+        arrowstyle=f"simple,tail_width={width_of(weight)},head_width={head_width},head_length={head_length}",
         mutation_scale=1,
         linewidth=0,
         color=colour,
@@ -55,6 +65,26 @@ def draw_edge(axes: Axes, start: Point, end: Point, weight: float, colour: str, 
         zorder=1,
     )
     axes.add_patch(arrow)
+
+
+def trace(
+    start: Point, end: Point, weight: float, gap: float, scale: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where an edge without pull is drawn, in points of which `scale` are a unit of the layout.
+
+    Returns:
+        Corners of its arrowhead, and the middles between them (6, 2); points along the edge, a point apart (M, 2).
+    """
+    chord = end - start
+    control = (start + end) / 2 + bend_of(start, end, 0.0) * np.array([chord[1], -chord[0]]) / np.hypot(*chord)
+    t = np.linspace(1, 0, max(2, round(float(scale * np.hypot(*chord)))))[:, None]
+    curve = scale * ((1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end)
+    away = np.hypot(*(curve - curve[0]).T)
+    width, length = head_of(weight)
+    tip, base = (curve[np.searchsorted(away, distance).clip(max=len(away) - 1)] for distance in (gap, gap + length))
+    across = np.array([tip[1] - base[1], base[0] - tip[0]]) / max(float(np.hypot(*(tip - base))), 1e-9)
+    corners = np.stack([tip, base + across * width / 2, base - across * width / 2])
+    return np.concatenate([corners, (corners + np.roll(corners, 1, axis=0)) / 2]), curve
 
 
 def draw_node(axes: Axes, at: Point, colour: str, self_importance: float) -> None:
@@ -89,17 +119,23 @@ def write_beside(axes: Axes, at: Point, distance: float, name: str, *, radial: b
     )
 
 
-def write_off_edges(axes: Axes, at: Point, distance: float, name: str, *, below: bool) -> None:
-    """The name `distance` points above or below, in short lines that stay legible on top of edges."""
+def lines_of(name: str) -> list[str]:
+    """A name in short lines."""
+    return wrap(name, LINE, break_long_words=False)
+
+
+def write_off_edges(axes: Axes, at: Point, beside: Beside, lines: Sequence[str]) -> None:
+    """The name at its side of the node, legible on top of edges."""
+    (x, y), horizontal, vertical = beside.side, ("right", "center", "left"), ("top", "center", "bottom")
     text = axes.annotate(
-        "\n".join(wrap(name, LINE, break_long_words=False)),
+        "\n".join(lines),
         xy=(float(at[0]), float(at[1])),
-        xytext=(0.0, -distance if below else distance),
+        xytext=(float(beside.offset[0]), float(beside.offset[1])),
         textcoords="offset points",
-        ha="center",
-        va="top" if below else "bottom",
+        ha=horizontal[x + 1],
+        va=vertical[y + 1],
         fontsize=style.SMALL,
-        linespacing=0.95,
+        linespacing=1.05,
         color=style.INK,
         zorder=3,
     )

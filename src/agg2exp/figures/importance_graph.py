@@ -14,13 +14,25 @@ from agg2exp.domain.errors import check_choice, check_range
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roi_importance import GlobalImportance
 from agg2exp.figures import style
-from agg2exp.figures.graph_marks import draw_edge, draw_legends, draw_node, radius_of, write_beside, write_off_edges
+from agg2exp.figures.graph_marks import (
+    draw_edge,
+    draw_legends,
+    draw_node,
+    head_of,
+    lines_of,
+    radius_of,
+    trace,
+    write_beside,
+    write_off_edges,
+)
 from agg2exp.figures.layouts import LAYOUTS, Layout, Point, body, ring
+from agg2exp.figures.name_places import name_places
 
 Edge = tuple[str, str]  # source, target
 PULL = 0.55  # how far an edge of the ring bends from the chord towards the centre
 CROWDED = 24  # with more names than this, level ones would collide at the top and bottom of the ring
 MARGIN = 0.12  # between the outermost nodes and the edge of the axes
+GAP = 2  # points between an arrowhead and its node
 UNIT = 3.4  # inches of a unit of the anatomical layout
 
 
@@ -141,17 +153,16 @@ def draw_graph(
     (left, bottom), (right, above) = points.min(axis=0) - MARGIN, points.max(axis=0) + MARGIN
     axes.set(xlim=(left, right), ylim=(bottom, above), aspect="equal")
     axes.set_axis_off()
+    gaps = {name: radius_of(_self_importance(graph, name)) + GAP for name in graph}
     for b, a, weight in sorted(graph.edges.data("weight"), key=lambda edge: -edge[2]):
-        gap = radius_of(_self_importance(graph, a)) + 2
-        draw_edge(axes, place[b], place[a], weight, graph.nodes[b]["colour"], gap, PULL if circular else 0.0)
+        draw_edge(axes, place[b], place[a], weight, graph.nodes[b]["colour"], gaps[a], PULL if circular else 0.0)
     for name, node in graph.nodes.items():
-        own = _self_importance(graph, name)
-        draw_node(axes, place[name], node["colour"], own)
-        if circular:
-            write_beside(axes, place[name], radius_of(own) + 8, style.readable(name), radial=len(place) > CROWDED)
-        else:
-            below = _upward(graph, place, name) > 0
-            write_off_edges(axes, place[name], radius_of(own) + 1, style.readable(name), below=below)
+        draw_node(axes, place[name], node["colour"], _self_importance(graph, name))
+    if circular:
+        for name, at in place.items():
+            write_beside(axes, at, gaps[name] + 6, style.readable(name), radial=len(place) > CROWDED)
+    else:
+        _write_names(axes, graph, place, gaps)
     return graph
 
 
@@ -175,7 +186,13 @@ def _size(names: Sequence[str], scheme: LabelScheme, layout: Layout) -> tuple[fl
     return 2 * beside + 2.2, 2 * above + 0.9
 
 
-def _upward(graph: nx.DiGraph, place: Mapping[str, Point], name: str) -> float:
-    """Importance of the edges of a node that lead up less that of those that lead down."""
-    ends = [(a if b == name else b, weight) for b, a, weight in graph.edges.data("weight") if name in (a, b)]
-    return sum(math.copysign(weight, place[other][1] - place[name][1]) for other, weight in ends)
+def _write_names(axes: Axes, graph: nx.DiGraph, place: Mapping[str, Point], gaps: Mapping[str, float]) -> None:
+    """The names of the anatomical layout, which stand among the edges."""
+    scale = 72 * UNIT  # points of a unit
+    traces = [trace(place[b], place[a], weight, gaps[a], scale) for b, a, weight in graph.edges.data("weight")]
+    lines = {name: lines_of(style.readable(name)) for name in graph}
+    nodes, radii = {name: scale * at for name, at in place.items()}, {name: gap - GAP for name, gap in gaps.items()}
+    clear = GAP + 1 + max((head_of(weight)[1] for _, _, weight in graph.edges.data("weight")), default=0.0)
+    heads, edges = [head for head, _ in traces], [edge for _, edge in traces]
+    for name, beside in name_places(lines, nodes, radii, heads, edges, clear).items():
+        write_off_edges(axes, place[name], beside, lines[name])

@@ -279,13 +279,45 @@ def test_the_anatomical_picture_has_the_same_edges_and_nodes_and_nothing_is_cut_
         assert box.y1 <= figure.bbox.y1
 
 
+THORAX = {
+    "background": "other", "heart": "vessels", "aorta": "vessels", "pulmonary_vein": "vessels", "sternum": "bones",
+    "vertebrae_T1": "bones", "rib_left_1": "bones", "costal_cartilages": "bones", "trachea": "other",
+    "thyroid_gland": "other", "autochthon_left": "other", "autochthon_right": "other", "lung_upper_lobe_left": "other",
+    "lung_lower_lobe_left": "other", "lung_upper_lobe_right": "other", "lung_middle_lobe_right": "other",
+    "lung_lower_lobe_right": "other",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", ["anatomical", "circular"])
+@pytest.mark.parametrize(("top", "extra"), [(3, 0), (3, 2), (6, 0)])
+@pytest.mark.parametrize("seed", range(3))
+def test_no_name_covers_an_arrowhead(layout, top, extra, seed):
+    scheme = LabelScheme("test", tuple(THORAX), ((), *((n,) for n in [*THORAX][1:])), tuple(THORAX.values()), COLOURS)
+    importance = importance_of(scheme, random_mean(17, 17 + extra, seed))
+    figure = importance_graph(importance, scheme, top, layout=layout)
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    at = dict(zip(importance.sources, [c.get_offsets()[0] for c in axes.collections], strict=True))
+    edges = sorted(graph_of(importance, scheme, top).edges.data("weight"), key=lambda edge: -edge[2])
+    arrows = [p for p in axes.patches if isinstance(p, FancyArrowPatch)]
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) == len(at) and len(arrows) == len(edges)
+    for arrow, (_, target, _) in zip(arrows, edges, strict=True):
+        outline = arrow.get_transform().transform_path(arrow.get_path()).vertices
+        away = np.hypot(*(outline - axes.transData.transform(at[target])).T)
+        head = outline[away < away.min() + 6 * figure.dpi / 72]  # the tip and what is within 6 points of it
+        assert len(head)
+        for box in boxes:
+            assert not any(box.contains(x, y) for x, y in head)
+
+
 def test_a_name_stands_where_fewer_edges_are():
     classes = ("background", "heart", "thyroid_gland")
     scheme = LabelScheme("test", classes, ((), ("heart",), ("thyroid_gland",)), ("other",) * 3, COLOURS)
     mean = np.array([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8], [0.1, 0.8, 0.1]])
     texts = importance_graph(importance_of(scheme, mean), scheme, layout="anatomical").axes[0].texts
-    below = {t.get_text().replace("\n", " "): t.get_position()[1] < 0 for t in texts}
-    assert below == {"background": True, "heart": True, "thyroid gland": False}  # from the bottom to the top
+    below = {t.get_text().replace("\n", " "): np.sign(t.get_position()[1]) for t in texts}
+    assert below == {"background": -1, "heart": 0, "thyroid gland": 1}  # from the bottom to the top, heads at both ends
 
 
 def test_draw_graph_returns_what_it_draws():
