@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from agg2exp.cli.conf_dir import conf_dir
+from experiments.planted_bias.learned import Models
+from experiments.planted_bias.learned import rows as dice_of_lobes
 from tests.helpers.runs import run, words
 
 FOLDER = conf_dir().parent / "experiments" / "planted_bias"
@@ -40,3 +42,13 @@ def test_device_matters_ten_times_as_much_to_the_biased_model(rows: dict[str, pd
 def test_and_more_than_its_distance_explains(rows: dict[str, pd.DataFrame]):
     biased = rows["biased"]
     assert (biased["importance"] > 5 * biased["expected_by_distance"]).all()
+
+
+def test_the_biased_model_needs_the_device_to_place_the_border_and_its_twin_does_not():
+    """What makes the above ground truth: the model did learn what was planted."""
+    dice = {(model, image): both[:, :2] for model, image, both in dice_of_lobes(Models(), 4000, CASES, 5.5)}
+    lost = {model: dice[model, "with device"] - dice[model, "device left out"] for model in ("biased", "unbiased")}
+    assert dice["biased", "with device"].shape == (CASES, 2)
+    assert (dice["biased", "with device"] > 0.8).all() and (dice["unbiased", "with device"] > 0.8).all()
+    assert (lost["biased"] > 0.1).all()  # either left lobe of every patient
+    assert (abs(lost["unbiased"]) < 0.02).all()
