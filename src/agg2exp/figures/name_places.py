@@ -39,7 +39,7 @@ def name_places(
     edges: Sequence[NDArray[np.float64]],
     clear: float,
 ) -> dict[str, Beside]:
-    """The side that covers least: of arrowheads first, then of other names and nodes, then of edges.
+    """The side of its node from which a name covers least: arrowheads first, then names and nodes, then edges.
 
     A name moves away from its node, beyond the arrowheads there, only for one of the first two. All lengths are in
     points.
@@ -54,23 +54,21 @@ def name_places(
     """
     of_heads, of_edges = (np.concatenate([np.empty((0, 2)), *parts]) for parts in (heads, edges))
     discs = {name: np.stack([at - radii[name], at + radii[name]]) for name, at in nodes.items()}
+    choices = {
+        name: [_beside(nodes[name], side, radii[name] + distance, lines) for distance in (1.0, clear) for side in SIDES]
+        for name, lines in names.items()
+    }
+    covered = {name: _covered(places, of_heads, of_edges) for name, places in choices.items()}
     placed: dict[str, Beside] = {}
     for _ in range(ROUNDS):
-        for name, lines in names.items():
+        for name, places in choices.items():
             others = [beside.box for other, beside in placed.items() if other != name]
             others += [disc for other, disc in discs.items() if other != name]
-            places = [
-                _beside(nodes[name], side, radii[name] + distance, lines) for distance in (1.0, clear) for side in SIDES
+            costs = [
+                (n_heads, sum(_overlap(place.box, other) for other in others), place.distance, n_edges)
+                for place, (n_heads, n_edges) in zip(places, covered[name], strict=True)
             ]
-            placed[name] = min(
-                places,
-                key=lambda place: (
-                    _inside(place.box + HALO, of_heads),
-                    sum(_overlap(place.box, other) for other in others),
-                    place.distance,
-                    _inside(place.box, of_edges),
-                ),
-            )
+            placed[name] = places[costs.index(min(costs))]
     return placed
 
 
@@ -83,9 +81,19 @@ def _beside(at: Point, side: Side, distance: float, lines: Sequence[str]) -> Bes
     return Beside(side, offset, distance, np.stack([low, low + size]))
 
 
-def _inside(box: Box, points: NDArray[np.float64]) -> int:
-    """How many of the points (M, 2) a box covers."""
-    return int(((points >= box[0]) & (points <= box[1])).all(axis=1).sum())
+def _covered(
+    places: Sequence[Beside], of_heads: NDArray[np.float64], of_edges: NDArray[np.float64]
+) -> list[tuple[int, int]]:
+    """How many points of arrowheads and of edges each place covers."""
+    boxes = np.stack([place.box for place in places])
+    reach = np.stack([boxes[:, 0].min(axis=0), boxes[:, 1].max(axis=0)]) + HALO
+    heads, edges = (points[_inside(reach, points)] for points in (of_heads, of_edges))  # few, of a crowded graph
+    return [(int(_inside(box + HALO, heads).sum()), int(_inside(box, edges).sum())) for box in boxes]
+
+
+def _inside(box: Box, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of the points (M, 2) a box covers (M)."""
+    return np.asarray(((points >= box[0]) & (points <= box[1])).all(axis=1))
 
 
 def _overlap(one: Box, other: Box) -> bool:
