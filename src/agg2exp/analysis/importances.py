@@ -124,7 +124,7 @@ def check_same_scheme(first: Importances, second: Importances) -> None:
     if one or other:
         raise DataError(
             f"expected data sets with one label scheme, got classes only in the first ({one}) or only in the second "
-            f"({other}). Join classes until both agree, or compare models with the same classes."
+            f"({other}). Compare models with the same classes."
         )
 
 

@@ -91,8 +91,6 @@ def parts_of(
         yield from make(ranking)
 
     def metadata(table: pd.DataFrame) -> Iterator[Artefact]:
-        if data.metadata is not None and not len(data.metadata.columns):
-            raise DataError("metadata: expected a column beside those of case and patient, got none.")
         yield from abnormality.metadata_of_outliers(data, table, settings)
 
     def drawn(table: pd.DataFrame) -> Iterator[Artefact]:
