@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +16,7 @@ from agg2exp.domain.attribution import Attribution
 from agg2exp.domain.case import Case, Failure
 from agg2exp.domain.class_scores import ClassScores, RecomputedScores, Scores
 from agg2exp.domain.errors import check_choice, check_range
-from agg2exp.domain.explanation import OF_METHOD, OF_METRICS, Explanation
+from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.prediction import Prediction
 from agg2exp.domain.roles import CaseProgress, Silent
@@ -25,6 +24,7 @@ from agg2exp.domain.seeding import RandomStreams
 from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.io.array_cache import ArrayCache
 from agg2exp.metrics.base import Evaluation, EvaluationMetric
+from agg2exp.modules.cache_keys import prediction_key, score_key
 from agg2exp.modules.chunks import chunks, in_chunks
 from agg2exp.modules.evaluated import evaluated
 from agg2exp.modules.memory import Economy, accumulator_device, economies, in_less_memory, synchronize
@@ -210,8 +210,7 @@ class ExplanationModule(lightning.LightningModule):
     def _prediction(self, model: WindowedModel, case: Case) -> Prediction:
         if not self.cache_predictions:
             return self._predict(model, case)
-        irrelevant = ("score", "mask_policy", "classes", "seed")
-        key = {name: value for name, value in self._key(case).items() if name not in irrelevant}
+        key = prediction_key(self._key(case))
         arrays = self.cache.get("predictions", key, lambda: self._predict(model, case).to_arrays())
         return Prediction.from_arrays(arrays, len(self.labels)).to(case.image.device)
 
@@ -225,15 +224,7 @@ class ExplanationModule(lightning.LightningModule):
         return prediction
 
     def _key(self, case: Case) -> dict[str, str]:
-        """What scores of a case depend on: all settings but those of method and metrics, and the image itself.
-
-        Not the case's files: an atlas for supervoxels, say, changes nothing here.
-        """
-        key = {name: value for name, value in self.settings().items() if not name.startswith(OF_METHOD + OF_METRICS)}
-        image = case.image.cpu().contiguous()
-        facts = {"case": case.id, "image": hashlib.sha256(image.numpy().data).hexdigest()}
-        facts |= {"shape": str(tuple(image.shape)), "dtype": str(image.dtype), "device": case.image.device.type}
-        return {**key, **facts, "economy": str(self.economy)}
+        return score_key(self.settings(), case, self.economy)
 
     def settings(self) -> dict[str, str]:
         """What the result depends on; results with other settings are never mixed with it.
