@@ -69,7 +69,7 @@ def halves(grid) -> np.ndarray:
 
 def test_an_atlas_divides_each_case_at_the_right_place(project: Project):
     assert project.explain("run", *ATLAS, *VOLUMES) == 0
-    assert project.settings("run")["supervoxels"] == "LabelMap(path='{case}/maps/atlas.nii.gz')"
+    assert project.settings("run")["attribution: supervoxels"] == "LabelMap(path='{case}/maps/atlas.nii.gz')"
     for case, grid in (("s1", TILTED), ("s2", cases.scan_grid())):
         written = nib.load(project.folder / "run/volumes" / case / "supervoxels.nii.gz")
         np.testing.assert_allclose(written.affine, grid.affine, atol=1e-4)
@@ -128,6 +128,6 @@ def test_a_path_that_is_none(project: Project, capsys: pytest.CaptureFixture[str
 def test_schemes_that_need_no_file(project: Project, scheme: list[str], said: str):
     project.atlas("s1").unlink()  # nobody asks for it
     assert project.explain("run", f"supervoxels={scheme[0]}", *scheme[1:], *VOLUMES, "data.limit=1") == 0
-    assert project.settings("run")["supervoxels"] == said
+    assert project.settings("run")["attribution: supervoxels"] == said
     volume = np.asarray(nib.load(project.folder / "run/volumes/s1/supervoxels.nii.gz").dataobj)
     assert len(np.unique(volume)) > 2
