@@ -44,23 +44,30 @@ def cells(table: pd.DataFrame, mark: Callable[[str], str], arrows: dict[bool | N
 
 def terminal(table: pd.DataFrame, facts: dict[str, bool | None], title: str) -> Table:
     """For a terminal, a column per method; the best is underlined."""
-    return terminal_table(*_by_metric(*cells(table, lambda text: f"[underline]{text}[/]", ARROWS, facts)), title)
+    return _methods_side_by_side(*cells(table, lambda text: f"[underline]{text}[/]", ARROWS, facts), title)
 
 
 def terminal_ranks(table: pd.DataFrame) -> Table:
     """What `ranks` returns, for a terminal, a column per method."""
-    return terminal_table(*_by_metric(*as_text(table)), "Rank among the methods (1 is best)")
+    return _methods_side_by_side(*as_text(table), "Rank among the methods (1 is best)")
 
 
-def _by_metric(header: list[str], rows: list[list[str]]) -> Cells:
-    """Rows of (data, method, value per metric) turned into rows of (data, metric, value per method)."""
+def _methods_side_by_side(header: list[str], rows: list[list[str]], title: str) -> Table:
+    """Rows of (data, method, value per metric) as rows of (data, metric, value per method).
+
+    One data set stands in the title instead, since a terminal is narrow.
+    """
     methods = list(dict.fromkeys(method for _, method, *_ in rows))
     turned = []
     for data in dict.fromkeys(data for data, *_ in rows):
         of_method = {method: values for there, method, *values in rows if there == data}
         for place, metric in enumerate(header[2:]):
             turned.append([data, metric, *(of_method[m][place] if m in of_method else "–" for m in methods)])
-    return ["data", "metric", *methods], turned
+    columns = ["data", "metric", *methods]
+    if len({row[0] for row in turned}) == 1:
+        columns, title, turned = columns[1:], f"{title}: {turned[0][0]}", [row[1:] for row in turned]
+    words = [[cell.replace("_", " ") for cell in row] for row in (columns, *turned)]  # which a line may break between
+    return terminal_table(words[0], words[1:], title)
 
 
 def terminal_table(header: list[str], rows: list[list[str]], title: str) -> Table:
