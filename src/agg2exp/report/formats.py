@@ -12,6 +12,8 @@ LATEX = str.maketrans({"_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#"})
 ARROWS = {True: " ↑", False: " ↓", None: ""}
 LATEX_ARROWS = {True: r" $\uparrow$", False: r" $\downarrow$", None: ""}
 
+AS_WRITTEN = ("case", "data set", "data")  # columns of names that users gave
+
 Cells = tuple[list[str], list[list[str]]]
 
 
@@ -66,17 +68,17 @@ def _methods_side_by_side(header: list[str], rows: list[list[str]], title: str) 
     columns = ["data", "metric", *methods]
     if len({row[0] for row in turned}) == 1:
         columns, title, turned = columns[1:], f"{title}: {turned[0][0]}", [row[1:] for row in turned]
-    words = [[cell.replace("_", " ") for cell in row] for row in (columns, *turned)]  # which a line may break between
-    return terminal_table(words[0], words[1:], title)
+    return terminal_table(columns, turned, title)
 
 
 def terminal_table(header: list[str], rows: list[list[str]], title: str) -> Table:
-    """Rows of text, which may hold rich's markup, under a header."""
+    """Rows of text, which may hold rich's markup, under a header; names are words, which a line may break between."""
     made = Table(title=title)
     for name in header:
-        made.add_column(name, overflow="fold")
+        made.add_column(name.replace("_", " "), overflow="fold")
     for row in rows:
-        made.add_row(*row)
+        words = (text if name in AS_WRITTEN else text.replace("_", " ") for name, text in zip(header, row, strict=True))
+        made.add_row(*words)
     return made
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from agg2exp.io.tables import write_tables
 from agg2exp.report.benchmark import benchmark, ranks
-from agg2exp.report.formats import latex, markdown, number, terminal, terminal_ranks
+from agg2exp.report.formats import latex, markdown, number, terminal, terminal_ranks, terminal_table
 from agg2exp.report.runs import NoMetricsError, Run, directions, read_metrics
 
 HIGHER = {"faithfulness": True, "complexity": False, "sensitivity_dice": None}
@@ -122,6 +122,13 @@ def test_text_underlines_the_best_and_escapes_names():
         ["mean rank", "1.75", "1.25"],
     ]
     assert "Table 1: phantom" in said
+
+
+def test_names_that_users_gave_stay_as_they_are():
+    console = Console(width=60, record=True, file=io.StringIO())
+    console.print(terminal_table(["case", "mean_first", "source"], [["case_01", "0.1", "lung_left"]], "A table"))
+    said = console.export_text()
+    assert "case_01" in said and "mean first" in said and "lung left" in said
 
 
 def test_a_method_without_a_data_set_has_no_value_there():
