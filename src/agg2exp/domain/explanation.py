@@ -11,9 +11,15 @@ from torch import Tensor
 from agg2exp.domain.attribution import Attribution
 from agg2exp.domain.prediction import Prediction
 
-OF_METHOD = ("method", "attribution: ")
-OF_METRICS = ("metric ",)
-"""How the settings of an explanation begin that concern the attribution method, or the evaluation metrics, alone."""
+
+def of_method(setting: str) -> bool:
+    """Whether a setting of an explanation, by name, concerns the attribution method alone."""
+    return setting == "method" or setting.startswith("attribution: ")
+
+
+def of_metrics(setting: str) -> bool:
+    """Whether a setting of an explanation, by name, concerns the evaluation metrics alone."""
+    return setting.startswith("metric ")
 
 
 @dataclass(frozen=True)

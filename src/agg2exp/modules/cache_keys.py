@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 
 from agg2exp.domain.case import Case
-from agg2exp.domain.explanation import OF_METHOD, OF_METRICS
+from agg2exp.domain.explanation import of_method, of_metrics
 from agg2exp.modules.memory import Economy
 
 OF_SCORES = ("score", "mask_policy", "classes", "seed")
@@ -19,7 +19,7 @@ def score_key(settings: Mapping[str, str], case: Case, economy: Economy) -> dict
     """
     image = case.image.cpu().contiguous()
     return {
-        **{name: value for name, value in settings.items() if not name.startswith(OF_METHOD + OF_METRICS)},
+        **{name: value for name, value in settings.items() if not (of_method(name) or of_metrics(name))},
         "case": case.id,
         "image": hashlib.sha256(image.numpy().data).hexdigest(),
         "shape": str(tuple(image.shape)),

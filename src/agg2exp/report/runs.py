@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from agg2exp.domain.explanation import OF_METHOD
+from agg2exp.domain.explanation import of_method
 from agg2exp.io.case_store import CASE_FILES, CaseStore
 from agg2exp.io.tables import CURVES, EFFICIENCY, METRIC_SUMMARY, METRICS, read_tables
 
@@ -89,11 +89,11 @@ def caveats(runs: Sequence[Run], values: pd.DataFrame) -> list[str]:
         if differing:
             found.append(f"{data}: the runs differ in more than the method: {', '.join(differing)}.")
         everything = own[["case", "target"]].drop_duplicates()
-        for method, of_method in own.groupby("method", sort=False):
-            n = len(of_method[["case", "target"]].drop_duplicates())
+        for method, rows in own.groupby("method", sort=False):
+            n = len(rows[["case", "target"]].drop_duplicates())
             if n < len(everything):
                 found.append(f"{data}: {method} has {n} of the {len(everything)} (case, class) of the others.")
-            missing = of_method.groupby("name", sort=False)["value"].apply(lambda v: int(v.isna().sum()))
+            missing = rows.groupby("name", sort=False)["value"].apply(lambda v: int(v.isna().sum()))
             for count, same in missing[missing > 0].groupby(missing):
                 names_of_count = ", ".join(same.index)
                 found.append(f"{data}: {method} is not defined for {count} of {n} (case, class): {names_of_count}.")
@@ -105,7 +105,7 @@ def _settings(run: Run) -> dict[str, str]:
     store = CaseStore(run.folder)
     cases = store.finished()
     settings = store.read(cases[0]).settings if cases else {}
-    return {name: value for name, value in settings.items() if not name.startswith(OF_METHOD) and name not in ASIDE}
+    return {name: value for name, value in settings.items() if not of_method(name) and name not in ASIDE}
 
 
 def read_curves(runs: Iterable[Run]) -> pd.DataFrame:

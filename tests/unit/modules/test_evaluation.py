@@ -113,7 +113,7 @@ class Scaled(ExplanationModule):
         return super().forward(self.contrast * x)
 
     def settings(self) -> dict[str, str]:
-        return {**super().settings(), "contrast": str(self.contrast)}
+        return {**super().settings(), "method_contrast": str(self.contrast)}
 
 
 def test_settings_that_a_subclass_adds_are_told_apart(tmp_path: Path):
