@@ -28,6 +28,7 @@ def main(config: DictConfig) -> None:
     from agg2exp.domain.errors import check_choice
     from agg2exp.figures.curves import curves_plot
     from agg2exp.figures.style import save
+    from agg2exp.io.case_store import DamagedResultError
     from agg2exp.report.benchmark import benchmark, ranks
     from agg2exp.report.curves import mean_curves
     from agg2exp.report.formats import as_text, latex, markdown, markdown_table, terminal, terminal_ranks
@@ -37,13 +38,13 @@ def main(config: DictConfig) -> None:
     runs = named_runs(config.runs)
     try:
         values, facts = read_metrics(runs)
-    except ValueError as error:
+        said = caveats(runs, values)
+    except (ValueError, DamagedResultError) as error:
         raise JobError(f"agg2exp: runs: {error}") from error
     higher, of_case = dict(directions(facts)), set(facts.loc[facts["category"] == "efficiency", "name"])
     table = benchmark(values, higher, of_case=of_case)
     by_class = benchmark(values, higher, ("data", "method", "target", "name"), of_case)
     ranked = ranks(table, dict(zip(facts["name"], facts["metric"], strict=True)))
-    said = caveats(runs, values)
     output = Path(config.paths.output)
     contents = {
         "benchmark.csv": table.to_csv(index=False),
