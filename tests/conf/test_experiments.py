@@ -51,7 +51,9 @@ def test_recipe_explains(recipe: str, tiny: Tiny, tmp_path: Path):
 
 
 @pytest.mark.parametrize("recipe", SWEEPS)
-def test_recipe_sweeps_and_its_report_compares_the_methods(recipe: str, tiny: Tiny, tmp_path: Path):
+def test_recipe_sweeps_and_its_report_compares_the_methods(
+    recipe: str, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     few = [
         "metric=[paper,insertion_deletion]",
         "metric.insertion_deletion.steps=2",
@@ -81,6 +83,13 @@ def test_recipe_sweeps_and_its_report_compares_the_methods(recipe: str, tiny: Ti
     assert set(curves["name"]) == {f"insertion_deletion_{end}_relevant_first" for end in ("most", "least")}
     for name in ("curves_phantom.png", "benchmark.md", "benchmark.tex", "benchmark_per_class.csv", "ranks.csv"):
         assert (tmp_path / "report" / name).stat().st_size > 0
+
+    monkeypatch.setattr("agg2exp.figures.curves.LOOKS", ())  # as if there were too many methods for one picture
+    assert run("report", [f"runs={tmp_path / 'sweep'}"], tmp_path / "again").code == 0
+    assert {p.name for p in (tmp_path / "report").iterdir()} - {p.name for p in (tmp_path / "again").iterdir()} == {
+        "curves_phantom.png"
+    }
+    assert "there is no picture of curves: methods: expected at most 0" in (tmp_path / "again/benchmark.md").read_text()
 
 
 @pytest.mark.parametrize("recipe", TRAININGS)

@@ -99,6 +99,7 @@ def stored_run(
     return folder
 
 
-def read_runs(**runs: Path) -> list[DataSet]:
-    """A data set for each run, under its name."""
-    return read_data_sets(OmegaConf.create({name: str(folder) for name, folder in runs.items()}), labels=None)
+def read_runs(**runs: Path | list[Path]) -> list[DataSet]:
+    """A data set for each run or list of runs, under its name."""
+    named = {name: [str(folder) for folder in ([of] if isinstance(of, Path) else of)] for name, of in runs.items()}
+    return read_data_sets(OmegaConf.create(named), labels=None)

@@ -53,7 +53,7 @@ def mean_dice(segmentation: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def models_differ(segmentation: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Test per class whether models differ in Dice, on the cases that all of them have Dice of.
+    """Test per class that all models have whether they differ in Dice, on the cases that all of them have Dice of.
 
     The one-way ANOVA is the paper's. It takes the models' values for independent, which they are not, since the
     same cases are compared: where cases differ in difficulty it overlooks differences, and the Friedman test on
@@ -65,25 +65,21 @@ def models_differ(segmentation: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     Returns:
         Columns class, models, count (cases compared), left_out (cases without Dice from some model), anova_f,
         anova_p, friedman_chi2, friedman_p, excluded (why a test is missing, else empty), anova_p_adjusted,
-        friedman_p_adjusted (Benjamini–Hochberg over the classes).
+        friedman_p_adjusted (Benjamini–Hochberg over the classes). A class that some model lacks has a row with the
+        reason.
 
     Raises:
-        DataError: Fewer than two models, models with different classes, or one without any Dice.
+        DataError: Fewer than two models, or one without any Dice.
     """
     if len(segmentation) < 2:
         raise DataError(f"expected Dice of two models or more, got {list(segmentation)}.")
     tables = _of_models(segmentation, dice_by_class)
-    first, *others = tables
-    for model in others:
-        differing = sorted({*tables[first]} ^ {*tables[model]})
-        if differing:
-            raise DataError(
-                f"expected the same classes of all models, got {differing} not in both {first} and {model}."
-            )
     rows = []
-    for name in tables[first]:
-        known = pd.concat({model: table[name] for model, table in tables.items()}, axis=1)
-        rows.append({"class": name, "models": len(tables), **_tests(known)})
+    for name in dict.fromkeys(name for table in tables.values() for name in table):
+        lacking = ", ".join(model for model, table in tables.items() if name not in table)
+        known = pd.concat({model: table.reindex(columns=[name])[name] for model, table in tables.items()}, axis=1)
+        tests = _tests(known) | ({"excluded": f"no class of {lacking}"} if lacking else {})
+        rows.append({"class": name, "models": len(tables), **tests})
     result = pd.DataFrame(rows)
     for test in ("anova", "friedman"):
         result[f"{test}_p_adjusted"] = benjamini_hochberg(result[f"{test}_p"].to_numpy())

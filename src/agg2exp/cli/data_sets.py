@@ -11,7 +11,7 @@ from omegaconf import DictConfig, ListConfig
 
 from agg2exp.cli.application import JobError
 from agg2exp.cli.run_settings import FILES, SETTINGS, configuration, labels_of, settings_of
-from agg2exp.cli.runs import find_runs
+from agg2exp.cli.runs import find_runs, paths
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roi_importance import Kind
@@ -40,9 +40,9 @@ def read_data_sets(runs: str | ListConfig | DictConfig, labels: LabelScheme) -> 
         JobError: Something is missing, two data sets have one name, or the runs of one do not fit together.
     """
     if isinstance(runs, DictConfig):
-        return [_data_set(str(name), _paths(of_one), labels) for name, of_one in runs.items()]
+        return [_data_set(str(name), paths(of_one), labels) for name, of_one in runs.items()]
     made = []
-    for path in _paths(runs):
+    for path in paths(runs):
         if path.suffix == ".csv":
             made.append(_data_set(path.stem, [path], labels))
         else:
@@ -80,20 +80,16 @@ def with_metadata(data: DataSet, metadata: pd.DataFrame, patient_column: str | N
     )
 
 
-def _paths(named: str | ListConfig | Sequence[str]) -> list[Path]:
-    return [Path(named)] if isinstance(named, str) else [Path(str(name)) for name in named]
-
-
-def _data_set(name: str, paths: Sequence[Path], labels: LabelScheme) -> DataSet:
+def _data_set(name: str, places: Sequence[Path], labels: LabelScheme) -> DataSet:
     """One data set from one published table, or from one or several runs."""
     try:
-        if any(path.suffix == ".csv" for path in paths):
-            if len(paths) > 1:
-                raise DataError(f"expected one published CSV or runs, got {[str(path) for path in paths]}.")
-            return _published(name, paths[0], labels)
-        folders = [run.folder for run in find_runs(paths)]
+        if any(path.suffix == ".csv" for path in places):
+            if len(places) > 1:
+                raise DataError(f"expected one published CSV or runs, got {[str(path) for path in places]}.")
+            return _published(name, places[0], labels)
+        folders = [run.folder for run in find_runs(places)]
         if not folders:
-            raise DataError(f"expected finished runs in {[str(path) for path in paths]}, got none.")
+            raise DataError(f"expected finished runs in {[str(path) for path in places]}, got none.")
         return _from_runs(name, folders)
     except (DataError, OSError) as error:
         raise JobError(f"agg2exp: runs: {name}: {error}") from error
@@ -104,7 +100,8 @@ def _published(name: str, path: Path, labels: LabelScheme) -> DataSet:
     unknown = sorted({*tables[SEGMENTATION]["class"]} ^ {*labels.classes})
     if unknown:
         raise DataError(f"expected the classes of labels={labels.name} in {path}, got a difference in {unknown}.")
-    return DataSet(name, tables[ROI_IMPORTANCE], tables[SEGMENTATION], labels, origin=PUBLISHED)
+    origins = dict.fromkeys(tables[SEGMENTATION]["case"].astype(str), PUBLISHED)
+    return DataSet(name, tables[ROI_IMPORTANCE], tables[SEGMENTATION], labels, origins)
 
 
 def _from_runs(name: str, folders: Sequence[Path]) -> DataSet:
@@ -119,12 +116,14 @@ def _from_runs(name: str, folders: Sequence[Path]) -> DataSet:
             )
     tables = [_tables(folder) for folder in folders]
     local, segmentation = (pd.concat([t[part] for t in tables], ignore_index=True) for part in COLUMNS)
+    roots = [str(Path(config["data"]["root"]).resolve()) for config in configs]
+    origins = {str(case): root for t, root in zip(tables, roots, strict=True) for case in t[SEGMENTATION]["case"]}
     return DataSet(
         name,
         local,
         segmentation,
         labels_of(folders[0], configs[0]),
-        origin=str(Path(configs[0]["data"]["root"]).resolve()),
+        origins,
         runs=tuple(folders),
         settings=settings_of(configs[0]),
     )

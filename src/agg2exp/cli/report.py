@@ -25,7 +25,7 @@ def main(config: DictConfig) -> None:
 
     from agg2exp.cli.parts import loggers_of, tracked
     from agg2exp.cli.runs import named_runs
-    from agg2exp.domain.errors import check_choice
+    from agg2exp.domain.errors import DataError, check_choice
     from agg2exp.figures.curves import curves_plot
     from agg2exp.figures.style import save
     from agg2exp.io.case_store import DamagedResultError
@@ -46,29 +46,34 @@ def main(config: DictConfig) -> None:
     by_class = benchmark(values, higher, ("data", "method", "target", "name"), of_case)
     ranked = ranks(table, dict(zip(facts["name"], facts["metric"], strict=True)))
     output = Path(config.paths.output)
+    points = read_curves(runs)
+    curves = mean_curves(points) if len(points) else points
+    pictures = {}
+    for data, own in curves.groupby("data", sort=False) if len(curves) else ():
+        try:
+            pictures[output / f"curves_{str(data).replace('/', '-')}.png"] = curves_plot(own, str(data))
+        except DataError as error:
+            said.append(f"{data}: there is no picture of curves: {error}")
     contents = {
         "benchmark.csv": table.to_csv(index=False),
         "benchmark.md": "\n".join([markdown(table, higher), *(f"- {sentence}\n" for sentence in said)]),
         "benchmark.tex": latex(table, higher),
         "benchmark_per_class.csv": by_class.to_csv(index=False),
-        "ranks.csv": ranked.to_csv(index=False),
-        "ranks.md": markdown_table(*as_text(ranked)) + "\n",
     }
-    points = read_curves(runs)
-    pictures = []
-    if len(points):
-        curves = mean_curves(points)
+    if len(ranked):
+        contents |= {"ranks.csv": ranked.to_csv(index=False), "ranks.md": markdown_table(*as_text(ranked)) + "\n"}
+    if len(curves):
         contents["curves.csv"] = curves.to_csv(index=False)
-        for data, own in curves.groupby("data", sort=False):
-            pictures.append(output / f"curves_{str(data).replace('/', '-')}.png")
-            save(curves_plot(own, str(data)), pictures[-1])
     _write(output, contents)
+    for path, picture in pictures.items():
+        save(picture, path)
     console = Console(stderr=True)
     console.print(terminal(table, higher, "Mean ± standard deviation over cases and classes, best underlined"))
-    console.print(terminal_ranks(ranked))
+    if len(ranked):
+        console.print(terminal_ranks(ranked))
     for sentence in said:
-        console.print(sentence, style="yellow", highlight=False)
-    console.print(f"tables    {output}", highlight=False, soft_wrap=True)
+        console.print(sentence, style="yellow", markup=False, highlight=False)
+    console.print(f"tables    {output}", markup=False, highlight=False, soft_wrap=True)
     loggers = loggers_of(config)
     with tracked(loggers, config):
         for logger in loggers:
@@ -78,9 +83,10 @@ def main(config: DictConfig) -> None:
             )
             if isinstance(logger, WandbLogger):
                 logger.log_table("benchmark", dataframe=table)
-                logger.log_table("ranks", dataframe=ranked)
-                for picture in pictures:
-                    logger.log_image(picture.stem, [str(picture)])
+                if len(ranked):
+                    logger.log_table("ranks", dataframe=ranked)
+                for path in pictures:
+                    logger.log_image(path.stem, [str(path)])
 
 
 def _write(output: Path, contents: Mapping[str, str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,10 @@ from agg2exp.report.runs import Run
 
 log = logging.getLogger(__name__)
 
+UNTOLD = ("data.cases", "resume=", "paths.", "logger", "trainer", "callbacks")
+"""Overrides that name no run: names go to trackers, which case ids must not."""
+LONGEST = 80  # letters of a name's overrides, since files are named after it
+
 
 def named_runs(runs: str | ListConfig | DictConfig) -> list[Run]:
     """The runs of a setting `runs`: a folder, a list of folders, or for each data set its name and one of these.
@@ -23,7 +26,11 @@ def named_runs(runs: str | ListConfig | DictConfig) -> list[Run]:
         JobError: A folder does not exist.
     """
     if isinstance(runs, DictConfig):
-        return [replace(run, data=str(name)) for name, folders in runs.items() for run in find_runs(paths(folders))]
+        return [
+            replace(run, data=" ".join([str(name), *run.data.split(" ")[1:]]))
+            for name, folders in runs.items()
+            for run in find_runs(paths(folders))
+        ]
     return find_runs(paths(runs))
 
 
@@ -64,22 +71,26 @@ def _in_order(path: Path) -> list[tuple[int, str]]:
 
 
 def _told_apart(runs: Sequence[Run]) -> list[Run]:
-    """Runs of one data set and method, named by the overrides that not all of them have."""
-    counts = Counter((run.data, run.method) for run in runs)
+    """Runs of one data set and method, named by overrides that not all of them have; by folder if these are long."""
     made = []
     for run in runs:
         alike = [other for other in runs if (other.data, other.method) == (run.data, run.method)]
-        own = _overrides(run)
-        common = set(own).intersection(*map(_overrides, alike))
-        words = [word for word in own if word not in common] if counts[run.data, run.method] > 1 else []
-        of_data = [word for word in words if word.startswith("data")]
-        rest = [word for word in words if word not in of_data]
-        made.append(Run(run.folder, " ".join([run.data, *of_data]), " ".join([run.method, *rest])))
+        if len(alike) > 1:
+            of_each = {other.folder: _overrides(other) for other in alike}
+            common = set.intersection(*map(set, of_each.values()))
+            words = [word for word in of_each[run.folder] if word not in common]
+            if len(" ".join(words)) > LONGEST:
+                words = [run.folder.name]
+            of_data = [word for word in words if word.lstrip("+~").startswith("data")]
+            rest = [word for word in words if word not in of_data]
+            made.append(Run(run.folder, " ".join([run.data, *of_data]), " ".join([run.method, *rest])))
+        else:
+            made.append(run)
     return made
 
 
 def _overrides(run: Run) -> list[str]:
-    """What the user chose for a run, but for where it is written and what was done again."""
+    """What the user chose for a run, but for its cases, where it is written and what was done again."""
     written = run.folder / ".hydra" / "overrides.yaml"
     words = [str(word) for word in OmegaConf.load(written)] if written.is_file() else []
-    return [word for word in words if not word.startswith(("resume=", "paths.", "logger", "trainer", "callbacks"))]
+    return [word for word in words if not word.lstrip("+~").startswith(UNTOLD)]

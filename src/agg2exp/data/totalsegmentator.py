@@ -141,7 +141,7 @@ class TotalSegmentatorLayout:
         return merged
 
     def fingerprint(self, record: CaseRecord) -> str:
-        """From size, beginning and end of the scan, the sizes of all masks, and the whole label map.
+        """From size, beginning and end of the scan, the sizes of all masks, and whole label maps.
 
         "" if the scan or the label map cannot be read, which ends in a failure later.
         """
@@ -151,13 +151,15 @@ class TotalSegmentatorLayout:
                 ends = file.read(FINGERPRINT_BYTES)
                 file.seek(max(size - FINGERPRINT_BYTES, 0))
                 ends += file.read()
-            partition = b"" if record.label_map is None else _digest(record.label_map)
+            maps = {mask.path for mask in record.extra.values() if mask.label is not None and mask.path.is_file()}
+            maps |= set() if record.label_map is None else {record.label_map}
+            of_maps = b"".join(_digest(path) for path in sorted(maps))
         except OSError:
             return ""
         masks = [MaskFile(self._mask(record, s)) for names in self.scheme.files for s in names]
         masks += record.extra.values()
         sizes = [(mask.path.stat().st_size if mask.path.is_file() else None, mask.label) for mask in masks]
-        return hashlib.sha256(ends + repr((size, sizes)).encode() + partition).hexdigest()[:16]
+        return hashlib.sha256(ends + repr((size, sizes)).encode() + of_maps).hexdigest()[:16]
 
     def _key(self, found: Mapping[str, Path]) -> str:
         """Changes with the label scheme and with any of the files."""

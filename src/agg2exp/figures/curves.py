@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from agg2exp.domain.errors import SettingError
+from agg2exp.domain.errors import DataError
 from agg2exp.figures import style
 
 Line = Literal["-", "--"]
@@ -27,11 +27,13 @@ def curves_plot(table: pd.DataFrame, data: str) -> Figure:
         data: Its name.
 
     Raises:
-        SettingError: There are more methods than can be told apart.
+        DataError: There are more methods than can be told apart.
     """
     methods, names = (list(pd.unique(table[column])) for column in ("method", "name"))
     if len(methods) > len(LOOKS):
-        raise SettingError("methods", len(methods), f"at most {len(LOOKS)} in one picture")
+        raise DataError(
+            f"methods: expected at most {len(LOOKS)} in one picture, got {len(methods)}. Report fewer together."
+        )
     width = 3.6 * len(names) + 1.2 + style.name_length(methods)
     figure = style.new_figure(width, 4.2, f"Score while supervoxels are occluded: {style.readable(data)}")
     panels = np.atleast_1d(figure.subplots(1, len(names), sharey=True))

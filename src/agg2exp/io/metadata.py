@@ -29,17 +29,18 @@ def read_metadata(path: Path, case_column: str | None, patient_column: str | Non
         DataError: It is not readable, lacks the column, or has a case id twice or none.
     """
     try:
-        header, separator = _header(path)
-        column = header[0] if case_column is None else case_column
-        ids = {name: "string" for name in (column, patient_column) if name in header}
-        table = pd.read_csv(path, sep=separator, encoding="utf-8-sig", index_col=False, dtype=ids,
+        header, rows, separator = _divided(path)
+        names = [name or f"column {place}" for place, name in enumerate(header, start=1)]  # an index has no name
+        column = names[0] if case_column is None else case_column
+        table = pd.read_csv(path, sep=separator, encoding="utf-8-sig", index_col=False, header=0, names=names,
                             dtype_backend="numpy_nullable")  # fmt: skip
     except (OSError, UnicodeError, csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(f"{path}: expected a CSV file with a row per case, got {error}.") from error
     if column not in table:
         raise DataError(f"{path}: expected the column {column!r} with case ids, got {list(table.columns)}.")
-    for name in ids:
-        table[name] = table[name].str.strip().replace("", pd.NA)
+    for place, name in enumerate(names):
+        if name in (column, patient_column):  # as written: NA is a word, too
+            table[name] = pd.array([row[place].strip() or pd.NA for row in rows], dtype="string")
     cases = table[column]
     if cases.isna().any() or cases.duplicated().any():
         wrong = "none" if cases.isna().any() else cases[cases.duplicated()].unique().tolist()[:5]
@@ -47,8 +48,8 @@ def read_metadata(path: Path, case_column: str | None, patient_column: str | Non
     return table.drop(columns=column).set_index(pd.Index(cases.astype(str), name="case"))
 
 
-def _header(path: Path) -> tuple[list[str], str]:
-    """Names of the columns and the separator: the one that divides most lines into as many fields as the header.
+def _divided(path: Path) -> tuple[list[str], list[list[str]], str]:
+    """Header, rows and the separator: the one that divides most lines into as many fields as the header.
 
     Raises:
         DataError: The file is empty, or a line has more or fewer fields.
@@ -65,4 +66,4 @@ def _header(path: Path) -> tuple[list[str], str]:
     for row in rows:
         if len(row) != len(header):
             raise DataError(f"{path}, row of {row[0]!r}: expected {len(header)} fields, got {len(row)}.")
-    return header, separator
+    return header, rows, separator

@@ -31,7 +31,8 @@ def context_of(data_sets: Sequence[DataSet]) -> Iterator[Artefact]:
 
 def shared_cases(first: DataSet, second: DataSet) -> list[str]:
     """The scans that both explain, as runs of other models or methods do."""
-    return sorted({*first.cases} & {*second.cases}) if first.origin == second.origin else []
+    both = sorted({*first.cases} & {*second.cases})
+    return [case for case in both if first.origins[case] == second.origins[case]]
 
 
 def of_the_same_scans(data_sets: Sequence[DataSet]) -> list[list[DataSet]]:
@@ -66,8 +67,8 @@ def change(first: DataSet, second: DataSet, settings: AnalysisSettings) -> Itera
             f"expected data sets that were made with the same settings, got a difference in {differing}: what changed "
             "could be due to that and not to the data"
         )
-    if first.origin != second.origin and (first.patients is None or second.patients is None):
-        one, other = _named(one, first.name), _named(other, second.name)  # cases of one id are not the same
+    if first.patients is None or second.patients is None:  # no scan is shared: cases of one id are not the same
+        one, other = _named(one, first.name), _named(other, second.name)
     table = compare(one, other, settings.permutations, settings.seed)
     name = f"change_{first.name}_to_{second.name}".replace("/", "-")
     yield name, table

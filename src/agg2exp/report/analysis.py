@@ -125,16 +125,19 @@ def parts_of(
 def parts_across(data_sets: Sequence[DataSet], groups: Groups, settings: AnalysisSettings) -> Iterator[Part]:
     """The parts that concern all data sets together, or pairs of them."""
     everything = "all data sets" if len(data_sets) > 1 else data_sets[0].name
-    yield Part(everything, "context", PUBLIC, across.context_of(data_sets))
+    yield Part(everything, "context", PRIVATE, across.context_of(data_sets))
     yield Part(everything, "Dice", PUBLIC, segmentation.dice_tables(data_sets, groups))
     together = across.of_the_same_scans(data_sets)
     if together:
         yield Part(everything, "agreement", PUBLIC, across.agreement_of(data_sets))
     models = [models for models in map(segmentation.of_other_models, together) if len(models) > 1]
-    for n, of_group in enumerate(models, start=1):
-        name = "dice_differences" if len(models) == 1 else f"dice_differences_{n}"
-        compared = ", ".join(data.name for data in of_group)
-        yield Part(compared, "differences of Dice", PUBLIC, segmentation.differences(of_group, groups, name))
+    for data in (data for of_group in models for data in of_group if not segmentation.has_dice(data)):
+        yield Part(data.name, "differences of Dice", PUBLIC, segmentation.needs_dice(data))
+    compared = [known for known in ([*filter(segmentation.has_dice, m)] for m in models) if len(known) > 1]
+    for n, of_group in enumerate(compared, start=1):
+        name = "dice_differences" if len(compared) == 1 else f"dice_differences_{n}"
+        names = ", ".join(data.name for data in of_group)
+        yield Part(names, "differences of Dice", PUBLIC, segmentation.differences(of_group, groups, name))
     for first, second in combinations(data_sets, 2):
         if not across.shared_cases(first, second):
             yield Part(f"{first.name}, {second.name}", "change", PUBLIC, across.change(first, second, settings))

@@ -26,7 +26,7 @@ class DataSet:
         local: Rows of `LocalImportance.to_frame`.
         segmentation: Columns case, class, dice; Dice is NaN where a class was not annotated.
         labels: Classes of the model, with their groups and colours.
-        origin: Folder of the scans: cases of one id are one scan if their origin is the same.
+        origins: Folder of the scan of each case: cases of one id are one scan if their origin is the same.
         runs: Folders of the runs; none for a published table.
         settings: What the importances of a case depend on besides its files; None: not known.
         metadata: Facts per case, indexed by case id; None if none were given.
@@ -38,7 +38,7 @@ class DataSet:
     local: pd.DataFrame
     segmentation: pd.DataFrame
     labels: LabelScheme
-    origin: str
+    origins: Mapping[str, str]
     runs: tuple[Path, ...] = ()
     settings: Mapping[str, object] | None = None
     metadata: pd.DataFrame | None = None

@@ -7,12 +7,14 @@ from collections.abc import Callable
 
 import pandas as pd
 from rich.table import Table
+from rich.text import Text
 
 LATEX = str.maketrans({"_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#"})
 ARROWS = {True: " ↑", False: " ↓", None: ""}
 LATEX_ARROWS = {True: r" $\uparrow$", False: r" $\downarrow$", None: ""}
 
-AS_WRITTEN = ("case", "data set", "data")  # columns of names that users gave
+AS_WRITTEN = ("case", "data set", "data", "model", "first", "second", "column")  # columns of names that users gave
+BEST = "\N{COMBINING LOW LINE}"  # ends the best of a terminal's row
 
 Cells = tuple[list[str], list[list[str]]]
 
@@ -46,7 +48,8 @@ def cells(table: pd.DataFrame, mark: Callable[[str], str], arrows: dict[bool | N
 
 def terminal(table: pd.DataFrame, facts: dict[str, bool | None], title: str) -> Table:
     """For a terminal, a column per method; the best is underlined."""
-    return _methods_side_by_side(*cells(table, lambda text: f"[underline]{text}[/]", ARROWS, facts), title)
+    header, rows = cells(table, lambda text: text + BEST, ARROWS, facts)
+    return _methods_side_by_side(header, rows, title)
 
 
 def terminal_ranks(table: pd.DataFrame) -> Table:
@@ -72,14 +75,21 @@ def _methods_side_by_side(header: list[str], rows: list[list[str]], title: str) 
 
 
 def terminal_table(header: list[str], rows: list[list[str]], title: str) -> Table:
-    """Rows of text, which may hold rich's markup, under a header; names are words, which a line may break between."""
-    made = Table(title=title)
+    """Rows under a header, all as it is and no markup; our own names are words, which a line may break between."""
+    made = Table(title=Text(title))
     for name in header:
-        made.add_column(name.replace("_", " "), overflow="fold")
+        made.add_column(_worded(name), overflow="fold")
     for row in rows:
-        words = (text if name in AS_WRITTEN else text.replace("_", " ") for name, text in zip(header, row, strict=True))
-        made.add_row(*words)
+        made.add_row(*(Text(text) if name in AS_WRITTEN else _worded(text)
+                       for name, text in zip(header, row, strict=True)))  # fmt: skip
     return made
+
+
+def _worded(text: str) -> Text:
+    """A cell; what a user chose (`n_samples=5`) stays as written, the best is underlined."""
+    shown = text.removesuffix(BEST)
+    words = shown if "=" in shown else shown.replace("_", " ")
+    return Text(words, style="underline" if text.endswith(BEST) else "")
 
 
 def as_text(table: pd.DataFrame) -> Cells:

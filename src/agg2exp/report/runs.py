@@ -53,8 +53,8 @@ def read_metrics(runs: Iterable[Run]) -> tuple[pd.DataFrame, pd.DataFrame]:
         other = seen.setdefault((run.data, run.method), run.folder)
         if other != run.folder:
             raise ValueError(
-                f"{other} and {run.folder} both have {run.method} on {run.data}, with the same settings: expected one "
-                "run of each. Name one of them, or data sets apart: 'runs={first: <folder>, second: <folder>}'."
+                f"{other} and {run.folder} both have {run.method} on {run.data}: expected one run of each. Name one "
+                "of them, or data sets apart: 'runs={first: <folder>, second: <folder>}'."
             )
         if not (run.folder / "tables" / f"{METRIC_SUMMARY}.parquet").is_file():
             raise ValueError(

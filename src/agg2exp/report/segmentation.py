@@ -8,6 +8,7 @@ import pandas as pd
 
 from agg2exp.analysis.dice import joined_dice
 from agg2exp.analysis.performance import mean_dice, models_differ, poor_regions
+from agg2exp.domain.errors import DataError
 from agg2exp.report.artefacts import Artefact
 from agg2exp.report.data_set import DataSet
 
@@ -35,12 +36,32 @@ def poor(data: DataSet) -> Iterator[Artefact]:
 
 
 def of_other_models(data_sets: Sequence[DataSet]) -> list[DataSet]:
-    """The first data set of each way to segment, since methods that explain one model have its Dice in common."""
-    first: dict[str, DataSet] = {}
+    """Of each way to segment the data set with most Dice, since methods that explain one model have it in common."""
+    alike: dict[str, list[DataSet]] = {}
     for data in data_sets:
         segmenting = data.name if data.settings is None else repr([data.settings.get(name) for name in SEGMENTING])
-        first.setdefault(segmenting, data)
-    return list(first.values())
+        alike.setdefault(segmenting, []).append(data)
+    return [max(same, key=_known) for same in alike.values()]
+
+
+def needs_dice(data: DataSet) -> Iterator[Artefact]:
+    """No artefact, but the reason why a data set takes part in no comparison of Dice.
+
+    Raises:
+        DataError: It has no Dice.
+    """
+    if not has_dice(data):
+        raise DataError(f"{data.name}: expected Dice of some case and class, got none. It had no annotated labels.")
+    yield from ()
+
+
+def has_dice(data: DataSet) -> bool:
+    """Whether any Dice is known."""
+    return _known(data) > 0
+
+
+def _known(data: DataSet) -> int:
+    return int(data.segmentation["dice"].count())
 
 
 def differences(data_sets: Sequence[DataSet], groups: Groups, name: str) -> Iterator[Artefact]:

@@ -92,8 +92,9 @@ def test_what_cannot_be_tested_says_why():
     assert few["excluded"].str.contains("3 cases").all()
     with pytest.raises(ValueError, match="two models"):
         models_differ({"a": table})
-    with pytest.raises(ValueError, match="heart"):
-        models_differ({"a": table, "b": table[table["class"] != "heart"]})
+    lacking = models_differ({"a": table, "b": models(5)["m0"].query("`class` != 'heart'")}).set_index("class")
+    assert lacking.loc["heart", ["count", "excluded"]].tolist() == [0, "no class of b"]
+    assert lacking["anova_p"].isna().sum() == 1
 
 
 def test_poor_regions_are_listed_worst_first():

@@ -33,7 +33,7 @@ def test_each_run_of_a_list_is_a_data_set_and_named_runs_are_one(tmp_path: Path)
     assert [d.runs for d in read_data_sets(OmegaConf.create([str(a), str(b)]), SCHEME)] == [(a,), (b,)]
     (both,) = read_data_sets(OmegaConf.create({"all": [str(a), str(c)]}), SCHEME)
     assert both.name == "all" and len(both.cases) == 8
-    assert both.scheme.classes == tuple(CLASSES) and both.origin == "/data/here"
+    assert both.scheme.classes == tuple(CLASSES) and set(both.origins.values()) == {"/data/here"}
 
 
 @pytest.mark.parametrize(

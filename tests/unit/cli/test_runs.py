@@ -50,12 +50,28 @@ def test_runs_that_differ_in_nothing_else_are_called_after_what_differs(tmp_path
     ]
 
 
+def test_names_have_no_case_ids_and_fit_into_the_name_of_a_file(tmp_path: Path):
+    made(tmp_path / "0", overrides=["data.cases=[s0011]", "+data.cases=[s0012]"])
+    made(tmp_path / "1", overrides=["data.cases=[s0042]"])
+    assert names(tmp_path) == [("phantom", "smoothgrad")] * 2
+    for job in (2, 3):
+        made(
+            tmp_path / str(job),
+            "captum",
+            [f"+data.layout.extra_masks.m=/{job}", f"attribution.method={'x' * job * 40}"],
+        )
+    assert names(tmp_path / "2", tmp_path / "3") == [("phantom", "captum 2"), ("phantom", "captum 3")]
+
+
 def test_data_sets_can_be_named(tmp_path: Path):
     a, b, c = (made(tmp_path / name / "0") for name in "abc")
     made(a.parent / "1", "vanilla_gradient")
+    for job in "23":
+        made(a.parent / job, "captum", [f"+data.split={job}"])
     found = named_runs(OmegaConf.create({"inside": str(a.parent), "outside": [str(b)]}))
     assert [(run.data, run.method) for run in found] == [
-        ("inside", "smoothgrad"), ("inside", "vanilla_gradient"), ("outside", "smoothgrad"),
+        ("inside", "smoothgrad"), ("inside", "vanilla_gradient"), ("inside +data.split=2", "captum"),
+        ("inside +data.split=3", "captum"), ("outside", "smoothgrad"),
     ]  # fmt: skip
     assert [run.folder for run in named_runs(OmegaConf.create([str(c), str(b)]))] == [c, b]
     assert [run.folder for run in named_runs(str(c))] == [c]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from agg2exp.domain.errors import SettingError
+from agg2exp.domain.errors import DataError
 from agg2exp.figures.curves import LOOKS, curves_plot
 
 X = np.linspace(0, 1, 11)
@@ -36,5 +36,5 @@ def test_every_method_has_its_line_and_quartiles_in_every_panel():
 
 def test_more_methods_than_can_be_told_apart_are_refused():
     curves_plot(table_of([f"m{i}" for i in range(len(LOOKS))]), "d")
-    with pytest.raises(SettingError, match="at most 14 in one picture"):
+    with pytest.raises(DataError, match="at most 14 in one picture"):
         curves_plot(table_of([f"m{i}" for i in range(len(LOOKS) + 1)]), "d")

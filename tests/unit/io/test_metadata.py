@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from agg2exp.domain.errors import DataError
@@ -43,7 +44,13 @@ def test_another_encoding_is_refused_with_the_file(tmp_path: Path):
         read_metadata(tmp_path / "meta.csv", None)
 
 
-@pytest.mark.parametrize("case", ["0012", "12.10", "1e5", "True", "1_2", " 12 "])
+def test_the_index_of_a_table_that_pandas_wrote_has_no_name(tmp_path: Path):
+    pd.DataFrame({"age": [60, 50]}, index=["c1", "c2"]).to_csv(tmp_path / "meta.csv")
+    table = read_metadata(tmp_path / "meta.csv", None)
+    assert list(table.index) == ["c1", "c2"] and table["age"].tolist() == [60, 50]
+
+
+@pytest.mark.parametrize("case", ["0012", "12.10", "1e5", "True", "1_2", " 12 ", "NA", "None", "nan"])
 def test_ids_are_words_and_other_columns_keep_their_types(tmp_path: Path, case: str):
     (tmp_path / "meta.csv").write_text(f"age,case,who\n60,{case},007\n50,13,008\n", encoding="utf-8-sig")
     table = read_metadata(tmp_path / "meta.csv", "case", "who")

@@ -56,6 +56,13 @@ def test_scans_are_the_same_if_id_and_place_are(tmp_path: Path):
     assert of_the_same_scans(data_sets) == [[m1, m2], [far1, far2]]
 
 
+def test_a_data_set_of_several_places_shares_scans_with_each(tmp_path: Path):
+    here, there = stored_run(tmp_path / "here", n=6), stored_run(tmp_path / "there", n=6, first=6, root="/data/there")
+    again = stored_run(tmp_path / "again", n=6, first=6, root="/data/there", attribution="vanilla_gradient")
+    both, other = read_runs(both=[here, there], other=again)
+    assert shared_cases(both, other) == [f"c{i:05d}" for i in range(6, 12)]
+
+
 def test_change_is_of_data_alone(tmp_path: Path):
     first, other, far = read_runs(
         first=stored_run(tmp_path / "first", n=6),

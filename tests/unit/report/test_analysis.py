@@ -16,7 +16,8 @@ from tests.helpers.stored_runs import CLASSES, read_runs, stored_run
 
 SETTINGS = AnalysisSettings(draws=100, permutations=99, forests=1)
 OF_PATIENTS = {
-    "distributions", "poor regions", "outliers", "outliers and metadata", "slices of outliers", "four panels",
+    "context", "distributions", "poor regions", "outliers", "outliers and metadata", "slices of outliers",
+    "four panels",
 }  # fmt: skip
 
 
@@ -42,7 +43,7 @@ def test_what_may_leave_does_not_depend_on_the_name_of_a_data_set(tmp_path: Path
     parts = [*parts_of(known, known, SETTINGS, None), *parts_across([known], {}, SETTINGS)]
     assert {part.name for part in parts if not part.public} == OF_PATIENTS
     assert {"presence of sources", "heat map of importance", "graph", "edges beyond distance", "outliers and Dice",
-            "context", "Dice"} <= {part.name for part in parts if part.public}  # fmt: skip
+            "Dice"} <= {part.name for part in parts if part.public}  # fmt: skip
 
 
 def test_a_file_of_cases_and_patients_alone_leaves_out_the_tests_on_metadata(tmp_path: Path):
@@ -111,15 +112,34 @@ def test_a_sweep_over_data_and_methods_compares_what_is_alike(tmp_path: Path):
     }  # fmt: skip
 
 
-def test_models_with_other_classes_are_left_out_with_the_reason(tmp_path: Path):
+def test_models_are_compared_in_the_classes_that_they_have_in_common(tmp_path: Path):
     fewer = {name: group for name, group in CLASSES.items() if name != "ribs"}
     data_sets = read_runs(
         a=stored_run(tmp_path / "a", n=6), b=stored_run(tmp_path / "b", n=6, classes=fewer, attribution="x")
     )
+    table = made(across(data_sets)["differences of Dice", "a, b"])[0]["dice_differences"].set_index("class")
+    assert table.loc["ribs", "excluded"] == "no class of b" and table.loc["heart", "count"] == 6
+
+
+def test_a_model_without_dice_leaves_the_others_their_comparison(tmp_path: Path):
+    data_sets = read_runs(
+        a=stored_run(tmp_path / "a", n=6),
+        b=stored_run(tmp_path / "b", n=6, model="b"),
+        none=stored_run(tmp_path / "none", n=6, model="none", dice=False),
+    )
     parts = across(data_sets)
-    assert made(parts["differences of Dice", "a, b"])[1] == [
-        "expected the same classes of all models, got ['ribs'] not in both a and b."
-    ]
+    assert list(made(parts["differences of Dice", "a, b"])[0]) == ["dice_differences"]
+    (reason,) = made(parts["differences of Dice", "none"])[1]
+    assert reason.startswith("none: expected Dice of some case and class, got none")
+
+
+def test_of_methods_of_one_model_the_one_with_most_dice_speaks(tmp_path: Path):
+    data_sets = read_runs(
+        few=stored_run(tmp_path / "few", n=2),
+        many=stored_run(tmp_path / "many", n=6, attribution="vanilla_gradient"),
+        other=stored_run(tmp_path / "other", n=6, model="other"),
+    )
+    assert ("differences of Dice", "many, other") in across(data_sets)
 
 
 def test_a_data_set_without_importances_is_left_out_and_the_others_go_on(tmp_path: Path):

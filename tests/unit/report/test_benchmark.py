@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -50,7 +51,8 @@ def test_who_is_alone_is_not_ranked():
     table = benchmark(pd.concat([values(), alone]), {**HIGHER, "completeness": False})
     row = table[table["name"] == "completeness"].iloc[0]
     assert math.isnan(row["rank"]) and not row["best"]
-    assert not benchmark(values()[values()["method"] == "c"], HIGHER)["best"].any()
+    only = benchmark(values()[values()["method"] == "c"], HIGHER)
+    assert not only["best"].any() and ranks(only, {name: name for name in HIGHER}).empty
 
 
 def test_mean_rank_is_over_what_all_methods_have():
@@ -125,10 +127,27 @@ def test_text_underlines_the_best_and_escapes_names():
 
 
 def test_names_that_users_gave_stay_as_they_are():
-    console = Console(width=60, record=True, file=io.StringIO())
+    named = values().replace({"a_b": "smooth n_samples=5", "c": "smooth [n_steps=7]", "phantom": "p data.root=[/x_y]"})
+    console = Console(width=120, record=True, file=io.StringIO())
     console.print(terminal_table(["case", "mean_first", "source"], [["case_01", "0.1", "lung_left"]], "A table"))
+    console.print(terminal(benchmark(named, HIGHER), HIGHER, "Table 1"))
     said = console.export_text()
-    assert "case_01" in said and "mean first" in said and "lung left" in said
+    for text in (
+        "case_01",
+        "mean first",
+        "lung left",
+        "smooth n_samples=5",
+        "smooth [n_steps=7]",
+        "p data.root=[/x_y]",
+    ):
+        assert text in said, text
+
+
+def test_the_best_is_underlined_in_a_terminal():
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(terminal(benchmark(values(), HIGHER), HIGHER, "Table 1"))
+    best = re.findall(r"text-decoration: underline[^>]*>([^<]+)", console.export_html(inline_styles=True))
+    assert [text.strip() for text in best] == ["0.4 ± –", "0.6 ± 0.141", "0.6 ± 0.141"]
 
 
 def test_a_method_without_a_data_set_has_no_value_there():
