@@ -5,18 +5,17 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import version
 from typing import Any, ClassVar, Self
 
 import captum.attr
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from agg2exp.attribution.base import Attributor
+from agg2exp.attribution.captum_score import ScoreModule, seeded
 from agg2exp.baselines import Baseline, as_baseline
 from agg2exp.domain.attribution import Attribution, DenseAttribution, SupervoxelAttribution
 from agg2exp.domain.case import Case
@@ -133,8 +132,8 @@ class CaptumMethod(Attributor):
         seed = int(torch.randint(2**31, (), generator=streams.generator("captum")))
 
         def explained(c: int) -> Tensor:
-            with _seeded(seed, image.device):
-                return self._attribute(_Score(model, replace(scores, classes=(c,))), image, given)
+            with seeded(seed, image.device):
+                return self._attribute(ScoreModule(model, replace(scores, classes=(c,))), image, given)
 
         if not self.uses_supervoxels:
             values = model.zeros(image, scores)
@@ -193,7 +192,7 @@ class CaptumMethod(Attributor):
         functions = [function for cls in self._classes() for function in (cls.__init__, cls.attribute)]
         return {name: p for function in functions for name, p in inspect.signature(function).parameters.items()}
 
-    def _attribute(self, score: _Score, image: Tensor, arguments: Mapping[str, Any]) -> Tensor:
+    def _attribute(self, score: ScoreModule, image: Tensor, arguments: Mapping[str, Any]) -> Tensor:
         """(1, C, D, H, W) of one class."""
         cls = self._classes()[-1]
         constructor = {n: v for n, v in arguments.items() if n in inspect.signature(cls.__init__).parameters}
@@ -205,46 +204,6 @@ class CaptumMethod(Attributor):
         rest = {n: v for n, v in arguments.items() if n not in constructor}
         attribution: Tensor = method.attribute(image.detach().unsqueeze(0).requires_grad_(), **rest)
         return attribution.detach()
-
-
-class _Score(nn.Module):
-    """f̂_c of one class, images (B, C, D, H, W) -> (B,); a module, so that captum finds those of the network."""
-
-    def __init__(self, model: WindowedModel, scores: Scores) -> None:
-        super().__init__()
-        self.network = model.network
-        self.model = model
-        self.scores = scores
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.model.scores(images.detach(), self.scores)[:, 0]
-
-    def gradient(
-        self,
-        forward_fn: object,
-        inputs: tuple[Tensor],
-        target_ind: object = None,
-        additional_forward_args: object = None,
-    ) -> tuple[Tensor]:
-        """∇f̂_c(x_b) of every image in place of captum's automatic differentiation, which would hold all windows."""
-        rows = [self.model.gradient(x.detach().unsqueeze(0), self.scores)[0].to(x.device) for x in inputs[0]]
-        return (torch.stack(rows),)
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seeded global random states of torch and NumPy; as before afterwards."""
-    numpy_state = np.random.get_state()  # noqa: NPY002 - the one that captum uses
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        try:
-            torch.default_generator.manual_seed(seed)
-            if device.type == "cuda":
-                with torch.cuda.device(device):
-                    torch.cuda.manual_seed(seed)
-            np.random.seed(seed)  # noqa: NPY002
-            yield
-        finally:
-            np.random.set_state(numpy_state)  # noqa: NPY002
 
 
 def _tuples(value: Any) -> Any:

@@ -53,7 +53,7 @@ class Estimate:
 
 def is_long(module: ExplanationModule, data: CaseDataModule) -> bool:
     """Whether the run is worth an estimate."""
-    return len(data.pending()) * module.forwards() >= LONG or not module.attribution.counts_all
+    return len(data.pending()) * module.work.forwards() >= LONG or not module.attribution.counts_all
 
 
 def estimate(
@@ -70,11 +70,11 @@ def estimate(
     windows = len(WindowedModel(module, module.inference).plan(case.image).windows)
     everything = max(windows * sum(costs.values()) / costs[case.id], len(costs))
     forward, backward = _seconds_per_window(module.to(device), case.to(device))
-    evaluations, gradients = module.forwards(), module.gradients() * len(module.classes)
+    evaluations, gradients = module.work.forwards(), module.work.gradients() * len(module.classes)
     return Estimate(
         cases=len(costs),
         evaluations=evaluations,
-        gradients=module.gradients(),
+        gradients=module.work.gradients(),
         forwards=round(everything * evaluations),
         backwards=round(everything * gradients),
         seconds=everything * (evaluations * forward + gradients * backward) / n_devices,

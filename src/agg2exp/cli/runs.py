@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,11 +26,7 @@ def named_runs(runs: str | ListConfig | DictConfig) -> list[Run]:
         JobError: A folder does not exist.
     """
     if isinstance(runs, DictConfig):
-        return [
-            replace(run, data=" ".join([str(name), *run.data.split(" ")[1:]]))
-            for name, folders in runs.items()
-            for run in find_runs(paths(folders))
-        ]
+        return [run for name, folders in runs.items() for run in find_runs(paths(folders), str(name))]
     return find_runs(paths(runs))
 
 
@@ -39,10 +35,14 @@ def paths(named: str | Iterable[str]) -> list[Path]:
     return [Path(named)] if isinstance(named, str) else [Path(str(name)) for name in named]
 
 
-def find_runs(folders: Sequence[Path]) -> list[Run]:
+def find_runs(folders: Sequence[Path], data: str | None = None) -> list[Run]:
     """The runs in the given folders: each a run, or a sweep whose jobs are runs; each once.
 
     Runs of the same data and method have in their name what else was chosen otherwise (its overrides).
+
+    Args:
+        folders: Where they are.
+        data: Name of their data set; by default what each run chose as `data`.
 
     Raises:
         JobError: A folder does not exist.
@@ -59,7 +59,7 @@ def find_runs(folders: Sequence[Path]) -> list[Run]:
                 method = chosen.attribution
                 if chosen.supervoxels != "none" and (run / "tables" / "supervoxels.parquet").is_file():
                     method = f"{method}/{chosen.supervoxels}"
-                found.setdefault(run.resolve(), Run(run, chosen.data, method))
+                found.setdefault(run.resolve(), Run(run, data or chosen.data, method))
             elif (run / "config.yaml").is_file():  # written once the work begins
                 log.warning("%s has no results, since it did not finish, and is left out", run)
     return _told_apart(list(found.values()))
@@ -72,21 +72,24 @@ def _in_order(path: Path) -> list[tuple[int, str]]:
 
 def _told_apart(runs: Sequence[Run]) -> list[Run]:
     """Runs of one data set and method, named by overrides that not all of them have; by folder if these are long."""
-    made = []
+    alike: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
-        alike = [other for other in runs if (other.data, other.method) == (run.data, run.method)]
-        if len(alike) > 1:
-            of_each = {other.folder: _overrides(other) for other in alike}
-            common = set.intersection(*map(set, of_each.values()))
-            words = [word for word in of_each[run.folder] if word not in common]
-            if len(" ".join(words)) > LONGEST:
-                words = [run.folder.name]
-            of_data = [word for word in words if word.lstrip("+~").startswith("data")]
-            rest = [word for word in words if word not in of_data]
-            made.append(Run(run.folder, " ".join([run.data, *of_data]), " ".join([run.method, *rest])))
-        else:
-            made.append(run)
-    return made
+        alike.setdefault((run.data, run.method), []).append(run)
+    overrides = {run.folder: _overrides(run) for same in alike.values() if len(same) > 1 for run in same}
+    return [_named(run, alike[run.data, run.method], overrides) for run in runs]
+
+
+def _named(run: Run, alike: Sequence[Run], overrides: Mapping[Path, Sequence[str]]) -> Run:
+    """A run by what distinguishes it from others of the same data set and method."""
+    if len(alike) == 1:
+        return run
+    common = set.intersection(*(set(overrides[other.folder]) for other in alike))
+    words = [word for word in overrides[run.folder] if word not in common]
+    if len(" ".join(words)) > LONGEST:
+        return replace(run, method=f"{run.method} {run.folder.name}")
+    of_data = [word for word in words if word.lstrip("+~").startswith("data")]
+    rest = [word for word in words if word not in of_data]
+    return replace(run, data=" ".join([run.data, *of_data]), method=" ".join([run.method, *rest]))
 
 
 def _overrides(run: Run) -> list[str]:

@@ -28,6 +28,7 @@ from agg2exp.modules.cache_keys import prediction_key, score_key
 from agg2exp.modules.chunks import chunks, in_chunks
 from agg2exp.modules.evaluated import evaluated
 from agg2exp.modules.memory import Economy, accumulator_device, economies, in_less_memory, synchronize
+from agg2exp.modules.work import Work
 from agg2exp.scores import Score
 
 
@@ -124,10 +125,12 @@ class ExplanationModule(lightning.LightningModule):
         model = WindowedModel(self, inference, on_windows=self.progress.advance, accumulators=place)
         parts = chunks(self.classes, self.economy.classes or self.class_chunk)
         windows = len(model.plan(case.image).windows)
-        self.progress.begin(case.id, windows * self.evaluations(len(parts)))
+        self.progress.begin(case.id, windows * self.work.evaluations(len(parts)))
         for metric in self.metrics.values():
             metric.check(case.id, case.image)
-        prediction = self._prediction(model, case)
+        kept = self.metrics or self.cache_predictions
+        key = score_key(self.settings(), case, self.economy) if kept else {}
+        prediction = self._prediction(model, case, key)
         by_policy: dict[str, Scores] = {
             "fixed": self.class_scores(prediction),
             "recomputed": RecomputedScores(self.classes, prediction.labels, self.class_scores),
@@ -164,7 +167,7 @@ class ExplanationModule(lightning.LightningModule):
                 model=model,
                 attribute=lambda model, image: attribute(model, image, attribution),
                 seed=self.seed,
-                key=self._key(case),
+                key=key,
                 cache=self.cache,
                 seconds=done - begun,
                 passes=explanation.passes - before,
@@ -173,29 +176,10 @@ class ExplanationModule(lightning.LightningModule):
             explanation = replace(explanation, metrics=found.quality, curves=found.curves, efficiency=found.cost)
         return explanation if place == case.image.device and len(parts) == 1 else explanation.to("cpu")
 
-    def evaluations(self, n_chunks: int = 1) -> int:
-        """How many images are evaluated for one case, at most: prediction, attribution and metrics."""
-        once = self._times(n_chunks) * self.attribution.evaluations()
-        return 1 + once + sum(images + runs * once for images, runs in self._metric_evaluations())
-
-    def forwards(self) -> int:
-        """How many images pass the network for one case, at most.
-
-        These are `evaluations`, and with recomputed masks once more each image that is differentiated, for its masks.
-        """
-        masks = self._times(1) * self.gradients() if self.mask_policy == "recomputed" else 0
-        return self.evaluations() + masks
-
-    def gradients(self) -> int:
-        """How many of them are differentiated, for each explained class."""
-        return self.attribution.gradients() * (1 + sum(runs for _, runs in self._metric_evaluations()))
-
-    def _times(self, n_chunks: int) -> int:
-        """How often the method evaluates its images for all classes."""
-        return len(self.classes) if self.attribution.per_class else n_chunks
-
-    def _metric_evaluations(self) -> list[tuple[int, int]]:
-        return [metric.evaluations(len(self.classes)) for metric in self.metrics.values()]
+    @property
+    def work(self) -> Work:
+        """How much work a case is."""
+        return Work(self.attribution, self.metrics, len(self.classes), self.mask_policy == "recomputed")
 
     def _attribute(self, model: WindowedModel, case: Case, scores: Scores, first: Attribution | None) -> Attribution:
         """`attribute`; on a perturbed image with the choices that the method made for the `first` attribution."""
@@ -207,11 +191,11 @@ class ExplanationModule(lightning.LightningModule):
         finally:
             self.attribution = method
 
-    def _prediction(self, model: WindowedModel, case: Case) -> Prediction:
+    def _prediction(self, model: WindowedModel, case: Case, key: Mapping[str, str]) -> Prediction:
+        """Of the case, kept if predictions are; `key` is that of its scores."""
         if not self.cache_predictions:
             return self._predict(model, case)
-        key = prediction_key(self._key(case))
-        arrays = self.cache.get("predictions", key, lambda: self._predict(model, case).to_arrays())
+        arrays = self.cache.get("predictions", prediction_key(key), lambda: self._predict(model, case).to_arrays())
         return Prediction.from_arrays(arrays, len(self.labels)).to(case.image.device)
 
     def _predict(self, model: WindowedModel, case: Case) -> Prediction:
@@ -222,9 +206,6 @@ class ExplanationModule(lightning.LightningModule):
                 f"{self.labels.name!r} has {len(self.labels)} classes. Set model.labels to what it was trained with."
             )
         return prediction
-
-    def _key(self, case: Case) -> dict[str, str]:
-        return score_key(self.settings(), case, self.economy)
 
     def settings(self) -> dict[str, str]:
         """What the result depends on; results with other settings are never mixed with it.

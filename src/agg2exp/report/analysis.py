@@ -131,11 +131,8 @@ def parts_across(data_sets: Sequence[DataSet], groups: Groups, settings: Analysi
     if together:
         yield Part(everything, "agreement", PUBLIC, across.agreement_of(data_sets))
     models = [models for models in map(segmentation.of_other_models, together) if len(models) > 1]
-    for data in (data for of_group in models for data in of_group if not segmentation.has_dice(data)):
-        yield Part(data.name, "differences of Dice", PUBLIC, segmentation.needs_dice(data))
-    compared = [known for known in ([*filter(segmentation.has_dice, m)] for m in models) if len(known) > 1]
-    for n, of_group in enumerate(compared, start=1):
-        name = "dice_differences" if len(compared) == 1 else f"dice_differences_{n}"
+    for n, of_group in enumerate(models, start=1):
+        name = "dice_differences" if len(models) == 1 else f"dice_differences_{n}"
         names = ", ".join(data.name for data in of_group)
         yield Part(names, "differences of Dice", PUBLIC, segmentation.differences(of_group, groups, name))
     for first, second in combinations(data_sets, 2):

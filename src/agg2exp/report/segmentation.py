@@ -44,28 +44,20 @@ def of_other_models(data_sets: Sequence[DataSet]) -> list[DataSet]:
     return [max(same, key=_known) for same in alike.values()]
 
 
-def needs_dice(data: DataSet) -> Iterator[Artefact]:
-    """No artefact, but the reason why a data set takes part in no comparison of Dice.
-
-    Raises:
-        DataError: It has no Dice.
-    """
-    if not has_dice(data):
-        raise DataError(f"{data.name}: expected Dice of some case and class, got none. It had no annotated labels.")
-    yield from ()
-
-
-def has_dice(data: DataSet) -> bool:
-    """Whether any Dice is known."""
-    return _known(data) > 0
-
-
 def _known(data: DataSet) -> int:
     return int(data.segmentation["dice"].count())
 
 
 def differences(data_sets: Sequence[DataSet], groups: Groups, name: str) -> Iterator[Artefact]:
-    """Whether models differ in Dice on the same cases."""
-    table = models_differ({data.name: dice_of(data.segmentation, groups) for data in data_sets})
-    table.insert(0, "data_sets", ", ".join(data.name for data in data_sets))
+    """Whether models differ in Dice on the same cases.
+
+    Raises:
+        DataError: Fewer than two have Dice; or, once the others were compared, some have none.
+    """
+    known = [data for data in data_sets if _known(data)]
+    table = models_differ({data.name: dice_of(data.segmentation, groups) for data in known})
+    table.insert(0, "data_sets", ", ".join(data.name for data in known))
     yield name, table
+    without = ", ".join(data.name for data in data_sets if not _known(data))
+    if without:
+        raise DataError(f"{without}: expected Dice of some case and class, got none. The others were compared.")

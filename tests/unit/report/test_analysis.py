@@ -127,10 +127,11 @@ def test_a_model_without_dice_leaves_the_others_their_comparison(tmp_path: Path)
         b=stored_run(tmp_path / "b", n=6, model="b"),
         none=stored_run(tmp_path / "none", n=6, model="none", dice=False),
     )
-    parts = across(data_sets)
-    assert list(made(parts["differences of Dice", "a, b"])[0]) == ["dice_differences"]
-    (reason,) = made(parts["differences of Dice", "none"])[1]
-    assert reason.startswith("none: expected Dice of some case and class, got none")
+    found, reasons = made(across(data_sets)["differences of Dice", "a, b, none"])
+    assert set(found["dice_differences"]["data_sets"]) == {"a, b"}
+    assert reasons == ["none: expected Dice of some case and class, got none. The others were compared."]
+    (reason,) = made(across(data_sets[1:])["differences of Dice", "b, none"])[1]
+    assert reason == "expected Dice of two models or more, got ['b']."
 
 
 def test_of_methods_of_one_model_the_one_with_most_dice_speaks(tmp_path: Path):
