@@ -10,9 +10,9 @@ import torch
 from torch.utils.data import Dataset
 
 from agg2exp.data.body import body_mask
+from agg2exp.data.masks import read_extra_masks, read_label_map
 from agg2exp.data.preprocessing import Preprocessing
 from agg2exp.data.records import CaseRecord, Layout
-from agg2exp.data.totalsegmentator import read_extra_masks, read_label_map
 from agg2exp.domain.case import Case, Failure
 from agg2exp.domain.errors import CaseError
 from agg2exp.io.nifti import UnreadableVolumeError, read_volume

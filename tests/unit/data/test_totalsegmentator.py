@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agg2exp.data import totalsegmentator
+from agg2exp.data import masks, totalsegmentator
+from agg2exp.data.masks import read_extra_masks, read_mask
 from agg2exp.data.records import MaskFile
-from agg2exp.data.totalsegmentator import TotalSegmentatorLayout, read_extra_masks, read_mask
+from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
 from agg2exp.domain.case import Grid
 from agg2exp.domain.errors import CaseError, SettingError
 from agg2exp.io.nifti import read_volume
@@ -37,7 +38,8 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(path.name)
         return read_volume(path)
 
-    monkeypatch.setattr(totalsegmentator, "read_volume", counted)
+    for module in (masks, totalsegmentator):
+        monkeypatch.setattr(module, "read_volume", counted)
     return names
 
 
@@ -272,15 +274,13 @@ def test_labels_of_a_map_are_extra_masks_of_their_own(root: Path, tmp_path: Path
     }
     layout = TotalSegmentatorLayout(root, cases.scheme(), tmp_path, patterns)
     record = layout.records()[0]
-    monkeypatch.setattr(
-        "agg2exp.data.totalsegmentator.read_volume", lambda path: (read.append(path), read_volume(path))[1]
-    )
-    masks = read_extra_masks(record, grid)
+    monkeypatch.setattr("agg2exp.data.masks.read_volume", lambda path: (read.append(path), read_volume(path))[1])
+    supplied = read_extra_masks(record, grid)
     assert read == [root / "s1" / "atlas.nii.gz"]
     expected = {"left": volume == 3, "right": volume == 12, "nobody": volume == 7, "all": volume > 0}
-    assert masks.keys() == expected.keys()
+    assert supplied.keys() == expected.keys()
     for name, mask in expected.items():
-        np.testing.assert_array_equal(masks[name], mask)
+        np.testing.assert_array_equal(supplied[name], mask)
     other = TotalSegmentatorLayout(root, cases.scheme(), tmp_path, {**patterns, "left": f"{atlas}#4"})
     before = layout.fingerprint(record)
     assert other.fingerprint(other.records()[0]) != before
