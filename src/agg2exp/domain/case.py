@@ -52,6 +52,7 @@ class Case:
         body: (D, H, W) bool, the patient without the air around; None if unknown.
         metadata: Facts about the patient or scan; they stay on this machine.
         fingerprint: Changes when a file of the case changes.
+        notices: What had to be assumed, or looks wrong, in reading it; a sentence each, without the case's id.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Case:
     body: Tensor | None = None
     metadata: Mapping[str, str | float] = field(default_factory=dict)
     fingerprint: str = ""
+    notices: tuple[str, ...] = ()
 
     def to(self, device: torch.device | str) -> Case:
         """The same case with its tensors on `device`."""
