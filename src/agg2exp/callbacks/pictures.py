@@ -16,6 +16,7 @@ from agg2exp.domain.case import Case
 from agg2exp.domain.errors import check_range
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.names import safe_name
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
 from agg2exp.figures.heat_map import heat_map
 from agg2exp.figures.importance_graph import importance_graph
@@ -63,7 +64,7 @@ class SlicePictures(CaseWriter):
         """Draw the classes of one case."""
         if self._chosen is not None and case.id not in self._chosen:
             return
-        folder = self.output / "figures" / "slices" / case.id
+        folder = self.output / "figures" / "slices" / safe_name(case.id)
         wanted = labels.indices(self.classes)
         predicted = explanation.prediction.labels.cpu().numpy()
         voxels = explanation.prediction.voxels().tolist()
@@ -81,7 +82,7 @@ class SlicePictures(CaseWriter):
                 explanation.settings["method"],
                 self.top_fraction,
             )
-            save(picture, folder / f"{labels.classes[c]}.png")
+            save(picture, folder / f"{safe_name(labels.classes[c])}.png")
 
 
 class GlobalPictures(Callback):

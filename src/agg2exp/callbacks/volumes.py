@@ -14,6 +14,7 @@ from agg2exp.domain.attribution import SupervoxelAttribution
 from agg2exp.domain.case import Case
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.names import safe_name
 from agg2exp.io.nifti import to_native, write_volume
 
 
@@ -48,7 +49,7 @@ class VolumeWriter(CaseWriter):
 
     def write_case(self, labels: LabelScheme, case: Case, explanation: Explanation) -> None:
         """Write the volumes of one case."""
-        folder = self.output / "volumes" / case.id
+        folder = self.output / "volumes" / safe_name(case.id)
         if self.prediction:
             predicted = explanation.prediction.labels.cpu().numpy().astype(np.uint8)
             write_volume(
@@ -67,7 +68,7 @@ class VolumeWriter(CaseWriter):
             if c in wanted:
                 e = explanation.attribution.dense(k).sum(dim=0).float().cpu().numpy()
                 write_volume(
-                    folder / f"attribution_{labels.classes[c]}.nii.gz",
+                    folder / f"attribution_{safe_name(labels.classes[c])}.nii.gz",
                     to_native(e, case.grid, case.native, labels=False),
                     case.native,
                 )

@@ -33,6 +33,7 @@ def main(config: DictConfig) -> None:
     from agg2exp.domain.errors import DataError
     from agg2exp.io.atomic import written_whole
     from agg2exp.report.analysis import usable
+    from agg2exp.report.artefacts import check_data_sets
     from agg2exp.report.findings import findings
     from agg2exp.report.page import page
 
@@ -40,7 +41,9 @@ def main(config: DictConfig) -> None:
     output = Path(config.paths.output)
     left_out: list[LeftOut] = []
     try:
-        data_sets = usable(data_sets_of(config), config.reference, left_out)
+        data_sets = data_sets_of(config)
+        check_data_sets([data.name for data in data_sets])
+        data_sets = usable(data_sets, config.reference, left_out)
         written = _make(output, list(_parts(config, data_sets, settings)), left_out)
     except DataError as error:
         raise JobError(f"agg2exp: {error}") from error
@@ -92,7 +95,8 @@ def data_sets_of(config: DictConfig) -> list[DataSet]:
     for data in data_sets:
         known = replace(data, join=_groups(config) if config.join else {})
         if files.get(data.name) is not None:
-            metadata = read_metadata(Path(files[data.name]), config.columns.case, config.columns.patient)
+            columns = config.columns
+            metadata = read_metadata(Path(files[data.name]), columns.case, columns.patient, cases=data.cases)
             known = with_metadata(known, metadata, config.columns.patient)
         made.append(known)
     return made

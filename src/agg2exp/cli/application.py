@@ -13,7 +13,7 @@ from hydra.errors import CompactHydraException, InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from agg2exp.domain.errors import RankLostError, SettingError
+from agg2exp.domain.errors import DataError, RankLostError, SettingError
 
 
 class JobError(CompactHydraException):
@@ -42,7 +42,7 @@ def job(task: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
     def run(config: DictConfig) -> None:
         try:
             task(config)
-        except (SettingError, RankLostError) as error:
+        except (DataError, RankLostError, SettingError) as error:
             raise JobError(f"agg2exp: {error}") from error
 
     return run

@@ -29,6 +29,7 @@ def main(config: DictConfig) -> None:
     from agg2exp.figures.curves import curves_plot
     from agg2exp.figures.style import save
     from agg2exp.io.case_store import DamagedResultError
+    from agg2exp.report.artefacts import check_data_sets, file_of
     from agg2exp.report.benchmark import benchmark, ranks
     from agg2exp.report.curves import mean_curves
     from agg2exp.report.formats import as_text, latex, markdown, markdown_table, terminal, terminal_ranks
@@ -36,6 +37,7 @@ def main(config: DictConfig) -> None:
 
     check_choice("table", config.table, ("benchmark",))
     runs = named_runs(config.runs)
+    check_data_sets(list(dict.fromkeys(run.data for run in runs)))
     try:
         values, facts = read_metrics(runs)
         said = caveats(runs, values)
@@ -51,7 +53,7 @@ def main(config: DictConfig) -> None:
     pictures = {}
     for data, own in curves.groupby("data", sort=False) if len(curves) else ():
         try:
-            pictures[output / f"curves_{str(data).replace('/', '-')}.png"] = curves_plot(own, str(data))
+            pictures[output / f"{file_of(f'curves_{data}')}.png"] = curves_plot(own, str(data))
         except DataError as error:
             said.append(f"{data}: there is no picture of curves: {error}")
     contents = {

@@ -15,6 +15,8 @@ from omegaconf import OmegaConf
 
 from agg2exp.domain.case import Grid
 from agg2exp.domain.errors import CaseError, DataError
+from agg2exp.domain.names import safe_name
+from agg2exp.io.case_store import CaseStore
 from agg2exp.io.nifti import UnreadableVolumeError, read_volume
 from agg2exp.report.data_set import DataSet
 from agg2exp.report.outlier_slices import Scan
@@ -29,7 +31,7 @@ def read_scan(data: DataSet, case: str, target: str) -> Scan:
         DataError: Either is no longer there or never was, or a class that is not agg2exp's reads the scans.
     """
     folder = _run_of(data, case)
-    prediction = folder / "volumes" / case / "prediction.nii.gz"
+    prediction = folder / "volumes" / safe_name(case) / "prediction.nii.gz"
     if not prediction.is_file():
         raise DataError(f"case {case}: expected its prediction at {prediction}, got none (callbacks.volumes)")
     config = OmegaConf.load(folder / "config.yaml")
@@ -42,7 +44,7 @@ def read_scan(data: DataSet, case: str, target: str) -> Scan:
         (record,) = module.records(config.data.split, [case])
         image, grid = read_volume(record.image)
         labels = module.layout.labels(record, grid)
-        attribution = prediction.with_name(f"attribution_{target}.nii.gz")
+        attribution = prediction.with_name(f"attribution_{safe_name(target)}.nii.gz")
         return Scan(
             image=_upright(image, grid),
             predicted=_upright(*read_volume(prediction)),
@@ -56,7 +58,7 @@ def read_scan(data: DataSet, case: str, target: str) -> Scan:
 
 def _run_of(data: DataSet, case: str) -> Path:
     for folder in data.runs:
-        if (folder / "cases" / f"{case}.safetensors").is_file():
+        if CaseStore(folder).path(case).is_file():
             return folder
     raise DataError(f"case {case}: there are no scans beside {'the runs' if data.runs else 'a published table'}")
 

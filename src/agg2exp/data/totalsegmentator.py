@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from agg2exp.data.case_table import CASE, SPLIT, read_case_table
 from agg2exp.data.masks import LARGEST_LABEL, read_mask
 from agg2exp.data.records import CaseRecord, MaskFile
 from agg2exp.domain.case import Grid
-from agg2exp.domain.errors import SettingError
+from agg2exp.domain.errors import DataError, SettingError
 from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.names import problem_of, safe_name
 from agg2exp.io.nifti import UnreadableVolumeError, read_volume, write_volume
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ FINGERPRINT_BYTES = 1 << 16
 
 
 class TotalSegmentatorLayout:
-    """`meta.csv` (separator `;`), `<case>/ct.nii.gz`, `<case>/segmentations/<structure>.nii.gz`.
+    """`meta.csv` (see `read_case_table`), `<case>/ct.nii.gz`, `<case>/segmentations/<structure>.nii.gz`.
 
     A class is annotated if every one of its structure files is there; an empty file says "looked for, not present".
     Label maps are merged once, on the scan's own grid, and kept in the cache under a name that changes with the label
@@ -56,6 +57,8 @@ class TotalSegmentatorLayout:
         self.cache = Path(cache).expanduser()
         self.extra_masks = dict(extra_masks or {})
         self.label_map = label_map
+        if wrong := problem_of(self.extra_masks):
+            raise SettingError("extra_masks", list(self.extra_masks), wrong)
         for name, pattern in self.extra_masks.items():
             if "{case}" not in pattern:
                 raise SettingError(f"extra_masks.{name}", pattern, "a path that contains {case}")
@@ -70,24 +73,21 @@ class TotalSegmentatorLayout:
         table = self.root / "meta.csv"
         if not table.is_file():
             raise SettingError("root", str(self.root), "a folder with meta.csv (TotalSegmentator v2 layout)")
-        meta = pd.read_csv(table, sep=";", dtype=str, keep_default_na=False)
-        missing = {"image_id", "split"} - set(meta.columns)
-        if missing:
-            raise SettingError("root", str(self.root), f"a meta.csv with ';' between columns, among them {missing}")
-        duplicated = sorted(set(meta.image_id[meta.image_id.duplicated()]))
-        if duplicated:
-            raise SettingError("root", str(self.root), f"every image_id once in meta.csv; repeated: {duplicated}")
-        return [self._record(dict(row)) for row in meta.to_dict("records")]
+        try:
+            rows = read_case_table(table)
+        except DataError as error:
+            raise SettingError("root", str(self.root), "a folder with a meta.csv of cases", str(error)) from error
+        return [self._record(row) for row in rows]
 
     def _record(self, row: dict[str, str]) -> CaseRecord:
-        case = row["image_id"]
+        case = row[CASE]
         return CaseRecord(
             id=case,
             image=self.root / case / "ct.nii.gz",
-            split=row["split"],
+            split=row[SPLIT],
             extra={name: self._extra(pattern, case) for name, pattern in self.extra_masks.items()},
             label_map=None if self.label_map is None else self.root / self.label_map.replace("{case}", case),
-            metadata={k: v for k, v in row.items() if k not in ("image_id", "split") and v != ""},
+            metadata={k: v for k, v in row.items() if k not in (CASE, SPLIT) and v != ""},
         )
 
     def _extra(self, pattern: str, case: str) -> MaskFile:
@@ -96,7 +96,8 @@ class TotalSegmentatorLayout:
 
     def unknown_structures(self) -> dict[str, str | None]:
         """Structures of the label scheme that no case has a file for, with the most similar name that exists."""
-        found = {path.name.removesuffix(".nii.gz") for path in self.root.glob("*/segmentations/*.nii.gz")}
+        folders = [self.root / record.id / "segmentations" for record in self.records()]
+        found = {path.name.removesuffix(".nii.gz") for folder in folders for path in folder.glob("*.nii.gz")}
         wanted = {structure for files in self.scheme.files for structure in files}
         spare = found - wanted
         near = {name: difflib.get_close_matches(name, spare, n=1, cutoff=0.8) for name in sorted(wanted - found)}
@@ -120,7 +121,7 @@ class TotalSegmentatorLayout:
         found = {s: path for s, path in files.items() if path.is_file()}
         if not found:
             return None
-        cached = self.cache / "labels" / f"{record.id}-{self._key(found)}.nii.gz"
+        cached = self.cache / "labels" / f"{safe_name(record.id)}-{self._key(found)}.nii.gz"
         if cached.is_file():
             try:
                 labels, grid = read_volume(cached)

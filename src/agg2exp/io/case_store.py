@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from agg2exp.domain.explanation import PassCounts
+from agg2exp.domain.names import original_name, safe_name
 from agg2exp.domain.roi_importance import Kind, LocalImportance
 from agg2exp.io.atomic import written_whole
 
@@ -82,7 +83,7 @@ class CaseResult:
 
 
 class CaseStore:
-    """`<output>/cases/<case>.safetensors`.
+    """`<output>/cases/<case>.safetensors`, the case by its `safe_name`.
 
     Args:
         output: The run's folder.
@@ -93,11 +94,11 @@ class CaseStore:
 
     def path(self, case_id: str) -> Path:
         """File of a case."""
-        return self.folder / f"{case_id}.safetensors"
+        return self.folder / f"{safe_name(case_id)}.safetensors"
 
     def finished(self) -> list[str]:
         """Ids of the cases that are done, sorted."""
-        return sorted(path.stem for path in self.folder.glob("[!.]*.safetensors"))
+        return sorted(original_name(path.stem) for path in self.folder.glob("[!.]*.safetensors"))
 
     def write(self, result: CaseResult) -> None:
         """Write the file of a case, atomically."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from agg2exp.domain.case import Failure
+from agg2exp.domain.names import safe_name
 from agg2exp.io.atomic import UnwritableError, written_whole
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class FailureLog:
         """
         log.error("%s failed: %s", failure.stage, failure.error)
         try:
-            with written_whole(self.folder / f"{failure.case_id}-{failure.stage}.json") as path:
+            with written_whole(self.folder / f"{safe_name(failure.case_id)}-{failure.stage}.json") as path:
                 path.write_text(json.dumps(asdict(failure), indent=2))
         except UnwritableError:
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.io.tables import ROI_IMPORTANCE, SEGMENTATION
+from agg2exp.io.tabular import read_text_table
 
 CASE = "patient"
 KINDS = {"mass": Kind.IMPORTANCE, "mean": Kind.MEAN}  # their `mass` is Eq. 7
@@ -33,24 +33,19 @@ def read_published_table(path: Path) -> dict[str, pd.DataFrame]:
         `segmentation`: case, class, dice, iou.
 
     Raises:
-        DataError: It is no CSV file, a column is missing, unknown or there twice, a case is there twice, a value is no
-            number or out of range, or a row of masses does not sum to 1. The message names file, column and case.
+        DataError: It is no CSV file (see `read_text_table`), a column is missing or unknown, a case is there twice, a
+            value is no number or out of range, or a row of masses does not sum to 1. The message names file, column
+            and case.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            header, *rows = list(csv.reader(file)) or [[]]
-    except (UnicodeError, csv.Error) as error:
-        raise DataError(f"{path}: expected a CSV file in UTF-8, got {error}.") from error
+    table = read_text_table(path)
+    header = list(table.header)
     classes = [name.removesuffix("_dice") for name in header if name.endswith("_dice")]
     _check_header(path, header, classes)
-    for line, row in enumerate(rows, start=2):
-        if len(row) != len(header):
-            raise DataError(f"{path}, line {line}: expected {len(header)} fields, got {len(row)}.")
-    text = pd.DataFrame(rows, columns=header)
+    if not table.rows:
+        raise DataError(f"{path}: expected a row for each case, got no row.")
+    table.check_ids(CASE)
+    text = pd.DataFrame([row.fields for row in table.rows], columns=header)
     cases = text.pop(CASE)
-    if not len(cases) or cases.duplicated().any() or (cases == "").any():
-        came = cases[cases.duplicated() | (cases == "")].tolist()[:5] if len(cases) else "no row"
-        raise DataError(f"{path}, column {CASE}: expected every case once, none without a name; got {came}.")
     numbers = _numbers(path, text.drop(columns=[*_volume_columns(classes)], errors="ignore"), cases)
     shape = len(cases), len(classes), len(classes)
     kinds = {
@@ -81,10 +76,9 @@ def _check_header(path: Path, header: list[str], classes: list[str]) -> None:
     """Raise unless the columns are exactly those that follow from the classes."""
     columns = [CASE, *(f"{name}_{word}" for name in classes for word in OVERLAPS)]
     columns += [_column(a, b, word) for a in classes for b in classes for word in KINDS]
-    twice = sorted({name for name in header if header.count(name) > 1})
     missing = sorted({*columns} - {*header})
     unknown = sorted({*header} - {*columns} - _volume_columns(classes))
-    for names, problem in ((twice, "are there twice"), (unknown, "are unknown"), (missing, "are missing")):
+    for names, problem in ((unknown, "are unknown"), (missing, "are missing")):
         if names:
             raise DataError(
                 f"{path}: expected columns {CASE}, <target>_explanation_in_<source>_mass and _mean, <class>_dice and "
@@ -96,7 +90,6 @@ def _check_header(path: Path, header: list[str], classes: list[str]) -> None:
 
 def _numbers(path: Path, text: pd.DataFrame, cases: pd.Series) -> pd.DataFrame:
     """All columns as numbers, NaN where empty."""
-    text = text.apply(lambda column: column.str.strip())
     numbers = text.apply(pd.to_numeric, errors="coerce").astype(np.float64)
     is_share = ~text.columns.str.endswith("_mean")
     wrong = (

@@ -17,7 +17,7 @@ from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
 from agg2exp.figures.change import change_map
 from agg2exp.figures.context import context_plot
-from agg2exp.report.artefacts import Artefact
+from agg2exp.report.artefacts import Artefact, file_of
 from agg2exp.report.data_set import DataSet, differing_settings
 from agg2exp.report.settings import AnalysisSettings
 
@@ -70,7 +70,7 @@ def change(first: DataSet, second: DataSet, settings: AnalysisSettings) -> Itera
     if first.patients is None or second.patients is None:  # no scan is shared: cases of one id are not the same
         one, other = _named(one, first.name), _named(other, second.name)
     table = compare(one, other, settings.permutations, settings.seed)
-    name = f"change_{first.name}_to_{second.name}".replace("/", "-")
+    name = file_of(f"change_{first.name}_to_{second.name}")
     yield name, table
     yield name, change_map(table, first.scheme, (first.name, second.name), settings.alpha)
 

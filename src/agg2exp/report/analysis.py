@@ -12,7 +12,7 @@ import pandas as pd
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.report import abnormality, across, focus, relations, segmentation
-from agg2exp.report.artefacts import Artefact, LeftOut
+from agg2exp.report.artefacts import Artefact, LeftOut, file_of
 from agg2exp.report.data_set import DataSet
 from agg2exp.report.outlier_slices import ReadScan, outlier_slices
 from agg2exp.report.segmentation import Groups
@@ -117,7 +117,7 @@ def parts_of(
         ("slices of outliers", PRIVATE, with_ranking(drawn)),
         ("four panels", PRIVATE, panels()),
     ]  # fmt: skip
-    folder = data.name.replace("/", "-")
+    folder = file_of(data.name)
     for name, public, made in parts:
         yield Part(data.name, name, public, _below(folder, made))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +13,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from agg2exp.domain.errors import DataError
+from agg2exp.domain.names import UnusableNameError, problem_of, safe_name
 from agg2exp.figures.style import save
 from agg2exp.io.atomic import written_whole
 
 log = logging.getLogger(__name__)
+
+ENDINGS = (".csv", ".png", ".graphml", ".md", ".log", ".yaml")
+"""Of the files of an analysis, which lie beside the folders of the data sets."""
+KEPT = 15  # letters of a name that is too long, which take 180 bytes at most
 
 Artefact = tuple[str, pd.DataFrame | Figure | nx.DiGraph]
 """Path below the output folder without extension, and what is to be written there."""
@@ -62,6 +68,32 @@ def possible(data_set: str, part: str, made: Iterable[Artefact], left_out: list[
     except DataError as error:
         log.warning("%s: %s is left out: %s", data_set, part, error)
         left_out.append(LeftOut(data_set, part, str(error)))
+
+
+def file_of(name: str) -> str:
+    """Name of a file or folder about data sets, whose names may have `/`; too long a one ends with its digest."""
+    try:
+        return safe_name(name.replace("/", "-"))
+    except UnusableNameError:
+        return f"{safe_name(name.replace('/', '-')[:KEPT])}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
+def check_data_sets(names: Sequence[str]) -> None:
+    """Raise unless the names of data sets can name folders beside the other files of an analysis.
+
+    Raises:
+        DataError: One cannot, or two would have one folder.
+    """
+    folders = {name: name.replace("/", "-") for name in names}
+    wrong = problem_of(folders.values())
+    twice = [name for name in names if list(folders.values()).count(folders[name]) > 1]
+    if twice:
+        wrong = f"names that differ in more than '/' and '-', got {twice}"
+    taken = [name for name in names if Path(name).suffix in ENDINGS]
+    if taken:
+        wrong = f"names without the ending of a file, got {taken}"
+    if wrong:
+        raise DataError(f"names of data sets: expected {wrong}. Give other names: 'runs={{first: …, second: …}}'.")
 
 
 def write(output: Path, artefact: Artefact) -> Path:

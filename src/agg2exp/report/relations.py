@@ -10,6 +10,7 @@ import pandas as pd
 from agg2exp.analysis.context import box_outliers, box_summary
 from agg2exp.analysis.edges import edges_beyond_distance
 from agg2exp.analysis.importances import Importances
+from agg2exp.domain.names import safe_name
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
 from agg2exp.figures.distributions import distributions as distribution_picture
 from agg2exp.figures.heat_map import heat_map
@@ -58,10 +59,10 @@ def distributions(data: DataSet, importances: Importances) -> Iterator[Artefact]
     boxes, dots = box_summary(importances), box_outliers(importances)
     for target in importances.targets:
         of_target, beyond = boxes[boxes["target"] == target], dots[dots["target"] == target]
-        yield f"distributions/{target}", of_target
-        yield f"distributions/{target}_outliers", beyond
+        yield f"distributions/{safe_name(target)}", of_target
+        yield f"distributions/{safe_name(target)}_outliers", beyond
         if of_target["count"].any():
-            yield f"distributions/{target}", distribution_picture(boxes, dots, target, data.scheme)
+            yield f"distributions/{safe_name(target)}", distribution_picture(boxes, dots, target, data.scheme)
 
 
 def graph(data: DataSet, matrix: GlobalImportance, settings: AnalysisSettings) -> Iterator[Artefact]:

@@ -64,9 +64,9 @@ def test_cases_come_in_the_table_s_order_with_split_and_facts(tmp_path: Path):
     ("table", "expected"),
     [
         (None, "meta.csv"),
-        ("image_id,split\ns1,test\n", "';'"),
+        ("image_id|split\ns1|test\n", "';'"),
         ("image_id;age\ns1;3\n", "split"),
-        ("image_id;split\ns1;test\ns2;test\ns1;train\n", "s1"),
+        ("image_id;split\ns1;test\ns2;test\ns1;train\n", "'s1' in lines 2, 4"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_named(tmp_path: Path, table: str | None, expected: str):

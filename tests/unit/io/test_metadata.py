@@ -22,25 +22,30 @@ def test_metadata_in_any_usual_separator(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "column", "message"),
     [
-        ("id,age\nc1,3\nc1,4\n", None, r"expected every case id once in column 'id', got \['c1'\]"),
-        ("id,age\nc1,3\n,4\n", None, "got none in some rows"),
+        ("id,age\nc1,3\nc1,4\n", None, "expected every name once in column 'id', got 'c1' in lines 2, 3"),
+        ("id,age\nc1,3\n,4\n", None, "line 3: expected a name in column 'id', got none"),
         ("id,age\nc1,3\n", "case", r"expected the column 'case' with case ids, got \['id', 'age'\]"),
-        ("id,age\nc1,3\n  ,4\n", None, "got none in some rows"),
-        ("id,age\nc1,3\n c1 ,4\n", None, r"got \['c1'\]"),
-        ("id,age\nc1,3\nc2,4,5\n", None, "row of 'c2': expected 2 fields, got 3"),
-        ("id,age,sex\nc1,3,m\nc2,4\n", None, "row of 'c2': expected 3 fields, got 2"),
-        ("", None, "expected a CSV file with a row per case"),
+        ("id,age\nc1,3\n  ,4\n", None, "line 3: expected a name"),
+        ("id,age\nc1,3\n c1 ,4\n", None, "got 'c1' in lines 2, 3"),
+        ("id,age\nc1,3\nc2,4,5\n", None, "line 3: expected 2 fields, as the header has, got 3 in the row of 'c2'"),
+        ("id,age,sex\nc1,3,m\nc2,4\n", None, "line 3: expected 3 fields, as the header has, got 2 in the row of 'c2'"),
+        ("", None, "expected a CSV file with a header and rows, got an empty file"),
+        ("case,age,age\ns1,1,2\n", None, r"line 1: expected every column once, got several named \['age'\]"),
+        ("case,age,case\ns1,1,2\n", None, r"got several named \['case'\]"),
+        ("case,,column 2\ns1,1,2\n", None, "expected a name for every column"),
+        ("s1,63,m\ns2,61,f\n", None, "expected names of columns in the first line, got '63', which is a value"),
+        ("s0,m\ns2,f\n", None, "expected names of columns in the first line, got 's0', which is a value"),
     ],
 )
 def test_bad_metadata_is_refused(tmp_path: Path, text: str, column: str | None, message: str):
     (tmp_path / "meta.csv").write_text(text)
     with pytest.raises(DataError, match=message):
-        read_metadata(tmp_path / "meta.csv", column)
+        read_metadata(tmp_path / "meta.csv", column, cases=["s0"])
 
 
-def test_another_encoding_is_refused_with_the_file(tmp_path: Path):
+def test_another_encoding_is_refused_with_file_and_line(tmp_path: Path):
     (tmp_path / "meta.csv").write_bytes("id,größe\nc1,1\n".encode("latin-1"))
-    with pytest.raises(DataError, match=r"meta\.csv: expected a CSV file"):
+    with pytest.raises(DataError, match=r"meta\.csv, line 1: expected a CSV file in UTF-8, got the byte 0xf6"):
         read_metadata(tmp_path / "meta.csv", None)
 
 
@@ -75,3 +80,14 @@ def test_only_a_separator_separates(tmp_path: Path, text: str, cases: list[str],
     (tmp_path / "meta.csv").write_text(text)
     table = read_metadata(tmp_path / "meta.csv", None)
     assert list(table.index) == cases and list(table) == columns
+
+
+def test_blanks_around_words_are_no_part_of_them(tmp_path: Path):
+    (tmp_path / "meta.csv").write_text(" case ; sex \n s1 ; m \n s2 ;m\n")
+    assert read_metadata(tmp_path / "meta.csv", "case")["sex"].tolist() == ["m", "m"]
+
+
+@pytest.mark.parametrize("value", ["9" * 400, "1e999", "-" * 50, "0x1F", "1_0", "١٢", "2020-02-30", "=1+1"])
+def test_whatever_stands_in_a_field_is_read(tmp_path: Path, value: str):
+    (tmp_path / "meta.csv").write_text(f"case,x\ns1,{value}\ns2,\n", encoding="utf-8")
+    assert read_metadata(tmp_path / "meta.csv", None)["x"].notna().tolist() == [True, False]
