@@ -21,6 +21,7 @@ from torch import nn
 
 from agg2exp.cli.application import build
 from agg2exp.cli.conf_dir import conf_dir
+from agg2exp.cli.data_choice import is_chosen
 from agg2exp.cli.main import JOBS
 from agg2exp.cli.parts import model_facts
 from agg2exp.data.phantom import PhantomCohort
@@ -119,12 +120,14 @@ def run(job: str, arguments: Sequence[str], output: Path) -> Finished:
 def shrunk(job: str, chosen: Sequence[str]) -> list[str]:
     """The chosen overrides, made cheap, and after them what the user's own words do not set."""
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        config = compose(job, [word for word in chosen if not word.startswith("-")])
+        own_words = [word for word in chosen if not word.startswith("-")]
+        config = compose(job, own_words)
+        phantoms = [] if "data" not in config or is_chosen("data", job, own_words) else ["data=phantom"]
     own = {word.lstrip("+").split("=")[0] for word in chosen}
     least = {k: v for k, v in LEAST.items() if k not in own and OmegaConf.select(config, k, throw_on_missing=False)}
     if "model.network.feature_size" in least:
         least["model.window"] = [32, 32, 32]  # Swin UNETR halves its input five times
-    return [*chosen, *words(least)]
+    return [*chosen, *phantoms, *words(least)]
 
 
 @contextmanager

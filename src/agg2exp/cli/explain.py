@@ -14,7 +14,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from agg2exp.cli.application import JobError, build, job, one_log
+from agg2exp.cli.application import JobError, job, one_log
 from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.io.atomic import UNWRITABLE, UnwritableError, written_whole
 
@@ -55,7 +55,9 @@ def explain(config: DictConfig) -> None:
 
 
 def _explain(config: DictConfig) -> None:
+    from agg2exp.cli.data_choice import data_module
     from agg2exp.cli.estimate import estimate, is_long
+    from agg2exp.cli.leftovers import without_leftovers
     from agg2exp.cli.parts import explanation_module, finish, is_first_rank, result_settings, tracked, trainer
     from agg2exp.cli.resume import finished_cases
     from agg2exp.cli.summary import write_environment, write_summary
@@ -64,7 +66,9 @@ def _explain(config: DictConfig) -> None:
     from agg2exp.io.failures import FailureLog
 
     one_log()
+    config = without_leftovers(config)
     output = Path(config.paths.output)
+    data = data_module(config)
     module = explanation_module(config)
     twin = None if module.attribution.uses_supervoxels else same_work(config, ignoring="supervoxels")
     if twin is not None:
@@ -72,7 +76,6 @@ def _explain(config: DictConfig) -> None:
             "%s uses no supervoxels: the results are those of job %s, %s", module.attribution.name, twin.name, twin
         )
         return
-    data = build(config, "data")
     if is_first_rank():
         data.prepare_data()
     finished = finished_cases(output, result_settings(config, module), data.fingerprints())

@@ -22,12 +22,16 @@ def main(config: DictConfig) -> None:
     import pandas as pd
     from lightning import seed_everything
 
+    from agg2exp.cli.data_choice import data_module
+    from agg2exp.cli.leftovers import without_leftovers
     from agg2exp.cli.parts import model_facts, tracked, trainer
     from agg2exp.models.checkpoint import WeightsError, load_weights, save_weights
 
     one_log()
     seed_everything(config.seed, workers=True)
+    config = without_leftovers(config)
     output = Path(config.paths.output)
+    data = data_module(config)
     labels = build(config, "model.labels")
     network, facts = build(config, "model.network"), model_facts(config.model, labels)
     if config.start:
@@ -36,7 +40,6 @@ def main(config: DictConfig) -> None:
         except (SettingError, WeightsError) as error:
             raise JobError(f"agg2exp: start: {error}") from error
     module = build(config, "module", network=network, inference=build(config, "inference"), labels=labels)
-    data = build(config, "data")
     run = trainer(config)
     with tracked(run.loggers, config):
         run.fit(module, datamodule=data)

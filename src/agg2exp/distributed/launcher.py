@@ -21,7 +21,7 @@ from lightning.fabric.utilities.distributed import _set_num_threads_if_needed
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from lightning.pytorch.trainer.states import TrainerFn
 
-from agg2exp.distributed.watch import SILENCE, ChildWatch, ParentWatch, Watch
+from agg2exp.distributed.watch import SIGN, SILENCE, ChildWatch, ParentWatch, Watch
 from agg2exp.domain.errors import RankLostError, SettingError
 
 log = logging.getLogger(__name__)
@@ -89,6 +89,7 @@ class JobLauncher(_SubprocessScriptLauncher):
 
     def _as_parent(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         with tempfile.TemporaryDirectory(prefix="agg2exp-") as folder:
+            (Path(folder) / SIGN).touch()
             self.watch = watch = ParentWatch(Path(folder), self.patience, self.procs)
             try:
                 self._start_children(folder)

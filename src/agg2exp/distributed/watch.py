@@ -5,7 +5,6 @@ from __future__ import annotations
 import faulthandler
 import logging
 import os
-import shutil
 import signal
 import threading
 import time
@@ -17,12 +16,14 @@ from subprocess import Popen
 from typing import NoReturn
 
 from agg2exp.distributed.pace import Pace
+from agg2exp.io.ownership import NotOursError, remove
 
 log = logging.getLogger(__name__)
 
 SILENCE = 30  # seconds without a sign of life after which a process counts as stalled
 START = 600  # seconds until its first sign of life: it imports a lot, perhaps over a network
 GRACE = 20  # seconds for an orderly end
+SIGN = "agg2exp"  # a file in the folder of the signs of life that says that the folder is ours
 
 
 class Watch(threading.Thread):
@@ -86,7 +87,8 @@ class Watch(threading.Thread):
         return self._silent[rank] > (SILENCE if seen else START)
 
     def _end(self) -> NoReturn:
-        shutil.rmtree(self.folder, ignore_errors=True)  # rank 0 no longer can
+        with suppress(OSError, NotOursError):
+            remove(self.folder, lambda folder: (folder / SIGN).is_file())  # rank 0 no longer can
         os._exit(1)
 
     def _hang(self) -> str | None:

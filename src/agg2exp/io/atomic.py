@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from agg2exp.io.ownership import DRAFT, is_draft, remove
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -21,22 +23,21 @@ def written_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling of `path`; it takes the place of `path` when the block ends well, and goes otherwise.
 
     Several processes may write the same path at once: each writes its own sibling, the last one stays.
-    The sibling keeps the endings of `path`, since writers choose the format by them.
+    The sibling keeps the endings of `path`, since writers choose the format by them. Permissions are those that the
+    user's umask gives to new files.
 
     Raises:
         UnwritableError: The folder of `path` takes no more files.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix="".join(path.suffixes[-2:]))
-        os.close(handle)
-        temporary = Path(name)
+        temporary = path.with_name(f"{DRAFT}{uuid.uuid4().hex}{''.join(path.suffixes[-2:])}")
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         try:
             yield temporary
-            temporary.chmod(0o644)
             temporary.replace(path)
         finally:
-            temporary.unlink(missing_ok=True)
+            remove(temporary, is_draft)
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise

@@ -50,3 +50,35 @@ def test_a_failure_that_cannot_be_written_does_not_stop_the_run(tmp_path: Path, 
     (tmp_path / "failures").touch()  # a file where the folder should be
     FailureLog(tmp_path).record(FAILURES[0])
     assert "could not be written" in caplog.text
+
+
+@pytest.mark.parametrize("content", [b"", b'{"case_id": "s', b"[]", b'{"case_id": "s3"}', b'{"a": 1}', b"\xff", b"3"])
+def test_half_written_and_damaged_records_are_read_by_nobody(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+):
+    log = FailureLog(tmp_path)
+    log.record(FAILURES[0])
+    (log.folder / ".writing-0a1b.json").write_bytes(content)  # of a process that was killed while it wrote
+    assert log.merge() == FAILURES[:1]
+    assert not caplog.text.count("no readable record")
+    (log.folder / "s3-reading.json").write_bytes(content)
+    assert log.merge() == FAILURES[:1]
+    assert "s3-reading.json is no readable record of a failure" in caplog.text
+    log.forget(["s2", "s3"])
+    assert [path.name for path in sorted(log.folder.iterdir())] == [".writing-0a1b.json", "s3-reading.json"]
+
+
+def test_a_case_that_is_missing_without_a_record_gets_one(tmp_path: Path):
+    log = FailureLog(tmp_path)
+    log.record(FAILURES[0])
+    found = log.merge({"s2": "there is no result of it", "s9": "there is no result of it"})
+    assert [(f.case_id, f.stage) for f in found] == [("s2", "reading"), ("s9", "finishing")]
+    table = pd.read_csv(tmp_path / "failures.csv", index_col="case_id")
+    assert table.loc["s9", "error"] == "case s9: there is no result of it"
+
+
+def test_a_table_of_somebody_else_is_not_deleted(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    (tmp_path / "failures.csv").write_bytes(b"my;own\xfftable\n")
+    assert FailureLog(tmp_path).merge() == []
+    assert (tmp_path / "failures.csv").exists()
+    assert "is not deleted" in caplog.text

@@ -12,6 +12,7 @@ import yaml
 from agg2exp.data.phantom import PhantomCohort, make_phantom
 from agg2exp.data.phantom import cohort as module
 from agg2exp.data.phantom.structures import PATHOLOGIES, STRUCTURES
+from agg2exp.domain.errors import SettingError
 
 SPACING = (9.0, 9.0, 10.0)
 SCHEME = Path(__file__).parents[4] / "conf" / "model" / "labels" / "thorax17.yaml"
@@ -141,3 +142,72 @@ def test_label_scheme_uses_every_mask_once():
     used = {entry["group"] for entry in scheme["classes"].values()}
     assert used < set(scheme["groups"])
     assert len(set(scheme["groups"].values())) == len(scheme["groups"])
+
+
+SCANS = {"s0001/ct.nii.gz": b"a scan", "s0002/notes.txt": b"mine", "meta.csv": b"image_id;split\ns0001;test\n"}
+
+
+def written(root, files):
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return contents(root)
+
+
+@pytest.mark.parametrize("name", [*SCANS, "phantom.json", ".DS_Store"])
+def test_a_folder_with_anything_that_is_not_ours_stays_as_it_is(cohort, name):
+    before = written(cohort.root, {name: SCANS.get(name, b"{}")})
+    for action in (cohort.missing, cohort.generate):
+        with pytest.raises(SettingError, match=r"data\.root: expected a folder that is new, empty, or holds phantoms"):
+            action()
+    assert contents(cohort.root) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'"generator seed spacing splits"', b"\xff\xfe{}"])
+def test_a_description_that_is_none_is_no_sign(cohort, content):
+    before = written(cohort.root, {"phantom.json": content})
+    with pytest.raises(SettingError, match=r"data\.root"):
+        cohort.generate()
+    assert contents(cohort.root) == before
+
+
+def test_scans_that_lie_among_phantoms_stay_as_they_are(cohort):
+    cohort.generate()
+    (cohort.root / "s0002" / "segmentations" / "heart.nii.gz").unlink()
+    (cohort.root / "s0002" / "ct.nii.gz").write_bytes(b"a scan")
+    (cohort.root / "meta.csv").write_text("mine")
+    before = contents(cohort.root)
+    with pytest.raises(SettingError, match=r"s0002/ct\.nii\.gz, and was left as it is"):
+        cohort.generate()
+    assert contents(cohort.root) == before
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "segmentations/tumour.nii.gz"])
+def test_a_case_with_files_of_somebody_else_is_not_completed(cohort, name):
+    cohort.generate()
+    (cohort.root / "s0003" / "segmentations" / "aorta.nii.gz").unlink()
+    (cohort.root / "s0003" / name).touch()
+    before = contents(cohort.root)
+    with pytest.raises(SettingError, match=name):
+        cohort.generate()
+    assert contents(cohort.root) == before
+
+
+def test_nothing_is_written_through_a_link(cohort, tmp_path):
+    cohort.generate()
+    (cohort.root / "s0003").rename(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "ct.nii.gz").unlink()
+    (cohort.root / "s0003").symlink_to(tmp_path / "elsewhere")
+    before = contents(tmp_path)
+    with pytest.raises(SettingError, match="s0003 is new or holds"):
+        cohort.generate()
+    assert contents(tmp_path) == before
+
+
+def test_a_table_that_somebody_edited_is_kept(cohort):
+    cohort.generate()
+    (cohort.root / "meta.csv").write_text("image_id;split\ns0001;test\n")
+    (cohort.root / "s0002" / "ct.nii.gz").unlink()
+    cohort.generate()
+    assert cohort.missing() == []
+    assert (cohort.root / "meta.csv").read_text() == "image_id;split\ns0001;test\n"

@@ -1,0 +1,60 @@
+"""The data that a job reads: chosen by somebody, and with a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from agg2exp.cli.application import build
+from agg2exp.data.datamodule import CaseDataModule
+from agg2exp.domain.errors import SettingError
+
+GROUP, ROOT = "data", "data.root"
+
+
+def data_module(config: DictConfig) -> CaseDataModule:
+    """The data module that the configuration describes.
+
+    A folder without a choice of what it holds is refused, since the default generates phantoms.
+
+    Raises:
+        SettingError: `data.root` is missing, or was given without a choice of `data`.
+        JobError: Another setting is wrong.
+    """
+    root = OmegaConf.select(config, ROOT)
+    if not isinstance(root, str) or not root.strip():
+        raise SettingError(ROOT, root, "the folder of the data set", f"Give {ROOT}=<folder>.")
+    if _given(ROOT) and not is_chosen(GROUP, HydraConfig.get().job.config_name, HydraConfig.get().overrides.task):
+        raise SettingError(
+            ROOT,
+            root,
+            "a choice of data beside it",
+            f"Say what the folder holds, or is to hold, by {_in_words(_options(GROUP))}.",
+        )
+    made: CaseDataModule = build(config, GROUP)
+    return made
+
+
+def _in_words(options: list[str]) -> str:
+    return ", ".join(f"{GROUP}={option}" for option in options[:-1]) + f" or {GROUP}={options[-1]}"
+
+
+def _given(key: str) -> bool:
+    """Whether the command line sets a value."""
+    words = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    return any(word.lstrip("+").partition("=")[0] == key for word in words)
+
+
+def is_chosen(group: str, config_name: str | None, overrides: Sequence[str]) -> bool:
+    """Whether the overrides, or a configuration that they name, choose an option of a group."""
+    loader = GlobalHydra.instance().config_loader()
+    defaults = loader.compute_defaults_list(config_name, list(overrides), RunMode.RUN)
+    return group in defaults.overrides.override_choices
+
+
+def _options(group: str) -> list[str]:
+    return sorted(GlobalHydra.instance().config_loader().get_group_options(group))
