@@ -25,7 +25,8 @@ def main(config: DictConfig) -> None:
     from agg2exp.cli.data_choice import data_module
     from agg2exp.cli.leftovers import without_leftovers
     from agg2exp.cli.parts import model_facts, tracked, trainer
-    from agg2exp.models.checkpoint import WeightsError, load_weights, save_weights
+    from agg2exp.models.checkpoint import load_weights, save_weights
+    from agg2exp.models.weights_file import WeightsError
 
     one_log()
     seed_everything(config.seed, workers=True)

@@ -5,29 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from agg2exp.domain.errors import SettingError
 from agg2exp.io.atomic import written_whole
+from agg2exp.models.key_names import Fit, fits
+from agg2exp.models.weights_file import WeightsError, WeightsFile, read_weights
 
 log = logging.getLogger(__name__)
 
 SHIPPED = "shipped:"
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _SHOWN = 5
-
-
-class WeightsError(RuntimeError):
-    """A checkpoint does not fit the network or the settings of its model."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +58,9 @@ def load_weights(network: nn.Module, weights: str | None, facts: ModelFacts) -> 
 
     Args:
         network: The network.
-        weights: A `.safetensors` file; a `.ckpt`, `.pt` or `.pth` file (a state dict, or a Lightning checkpoint of
-            `SegmentationModule`); or `shipped:<name>` for a file inside the package.
+        weights: A `.safetensors` file; a `.ckpt`, `.pt` or `.pth` file (a state dict, or a checkpoint that holds one
+            under whatever key, with or without a common prefix of the names, see `key_names`); or `shipped:<name>` for
+            a file inside the package.
         facts: The model's config.
 
     Returns:
@@ -70,8 +68,9 @@ def load_weights(network: nn.Module, weights: str | None, facts: ModelFacts) -> 
 
     Raises:
         SettingError: `weights` is not given, or there is no such file.
-        WeightsError: The file cannot be read without pickle, belongs to another architecture, or was trained on other
-            classes, spacing, window or HU range.
+        WeightsError: The file cannot be read without pickle, belongs to another architecture, holds two sets of weights
+            that fit, values that are no finite floating-point numbers, or was trained on other classes, spacing,
+            window or HU range.
     """
     if not weights:
         raise SettingError(
@@ -80,24 +79,66 @@ def load_weights(network: nn.Module, weights: str | None, facts: ModelFacts) -> 
             "a weights file",
             "An untrained network explains nothing: train one first.",
         )
-    path = weights_path(weights)
-    state, header = _read(path)
-    _check_header(path, header, facts)
-    own = network.state_dict()
-    missing, unexpected = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-    shapes = [
-        f"{k}: {tuple(state[k].shape)} in the file, {tuple(own[k].shape)} in the network"
-        for k in sorted(own.keys() & state.keys())
-        if state[k].shape != own[k].shape
-    ]
-    if missing or unexpected or shapes:
-        raise WeightsError(
-            f"{path} does not fit {type(network).__name__}, it comes from another architecture or configuration. "
-            f"Missing in the file: {_some(missing)}. Unknown to the network: {_some(unexpected)}. "
-            f"Other shapes: {_some(shapes)}. Set model=… (or model.network.…) to what the weights were trained with."
+    file = read_weights(weights_path(weights))
+    _check_header(file, facts)
+    fit = _chosen(file, network)
+    state = _checked(file.path, fit, network.state_dict())
+    if not file.header:
+        log.warning(
+            "%s does not record the MONAI version, classes and spacing it was trained with; not checked", file.path
         )
+    if fit.place or fit.prefix:
+        beside = f"; left out: {_some(fit.beside)}" if fit.beside else ""
+        log.info("%s: the weights of %s are those %s%s", file.path, type(network).__name__, fit, beside)
     network.load_state_dict(state)
-    return _fingerprint(state)
+    return _fingerprint(network.state_dict())
+
+
+def _chosen(file: WeightsFile, network: nn.Module) -> Fit:
+    """The one set of weights in a file that is the network's."""
+    ways = fits(file.places, network.state_dict())
+    whole, name = [way for way in ways if way.whole], type(network).__name__
+    if not whole:
+        best = ways[0]
+        keys = _some([best.prefix + key for key in best.state] or list(best.beside))
+        raise WeightsError(
+            f"{file.path} does not fit {name}, it comes from another architecture or configuration. It holds, {best}: "
+            f"{keys}. Missing in the file: {_some(best.missing)}. Unknown to the network: {_some(best.unknown)}. "
+            f"Other shapes: {_some(best.shapes)}. Set model=… (or model.network.…) to what the weights were trained "
+            "with."
+        )
+    others = [way for way in whole[1:] if not way.same(whole[0])]
+    if others:
+        listed = "; ".join(map(str, [whole[0], *others]))
+        raise WeightsError(
+            f"{file.path} holds {1 + len(others)} different sets of weights that fit {name} ({listed}), such as an "
+            "average beside the weights that were trained. Expected one: save the state dict that is meant by itself."
+        )
+    return whole[0]
+
+
+def _checked(path: Path, fit: Fit, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights in the network's own types; what the file lacks (counters) stays as the network has it."""
+    state = dict(own)
+    for name, value in fit.state.items():
+        where = f"{path}: {fit.prefix}{name}"
+        allowed = FLOATS if own[name].is_floating_point() else (own[name].dtype,)
+        if value.layout is not torch.strided or value.dtype not in allowed:
+            raise WeightsError(
+                f"{where}: expected {' or '.join(map(str, allowed))}, got {value.dtype} ({value.layout}). Weights that "
+                "were quantised or packed mean nothing without what unpacks them; save those that were trained."
+            )
+        bad = int(value.numel() - value.isfinite().sum())
+        if bad:
+            raise WeightsError(f"{where} has {bad} values that are NaN or infinite. The training diverged, or the file "
+                               "is damaged.")  # fmt: skip
+        state[name] = value.to(own[name].dtype)
+        if not state[name].isfinite().all():
+            raise WeightsError(f"{where} has values beyond the range of {own[name].dtype}, in which the network runs.")
+    others = sorted({str(v.dtype) for k, v in fit.state.items() if v.dtype != own[k].dtype})
+    if others:
+        log.warning("%s holds weights in %s; the network runs in float32, see inference.precision", path, others)
+    return state
 
 
 def save_weights(network: nn.Module, path: Path, facts: ModelFacts) -> None:
@@ -132,41 +173,23 @@ def weights_path(weights: str) -> Path:
     return path
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
-    """State dict and header of a weights file."""
-    if path.suffix == ".safetensors":
-        try:
-            with safe_open(path, framework="pt") as file:
-                return {k: file.get_tensor(k) for k in file.keys()}, file.metadata() or {}  # noqa: SIM118 - no mapping
-        except SafetensorError as error:
-            raise WeightsError(f"{path} cannot be read as safetensors ({error}). Fetch or save it again.") from error
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise WeightsError(
-            f"{path} cannot be read as plain weights ({type(error).__name__}). Expected a state dict, a Lightning "
-            "checkpoint or safetensors; pickled objects are not loaded, since they can run code. "
-            "Save model.state_dict() instead."
-        ) from error
-    state = content.get("state_dict", content) if isinstance(content, dict) else content
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise WeightsError(f"{path}: expected a state dict (names -> tensors), got {type(state).__name__}.")
-    if "state_dict" in content:  # a Lightning module keeps its network under this prefix
-        state = {k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")}
-    log.warning("%s does not record the MONAI version, classes and spacing it was trained with; not checked", path)
-    return state, {}
-
-
-def _check_header(path: Path, header: Mapping[str, str], facts: ModelFacts) -> None:
-    differing = [
-        f"{name}: trained with {header[name]}, configured {value}"
-        for name, value in facts.as_strings().items()
-        if name in header and json.loads(header[name]) != json.loads(value)
-    ]
+def _check_header(file: WeightsFile, facts: ModelFacts) -> None:
+    differing = []
+    for name, value in facts.as_strings().items():
+        if name in file.header:
+            try:
+                recorded = json.loads(file.header[name])
+            except (ValueError, RecursionError) as error:
+                raise WeightsError(
+                    f"{file.path}: expected JSON as {name!r} in its header, got {file.header[name][:80]!r}. "
+                    "Save the weights again, without that entry or as agg2exp train does."
+                ) from error
+            if recorded != json.loads(value):
+                differing.append(f"{name}: trained with {file.header[name]}, configured {value}")
     if differing:
-        raise WeightsError(f"{path} was trained with other settings than model=… says. " + "; ".join(differing))
+        raise WeightsError(f"{file.path} was trained with other settings than model=… says. " + "; ".join(differing))
 
 
-def _some(items: list[str]) -> str:
+def _some(items: Sequence[str]) -> str:
     shown = ", ".join(items[:_SHOWN]) or "none"
     return shown + (f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else "")

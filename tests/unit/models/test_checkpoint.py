@@ -4,12 +4,14 @@ import dataclasses
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from agg2exp.domain.errors import SettingError
-from agg2exp.models.checkpoint import WeightsError, load_weights, save_weights
+from agg2exp.models.checkpoint import load_weights, save_weights
+from agg2exp.models.weights_file import WeightsError
 from tests.helpers import cases
 from tests.helpers.networks import LinearNetwork, ToyNetwork
 
@@ -161,8 +163,123 @@ def test_missing_weights_are_a_setting(weights: str | None):
         assert weights in str(error.value)
 
 
-def test_weights_that_are_not_finite_are_told(tmp_path: Path):
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path):
     save_weights(cases.spoiled(ToyNetwork()), tmp_path / "w.safetensors", cases.facts())
-    network = ToyNetwork()
-    load_weights(network, str(tmp_path / "w.safetensors"), cases.facts())  # the windows will tell
-    assert torch.isnan(network.last.bias).all()
+    assert "last.bias has 4 values that are NaN or infinite" in refused(tmp_path / "w.safetensors")
+    state = ToyNetwork().state_dict()
+    state["norm.running_var"][2] = torch.inf
+    torch.save(state, tmp_path / "w.pt")
+    assert "norm.running_var has 1 values that are NaN or infinite" in refused(tmp_path / "w.pt")
+
+
+def under(prefix: str, state: dict) -> dict:
+    return {prefix + name: value for name, value in state.items()}
+
+
+WRAPPED = {
+    "DataParallel": lambda state: under("module.", state),
+    "torch.compile": lambda state: under("_orig_mod.", state),
+    "compiled in parts": lambda state: {n.replace("first.", "first._orig_mod."): v for n, v in state.items()},
+    "Lightning": lambda state: {"state_dict": under("model.", state), "epoch": 3, "callbacks": {}},
+    "Lightning, compiled and parallel": lambda state: {"state_dict": under("net._orig_mod.module.", state)},
+    "Lightning with a loss": lambda state: {"state_dict": {**under("segmenter.", state), "loss.weight": torch.ones(4)}},
+    "a script": lambda state: {
+        "epoch": 3,
+        "model_state_dict": state,
+        "optimizer": {"state": {0: {"m": torch.ones(2)}}},
+    },
+    "MONAI": lambda state: {"model": state},
+    "nnU-Net": lambda state: {
+        "network_weights": state,
+        "optimizer_state": {"state": {}, "param_groups": [{"lr": 0.1}]},
+        "grad_scaler_state": None,
+        "logging": {"mean_fg_dice": [np.float64(0.5), np.float32(0.25)], "ema": np.arange(3.0)},
+        "_best_ema": np.float64(0.5),
+        "init_args": {"plans": {"spacing": [1.0]}, "fold": 0, "folder": Path("x")},
+    },
+    "averaged": lambda state: {**under("module.", state), "n_averaged": torch.tensor(5)},
+    "without counters": lambda state: {n: v for n, v in state.items() if not n.endswith("num_batches_tracked")},
+    "the same twice": lambda state: {"state_dict": {**under("network.", state), **under("ema.", state)}},
+}
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+def test_weights_are_found_under_the_names_that_wrappers_give_them(
+    name: str, trained: ToyNetwork, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level("INFO")
+    torch.save(WRAPPED[name](trained.state_dict()), tmp_path / "w.pt")
+    network = ToyNetwork(seed=2)
+    fingerprint = load_weights(network, str(tmp_path / "w.pt"), cases.facts())
+    assert same(network, trained)
+    torch.save(trained.state_dict(), tmp_path / "plain.pt")
+    assert fingerprint == load_weights(ToyNetwork(), str(tmp_path / "plain.pt"), cases.facts())
+    told = "the weights of ToyNetwork are those" in caplog.text
+    assert told == (name not in ("torch.compile", "compiled in parts", "without counters"))
+    assert ("left out: loss.weight" in caplog.text) == (name == "Lightning with a loss")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        lambda one, other: {"state_dict": one, "ema_state_dict": other},
+        lambda one, other: {"model": one, "ema": {"module": other}},
+        lambda one, other: {"state_dict": {**under("student.", one), **under("teacher.", other)}},
+    ],
+)
+def test_two_sets_of_weights_that_fit_are_not_chosen_between(content, tmp_path: Path):
+    torch.save(content(ToyNetwork(seed=1).state_dict(), ToyNetwork(seed=2).state_dict()), tmp_path / "w.pt")
+    assert "2 different sets of weights that fit ToyNetwork" in refused(tmp_path / "w.pt")
+
+
+def test_what_does_not_fit_names_the_keys_that_were_there(trained: ToyNetwork, tmp_path: Path):
+    state = under("model.", trained.state_dict())
+    del state["model.last.bias"]
+    torch.save({"state_dict": {**state, "model.extra": torch.ones(1)}}, tmp_path / "w.pt")
+    message = refused(tmp_path / "w.pt")
+    assert "in 'state_dict', under 'model.': model.first.bias" in message or "model.first.weight" in message
+    assert "Missing in the file: last.bias." in message
+    assert "Unknown to the network: extra." in message
+    torch.save({"state_dict": under("encoder.", LinearNetwork([1.0], [0.0]).state_dict())}, tmp_path / "w.pt")
+    message = refused(tmp_path / "w.pt")
+    assert "encoder.slopes" in message
+    assert "Unknown to the network: none" not in message
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.int8, torch.uint8, torch.int64, torch.bool, torch.complex64, torch.float8_e5m2], ids=str
+)
+def test_weights_that_are_no_floating_point_numbers_are_refused(trained: ToyNetwork, tmp_path: Path, dtype):
+    state = trained.state_dict()
+    state["last.weight"] = torch.ones(state["last.weight"].shape).to(dtype)
+    torch.save(under("module.", state), tmp_path / "w.pt")
+    message = refused(tmp_path / "w.pt")
+    assert "module.last.weight: expected torch.float32 or torch.float16" in message
+    assert str(dtype) in message
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
+@pytest.mark.parametrize("ending", ["pt", "safetensors"])
+def test_weights_of_another_precision_are_taken_and_said(
+    trained: ToyNetwork, tmp_path: Path, dtype, ending: str, caplog: pytest.LogCaptureFixture
+):
+    state = {n: v.to(dtype) if v.is_floating_point() else v for n, v in trained.state_dict().items()}
+    {"pt": torch.save, "safetensors": save_file}[ending](state, tmp_path / f"w.{ending}")
+    network = ToyNetwork(seed=2)
+    load_weights(network, str(tmp_path / f"w.{ending}"), cases.facts())
+    assert torch.equal(network.last.weight, state["last.weight"].float())
+    assert str(dtype) in caplog.text
+
+
+@pytest.mark.parametrize("header", ["1.5 mm", "[1.5,", "", "[" * 5000])
+def test_a_header_that_is_no_json_is_told(trained: ToyNetwork, tmp_path: Path, header: str):
+    save_file(trained.state_dict(), tmp_path / "w.safetensors", metadata={"spacing": header})
+    assert "expected JSON as 'spacing' in its header" in refused(tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize("length", [0, 3, 40, 10**9])
+def test_a_half_open_header_is_told(trained: ToyNetwork, tmp_path: Path, length: int):
+    path = tmp_path / "w.safetensors"
+    save_weights(trained, path, cases.facts())
+    path.write_bytes(length.to_bytes(8, "little") + path.read_bytes()[8:])
+    assert "cannot be read as safetensors" in refused(path)
