@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from agg2exp.io.atomic import written_whole
+from agg2exp.io.digests import arrays_digest
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ def _text(key: Mapping[str, str]) -> str:
 
 def _content(arrays: Arrays, key: Mapping[str, str]) -> bytes:
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    return save(whole, metadata={"key": _text(key), "checksum": _checksum(whole)})
+    return save(whole, metadata={"key": _text(key), "checksum": arrays_digest(whole)})
 
 
 def _read(path: Path, key: Mapping[str, str]) -> Arrays:
@@ -76,14 +77,6 @@ def _read(path: Path, key: Mapping[str, str]) -> Arrays:
     metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
     if metadata["key"] != _text(key):
         raise ValueError(f"expected the key {_text(key)}, got {metadata['key']}")
-    if metadata["checksum"] != _checksum(arrays):
+    if metadata["checksum"] != arrays_digest(arrays):
         raise ValueError("its arrays are not those that were written")
     return arrays
-
-
-def _checksum(arrays: Arrays) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
-        digest.update(arrays[name].tobytes())
-    return digest.hexdigest()

@@ -17,11 +17,13 @@ from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.names import original_name, safe_name
 from agg2exp.domain.roi_importance import Kind, LocalImportance
 from agg2exp.io.atomic import written_whole
+from agg2exp.io.digests import arrays_digest
 
 CASE_FILES = "files of the case"
 """The one setting in which the cases of a run differ: the fingerprint of what was read."""
 
 
+CHECKSUM = "checksum"
 PER_TARGET = ("notes", "metrics", "curves", "efficiency")
 SUPERVOXELS = ("voxels", "values", "errors")
 
@@ -120,10 +122,9 @@ class CaseStore:
             "seconds": result.seconds,
             "economy": result.economy,
         }
-        content = save(
-            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
-            metadata={name: json.dumps(value) for name, value in header.items()},
-        )
+        whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        words = {name: json.dumps(value) for name, value in header.items()}
+        content = save(whole, metadata={**words, CHECKSUM: arrays_digest(whole, words)})
         with written_whole(self.path(importance.case_id)) as path:
             path.write_bytes(content)
 
@@ -131,13 +132,20 @@ class CaseStore:
         """Read the file of a case.
 
         Raises:
-            DamagedResultError: The file is damaged or not one of ours.
+            DamagedResultError: The file is damaged, not one of ours, or of a version that wrote no checksum.
         """
         path = self.path(case_id)
         try:
             with safe_open(path, framework="numpy") as file:
-                header = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}
+                words = dict(file.metadata() or {})
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            checksum = words.pop(CHECKSUM, None)
+            if checksum is None:
+                writer = json.loads(words["settings"]).get("agg2exp", "0.1.0, before it recorded its version,")
+                raise ValueError(f"it has no checksum, as agg2exp {writer} wrote it")
+            if checksum != arrays_digest(arrays, words):
+                raise ValueError("its content is not what was written")
+            header = {name: json.loads(value) for name, value in words.items()}
             importance = LocalImportance(
                 case_id=header["case"],
                 targets=tuple(header["targets"]),
@@ -160,7 +168,7 @@ class CaseStore:
                 if "supervoxels/values" in arrays
                 else None,
             )
-        except (SafetensorError, KeyError, ValueError, OSError) as error:
+        except (SafetensorError, LookupError, TypeError, AttributeError, ValueError, OSError) as error:
             raise DamagedResultError(
                 f"{path} is no readable result ({type(error).__name__}: {error}). Delete it and run again."
             ) from error

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors import safe_open
+from safetensors.numpy import save, save_file
 
 from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.roi_importance import Kind, LocalImportance
@@ -120,3 +121,40 @@ def test_a_file_of_something_else_is_named(tmp_path: Path):
         store.read("s1")
     with pytest.raises(DamagedResultError, match=r"s2\.safetensors"):
         store.read("s2")
+
+
+def test_any_changed_bit_of_a_result_is_noticed(tmp_path: Path):
+    store = CaseStore(tmp_path)
+    store.write(result())
+    path = store.path("s1")
+    content = path.read_bytes()
+    for place in np.random.default_rng(0).integers(8, len(content), 150).tolist():
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        try:
+            read = store.read("s1")
+        except DamagedResultError as error:
+            assert str(path) in str(error)
+        else:  # the padding of the header, or a letter of JSON that means the same
+            assert safetensors_equal(read, result())
+    path.write_bytes(content)
+    store.read("s1")
+
+
+def safetensors_equal(one: CaseResult, other: CaseResult) -> bool:
+    return all(
+        np.array_equal(one.importance.values[kind], other.importance.values[kind], equal_nan=True) for kind in Kind
+    ) and (one.settings == other.settings)
+
+
+def test_a_result_without_a_checksum_is_refused_with_who_wrote_it(tmp_path: Path):
+    store = CaseStore(tmp_path)
+    for settings, writer in (({"score": "sum"}, "agg2exp 0.1.0, before"), ({"agg2exp": "0.9 (code 1)"}, "agg2exp 0.9")):
+        store.write(dataclasses.replace(result(), settings=settings))
+        with safe_open(store.path("s1"), framework="numpy") as file:
+            words = {name: value for name, value in file.metadata().items() if name != "checksum"}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        store.path("s1").write_bytes(save(arrays, metadata=words))
+        with pytest.raises(DamagedResultError, match=rf"no checksum, as {writer}.* wrote it"):
+            store.read("s1")
