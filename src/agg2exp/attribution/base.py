@@ -15,6 +15,7 @@ from agg2exp.baselines import Baseline
 from agg2exp.domain.attribution import Attribution
 from agg2exp.domain.case import Case
 from agg2exp.domain.class_scores import Scores
+from agg2exp.domain.description import described
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.seeding import RandomStreams
 from agg2exp.inference import SlidingWindow, WindowedModel
@@ -67,9 +68,8 @@ class Attributor(ABC):
         return self
 
     def settings(self) -> dict[str, str]:
-        """What the result depends on, as strings: the name and every public attribute."""
-        values = {k: str(v) for k, v in vars(self).items() if not k.startswith("_")}
-        return {"method": self.name, **values}
+        """What the result depends on, as strings: the name, the class and its arguments (see `described`)."""
+        return {"method": self.name, **described(self)}
 
     def attribute(
         self,

@@ -23,6 +23,7 @@ from agg2exp.callbacks.case_writer import CaseWriter
 from agg2exp.callbacks.finisher import Explained
 from agg2exp.domain.attribution import Attribution, SupervoxelAttribution
 from agg2exp.domain.case import Case
+from agg2exp.domain.description import described
 from agg2exp.domain.errors import CaseError, check_choice
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import LabelScheme
@@ -39,6 +40,9 @@ from agg2exp.io.tables import (
 log = logging.getLogger(__name__)
 
 POOR_DICE = 0.5
+ELSEWHERE = ("regions", "by_distance", "output", "draws", "failures", "store", "interval", "write_interval",
+             "log", "log_dict")  # fmt: skip
+"""Attributes of the writer that the result of a case does not depend on, or that have a setting of their own name."""
 
 
 class RoIImportanceWriter(CaseWriter):
@@ -133,7 +137,12 @@ class RoIImportanceWriter(CaseWriter):
 
     def settings(self) -> dict[str, str]:
         """What the result depends on besides the explanation's own settings."""
-        return {"regions": self.regions, "by_distance": str(self.by_distance)}
+        own = described(self, without=ELSEWHERE)
+        return {
+            "regions": self.regions,
+            "by_distance": str(self.by_distance),
+            **{f"importance: {name}": value for name, value in own.items()},
+        }
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Wait for all ranks, since their cases belong into the tables."""

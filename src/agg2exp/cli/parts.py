@@ -7,7 +7,6 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from typing import Any
 
 from lightning import Trainer
@@ -23,7 +22,8 @@ from agg2exp.cli.sweep import is_sweep, run_names
 from agg2exp.data.datamodule import CaseDataModule
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.labels import LabelScheme
-from agg2exp.models.checkpoint import ModelFacts, WeightsError, load_weights
+from agg2exp.models.checkpoint import ModelFacts, load_weights
+from agg2exp.models.weights_file import WeightsError
 from agg2exp.modules.explanation import ExplanationModule
 
 log = logging.getLogger(__name__)
@@ -54,10 +54,8 @@ def explanation_module(config: DictConfig) -> ExplanationModule:
     provenance = {
         "network": _as_text(config, "model.network"),
         "weights": weights,
-        **facts.as_strings(),
+        **{f"model: {name}": value for name, value in facts.as_strings().items()},
         "preprocessing": _as_text(config, "data.preprocessing"),
-        "torch": version("torch"),
-        "monai": version("monai"),
     }
     module: ExplanationModule = build(
         config,

@@ -48,17 +48,6 @@ class SlidingWindow:
         check_range("batch", self.batch, 1, integer=True)
         check_choice("precision", self.precision, ("float32", "bfloat16", "float16"))
 
-    def describe(self) -> dict[str, str]:
-        """Settings that a result depends on, as strings."""
-        return {
-            "window": "x".join(map(str, self.window)),
-            "overlap": str(self.overlap),
-            "blending": self.blending,
-            "window_batch": str(self.batch),
-            "pad_value": str(self.pad_value),
-            "precision": self.precision,
-        }
-
     def autocast(self, device: torch.device) -> torch.autocast:
         """The context in which the network runs."""
         half = self.precision != "float32"

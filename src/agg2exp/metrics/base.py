@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import ClassVar
 
 import torch
@@ -16,6 +15,7 @@ from torchmetrics import Metric
 
 from agg2exp.domain.attribution import Attribution
 from agg2exp.domain.class_scores import Scores
+from agg2exp.domain.description import described
 from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.prediction import Prediction
 from agg2exp.domain.seeding import RandomStreams
@@ -121,8 +121,8 @@ class EvaluationMetric(Metric):
         """
 
     def settings(self) -> dict[str, str]:
-        """What the values depend on, as strings: every argument of the constructor, kept under its own name."""
-        return {name: str(getattr(self, name)) for name in inspect.signature(type(self)).parameters}
+        """What the values depend on, as strings: the class and its arguments (see `described`)."""
+        return described(self, without={*_own_of_metrics(), *self._defaults})
 
     def where_defined(self, case: Evaluation, values: Tensor, reasons: Mapping[str, Tensor] | None = None) -> Tensor:
         """`values` (K,), NaN where a class is absent, an attribution zero, or another of the reasons holds; logged.
@@ -160,6 +160,26 @@ class EvaluationMetric(Metric):
             "count": torch.tensor(len(known)),
             "undefined": torch.tensor(len(values) - len(known)),
         }
+
+
+class _Bare(EvaluationMetric):
+    """What every metric has."""
+
+    name = "bare"
+
+    def evaluate(self, case: Evaluation) -> Mapping[str, Tensor]:
+        """Nothing."""
+        return {}
+
+    def evaluations(self, n_classes: int) -> tuple[int, int]:
+        """None."""
+        return 0, 0
+
+
+@cache
+def _own_of_metrics() -> frozenset[str]:
+    """Attributes that torchmetrics keeps in each metric, which say nothing of its values."""
+    return frozenset(vars(_Bare()))
 
 
 def normalised(e: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from agg2exp.baselines import Baseline, as_baseline
+from agg2exp.domain.description import kind, text
 from agg2exp.domain.errors import SettingError, check_choice, check_range
 from agg2exp.metrics.base import Evaluation, EvaluationMetric
 from agg2exp.metrics.correlation import constant, pearson, spearman
@@ -149,7 +150,8 @@ class Faithfulness(EvaluationMetric):
             "case": case.case_id,
             "classes": ",".join(map(str, case.scores.classes)),
             "seed": str(case.seed),
-            "occluder": repr(self.occluder),
+            "metric": kind(type(self)),
+            "occluder": text(self.occluder),
             "n_subsets": str(self.n_subsets),
             "subset_size": str(self.size(case.image)),
             **({} if self.mask_policy is None else {"mask_policy": self.mask_policy}),

@@ -31,4 +31,4 @@ def score_key(settings: Mapping[str, str], case: Case, economy: Economy) -> dict
 
 def prediction_key(of_scores: Mapping[str, str]) -> dict[str, str]:
     """Of a prediction, from the key of scores at the same image."""
-    return {name: value for name, value in of_scores.items() if name not in OF_SCORES}
+    return {n: value for n, value in of_scores.items() if n not in OF_SCORES and not n.startswith("score: ")}

@@ -28,6 +28,7 @@ from agg2exp.modules.cache_keys import prediction_key, score_key
 from agg2exp.modules.chunks import chunks, in_chunks
 from agg2exp.modules.evaluated import evaluated
 from agg2exp.modules.memory import Economy, accumulator_device, economies, in_less_memory, synchronize
+from agg2exp.modules.settings import settings_of
 from agg2exp.modules.work import Work
 from agg2exp.scores import Score
 
@@ -129,7 +130,8 @@ class ExplanationModule(lightning.LightningModule):
         for metric in self.metrics.values():
             metric.check(case.id, case.image)
         kept = self.metrics or self.cache_predictions
-        key = score_key(self.settings(), case, self.economy) if kept else {}
+        settings = self.settings()
+        key = score_key(settings, case, self.economy) if kept else {}
         prediction = self._prediction(model, case, key)
         by_policy: dict[str, Scores] = {
             "fixed": self.class_scores(prediction),
@@ -152,7 +154,7 @@ class ExplanationModule(lightning.LightningModule):
             prediction=prediction,
             attribution=attribution,
             economy=str(self.economy),
-            settings={**self.settings(), "expansion": attribution.expansion},
+            settings={**settings, "expansion": attribution.expansion},
             passes=model.passes,
             seconds=done - start,
         )
@@ -210,24 +212,10 @@ class ExplanationModule(lightning.LightningModule):
     def settings(self) -> dict[str, str]:
         """What the result depends on; results with other settings are never mixed with it.
 
-        Those of the method are named "method" and "attribution: …", those of metrics "metric …: …".
+        Those of the method are named "method" and "attribution: …", those of metrics "metric …: …". Without a
+        provenance of weights the network counts by its values.
         """
-        method = self.attribution.settings()
-        of_metrics = {name: metric.settings() for name, metric in self.metrics.items()}
-        return {
-            "module": f"{type(self).__module__}.{type(self).__qualname__}",
-            "method": method.pop("method", self.attribution.name),
-            **{f"attribution: {setting}": value for setting, value in method.items()},
-            **{f"metric {name}: {s}": value for name, settings in of_metrics.items() for s, value in settings.items()},
-            "score": self.score.name,
-            "mask_policy": self.mask_policy,
-            "compiled": str(self.compile_network),
-            **self.inference.describe(),
-            "classes": ",".join(self.labels.classes[c] for c in self.classes),
-            "labels": self.labels.name,
-            "seed": str(self.seed),
-            **self.provenance,
-        }
+        return settings_of(self)
 
     def on_predict_start(self) -> None:
         """Say early what would fail late."""

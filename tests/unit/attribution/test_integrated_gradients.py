@@ -273,6 +273,7 @@ def test_passes_are_those_needed() -> None:
 def test_what_the_result_depends_on_is_in_the_settings() -> None:
     assert IntegratedGradients(baselines=1).settings() == {
         "method": "integrated_gradients",
+        "class": "agg2exp.attribution.integrated_gradients.IntegratedGradients",
         "n_steps": "20",
         "rule": "right",
         "baselines": "Constant(value=1.0)",

@@ -61,6 +61,7 @@ def test_regions_from_the_prediction(tmp_path: Path):
         "method": "toy",
         "regions": "prediction",
         "by_distance": "True",
+        "importance: class": "agg2exp.callbacks.roi_importance.RoIImportanceWriter",
         "files of the case": case.fingerprint,
     }
 

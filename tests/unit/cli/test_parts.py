@@ -1,5 +1,6 @@
 """What jobs make in the same way: module, trainer, and loggers that are finished."""
 
+from importlib.metadata import version
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -24,8 +25,8 @@ def test_module_has_the_weights_and_records_where_they_come_from(tiny: Tiny, tmp
     assert made.score.name == "mean"
     assert made.seed == 5
     assert made.classes == (made.labels.classes.index("heart"),)
-    assert made.provenance["spacing"] == "[15.0, 15.0, 15.0]"
-    assert made.provenance["torch"] == torch.__version__
+    assert made.provenance["model: spacing"] == "[15.0, 15.0, 15.0]"
+    assert made.settings()["torch"] == version("torch")
     assert len(made.provenance["weights"]) == 16
     again = module(tiny, tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(made.network.parameters(), again.network.parameters(), strict=True))

@@ -8,6 +8,7 @@ from monai.networks.nets import UNet
 from torch import Tensor, nn
 
 from agg2exp.domain.class_scores import ClassScores
+from agg2exp.domain.description import described
 from agg2exp.domain.errors import SettingError
 from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.scores import MarginScore, MeanScore, SumScore
@@ -112,4 +113,4 @@ def test_float32_is_plain_automatic_differentiation_bit_for_bit() -> None:
 def test_unknown_precision_is_refused() -> None:
     with pytest.raises(SettingError, match="precision: expected one of 'float32', 'bfloat16', 'float16', got 'half'"):
         windows("half")
-    assert windows("bfloat16").describe()["precision"] == "bfloat16"
+    assert described(windows("bfloat16"))["precision"] == "bfloat16"

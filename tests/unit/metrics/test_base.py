@@ -175,11 +175,13 @@ def test_settings_are_words_and_tell_metrics_apart(metric: EvaluationMetric) -> 
 
 def test_settings_hold_every_argument() -> None:
     assert InsertionDeletion(Semantic(), 7, 0.5).settings() == {
+        "class": "agg2exp.metrics.insertion_deletion.InsertionDeletion",
         "supervoxels": "Semantic()",
         "steps": "7",
         "occluder": "Constant(value=0.5)",
     }
     assert Faithfulness(subset_size=None, subset_fraction=0.2).settings() == {
+        "class": "agg2exp.metrics.faithfulness.Faithfulness",
         "n_subsets": "100",
         "subset_size": "None",
         "subset_fraction": "0.2",
@@ -187,7 +189,7 @@ def test_settings_hold_every_argument() -> None:
         "occluder": "Constant(value=0.0)",
         "mask_policy": "None",
     }
-    assert Completeness().settings() == {}
+    assert Completeness().settings() == {"class": "agg2exp.metrics.completeness.Completeness"}
 
 
 def test_reasons_are_logged_once_for_each_class(caplog: pytest.LogCaptureFixture) -> None:

@@ -142,7 +142,7 @@ def test_settings_name_the_module_and_what_it_was_given():
     assert settings["module"].endswith("Mine")
     assert settings["classes"] == "aorta"
     assert settings["weights"] == "abc"
-    assert settings["window"] == "6x6x6"
+    assert settings["inference: window"] == "(6, 6, 6)"
     assert settings["expansion"] == "voxel"
 
 

@@ -58,7 +58,10 @@ def test_smaller_portions_give_the_same_attribution(most_classes: int, most: int
     assert portions.economy == economy
     for k in range(4):
         assert torch.allclose(portions.attribution.dense(k), whole.attribution.dense(k), rtol=1e-4, atol=1e-6)
-    assert portions.settings == whole.settings
+    scarce = {"module: most_classes", "weights"}  # how much memory the test allows, in module and network
+    assert {k: v for k, v in portions.settings.items() if k not in scarce} == {
+        k: v for k, v in whole.settings.items() if k not in scarce
+    }
 
 
 def test_what_does_not_fit_at_all_is_a_failure() -> None:
@@ -118,4 +121,7 @@ def test_a_case_takes_as_many_classes_at_a_time_as_it_is_told() -> None:
     assert seen == [(0, 1, 2, 3), (0, 1, 2), (3,)]
     assert portions.attribution.values.device == portions.prediction.labels.device
     torch.testing.assert_close(portions.attribution.values, whole.attribution.values, rtol=1e-5, atol=1e-6)
-    assert portions.settings == whole.settings
+    scarce = {"module: most_classes", "weights"}  # how much memory the test allows, in module and network
+    assert {k: v for k, v in portions.settings.items() if k not in scarce} == {
+        k: v for k, v in whole.settings.items() if k not in scarce
+    }

@@ -1,0 +1,207 @@
+"""What a result depends on, as strings: the same string means the same result."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import inspect
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import fields, is_dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from agg2exp.domain.code import code_of
+from agg2exp.domain.errors import SettingError
+
+PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
+LIKE_WORDS = ("None", "True", "False", "nan", "inf")
+ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{4,}\b")
+
+
+def described(thing: object, without: Collection[str] = ()) -> dict[str, str]:
+    """The class of an object (and its code, if that is the user's) and its state, by name.
+
+    The state is every public attribute; of a private one `_x` it is the value if the constructor has an argument `x`,
+    and every private attribute counts where an argument is found under neither name. Tensors and arrays count by their
+    values, networks by their weights, modules and plain attributes, files (`Path`) by their content; paths that are
+    plain text do not tell what is in the file.
+
+    Args:
+        thing: What is described.
+        without: Names of attributes that are described elsewhere, or that nothing depends on.
+
+    Raises:
+        SettingError: A value tells itself apart by its place in memory alone.
+    """
+    return {"class": kind(type(thing)), **{n: _word(v) or text(v, n) for n, v in _state(thing, without).items()}}
+
+
+def _word(value: object) -> str:
+    """A word as it is, without quotes, where nothing else is written like it; else ""."""
+    return value if isinstance(value, str) and value.isidentifier() and value not in LIKE_WORDS else ""
+
+
+def kind(cls: type) -> str:
+    """Full name of a class, and a digest of its code unless it is recorded otherwise."""
+    name, code = f"{cls.__module__}.{cls.__qualname__}", code_of(cls)
+    if not code:
+        return name
+    inner = [f for base in cls.__mro__ if "<locals>" in base.__qualname__ for f in vars(base).values()]
+    closed = [c.cell_contents for f in inner if isinstance(f, FunctionType) for c in f.__closure__ or ()]
+    plain = [value for value in closed if isinstance(value, (*PLAIN, Tensor, np.ndarray))]
+    return f"{name} (code {code}{', ' + text(plain) if plain else ''})"
+
+
+def text(value: object, setting: str = "a setting", above: tuple[int, ...] = ()) -> str:
+    """A value in words that are the same in each process and on each machine, and differ when the value does.
+
+    Args:
+        value: What is described.
+        setting: Its name, for the error.
+        above: Ids of the objects that it is part of.
+
+    Raises:
+        SettingError: The value tells itself apart by its place in memory alone.
+    """
+    if id(value) in above:
+        return "…"
+    inside = partial(text, setting=setting, above=(*above, id(value)))
+    if isinstance(value, enum.Enum):
+        return f"{type(value).__qualname__}.{value.name}"
+    if isinstance(value, np.generic) and value.dtype.kind in "biufc":
+        return repr(value.item())
+    if isinstance(value, PLAIN):
+        return str(value) if isinstance(value, torch.dtype | torch.device) else repr(value)
+    if isinstance(value, Tensor | np.ndarray):
+        return _of_array(value, inside)
+    if isinstance(value, Path):
+        return f"file {_sha(value.read_bytes())}" if value.is_file() else repr(str(value))
+    if isinstance(value, Mapping):
+        pairs = [(inside(k), inside(v)) for k, v in value.items()]
+        return "{" + ", ".join(f"{k}: {v}" for k, v in sorted(pairs)) + "}"
+    if isinstance(value, set | frozenset):
+        return "{" + ", ".join(sorted(map(inside, value))) + "}"
+    if isinstance(value, list | tuple):
+        items = ", ".join(map(inside, value))
+        return f"[{items}]" if isinstance(value, list) else f"({items}{',' if len(value) == 1 else ''})"
+    if isinstance(value, nn.Module):
+        return _of_network(value, inside)
+    return _of_object(value, setting, inside)
+
+
+def _of_array(value: Tensor | np.ndarray[Any, Any], inside: Any) -> str:
+    if isinstance(value, Tensor):
+        dense = value.detach().cpu()
+        dense = (dense if dense.layout is torch.strided else dense.to_dense()).resolve_conj().resolve_neg()
+        content, dtype = dense.contiguous().flatten().view(torch.uint8).numpy().tobytes(), str(dense.dtype)
+    elif value.dtype.hasobject:
+        return f"array({inside(value.tolist())})"
+    else:
+        content, dtype = np.ascontiguousarray(value).tobytes(), str(value.dtype)
+    return f"{type(value).__name__}({dtype.removeprefix('torch.')}, {tuple(value.shape)}, {_sha(content)})"
+
+
+def _of_network(network: nn.Module, inside: Any) -> str:
+    """Its class, and a digest of weights, kinds of modules and their attributes.
+
+    Attributes that cannot be described count by their class.
+    """
+    parts = [f"{name} {inside(value)}" for name, value in network.state_dict().items() if isinstance(value, Tensor)]
+    for name, module in network.named_modules():
+        own = {k: v for k, v in vars(module).items() if not k.startswith("_") and k != "training"}
+        for attribute, value in sorted(own.items()):
+            try:
+                words = inside(value)
+            except SettingError:
+                words = kind(type(value))
+            parts.append(f"{name}.{attribute}={words}")
+        parts.append(f"{name}: {type(module).__qualname__}")
+    return f"{kind(type(network))}({_sha(code_of_network(network).encode(), *(p.encode() for p in parts))})"
+
+
+def code_of_network(network: nn.Module) -> str:
+    """Of the classes of all its modules; "" where all of them are recorded otherwise."""
+    return code_of(*dict.fromkeys(type(module) for module in network.modules()))
+
+
+def _of_object(value: object, setting: str, inside: Any) -> str:
+    if isinstance(value, partial):
+        return f"partial({inside(value.func)}, {inside(value.args)}, {inside(value.keywords)})"
+    if isinstance(value, MethodType):
+        return f"{inside(value.__self__)}.{value.__func__.__name__}"
+    if isinstance(value, FunctionType):
+        closed = [cell.cell_contents for cell in value.__closure__ or ()]
+        also = [part for part in (value.__defaults__, value.__kwdefaults__, closed) if part]
+        code = [f"code {code}"] if (code := code_of(value)) else []
+        return f"{value.__module__}.{value.__qualname__}({', '.join([*code, *map(inside, also)])})"
+    if isinstance(value, BuiltinFunctionType | np.ufunc):
+        return f"{getattr(value, '__module__', None)}.{value.__name__}"
+    if isinstance(value, type):
+        return kind(value)
+    words = repr(value)
+    if hasattr(value, "__dict__") or is_dataclass(value) or _slots(type(value)):
+        name = kind(type(value)) if code_of(type(value)) else type(value).__qualname__
+        return f"{name}({', '.join(f'{k}={inside(v)}' for k, v in _state(value).items())})"
+    if ADDRESS.search(words):
+        raise SettingError(
+            setting,
+            words,
+            "a value that can be told from others when the run goes on: a number, text, tensor, array, file, or an "
+            "object of a class with attributes",
+            "An address in memory says nothing. Keep what makes it (its seed, its file) in its place, or under a "
+            "name that begins with _, beside the arguments that it was made from.",
+        )
+    return words
+
+
+def _state(thing: object, without: Collection[str] = ()) -> dict[str, Any]:
+    """Name -> value of all that tells an object from others of its class."""
+    members = {name: value for name, value in _members(thing).items() if name not in without}
+    own = [field.name for field in fields(thing)] if is_dataclass(thing) else []
+    computed = {n for cls in type(thing).__mro__ for n, v in vars(cls).items() if isinstance(v, cached_property)}
+    state = {n: v for n, v in members.items() if n in own or not (n.startswith("_") or n in computed)}
+    hidden = [name for name in arguments(type(thing)) if name not in {*state, *without}]
+    if all(f"_{name}" in members for name in hidden):
+        return state | {f"_{name}": members[f"_{name}"] for name in hidden}
+    return state | {name: value for name, value in members.items() if name.startswith("_")}
+
+
+def _members(thing: object) -> dict[str, Any]:
+    """All attributes; of a module of torch its tensors and modules by their names, and not what torch keeps beside."""
+    members = {name: getattr(thing, name) for name in _slots(type(thing)) if hasattr(thing, name)}
+    members |= vars(thing) if hasattr(thing, "__dict__") else {}
+    if not isinstance(thing, nn.Module):
+        return members
+    kept = {name: value for name, value in members.items() if name not in vars(nn.Module())}
+    return {**kept, **thing._parameters, **thing._buffers, **thing._modules}
+
+
+def arguments(cls: type) -> list[str]:
+    """Names of the arguments of the constructors of a class and its bases, as far as they are the user's."""
+    found: dict[str, None] = {}
+    for base in cls.__mro__:
+        if isinstance(own := vars(base).get("__init__"), FunctionType):
+            parameters = list(inspect.signature(own).parameters.values())[1:]
+            found |= {p.name: None for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    return list(found)
+
+
+def _slots(cls: type) -> list[str]:
+    named = [vars(base).get("__slots__", ()) for base in cls.__mro__]
+    words = [name for slots in named for name in ((slots,) if isinstance(slots, str) else slots)]
+    return [name for name in words if name not in ("__dict__", "__weakref__")]
+
+
+def _sha(*contents: bytes) -> str:
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(f"{len(content)}:".encode())
+        digest.update(content)
+    return digest.hexdigest()[:16]

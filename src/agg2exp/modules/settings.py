@@ -1,0 +1,50 @@
+"""What an explanation depends on, as strings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import lightning
+
+from agg2exp.domain.code import versions
+from agg2exp.domain.description import arguments, code_of_network, described, text
+
+if TYPE_CHECKING:
+    from agg2exp.modules.explanation import ExplanationModule
+
+APART = ("progress", "economy")
+"""Attributes of a module that change from case to case, and are kept with each."""
+
+
+def settings_of(module: ExplanationModule) -> dict[str, str]:
+    """Of a module and its parts, each with its class, the user's code and its arguments (see `described`)."""
+    method = module.attribution.settings()
+    parts = {
+        "module": described(module, without=_of_every_module()),
+        "attribution": {name: value for name, value in method.items() if name != "method"},
+        **{f"metric {name}": metric.settings() for name, metric in module.metrics.items()},
+        "score": described(module.score),
+        "inference": described(module.inference),
+    }
+    return {
+        **versions(),
+        **({} if "weights" in module.provenance else {"weights": text(module.network)}),
+        **module.provenance,
+        "module": f"{type(module).__module__}.{type(module).__qualname__}",
+        "network code": code_of_network(module.network),
+        "method": method.get("method", module.attribution.name),
+        "score": module.score.name,
+        **{f"{part}: {name}": value for part, settings in parts.items() for name, value in settings.items()},
+        "mask_policy": module.mask_policy,
+        "compiled": str(module.compile_network),
+        "classes": ",".join(module.labels.classes[c] for c in module.classes),
+        "labels": module.labels.name,
+        "seed": str(module.seed),
+    }
+
+
+def _of_every_module() -> set[str]:
+    """Attributes that are described by themselves, and those that Lightning keeps."""
+    from agg2exp.modules.explanation import ExplanationModule
+
+    return {*vars(lightning.LightningModule()), *arguments(ExplanationModule), *APART}
