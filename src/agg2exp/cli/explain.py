@@ -78,7 +78,7 @@ def _explain(config: DictConfig) -> None:
         return
     if is_first_rank():
         data.prepare_data()
-    finished = finished_cases(output, result_settings(config, module), data.fingerprints())
+    finished = finished_cases(output, result_settings(config, module), data.fingerprints(CaseStore(output).finished()))
     data.leave_out(finished)
     run = trainer(config, data)
     if is_first_rank() and data.pending() and (config.dry_run or is_long(module, data)):

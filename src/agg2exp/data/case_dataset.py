@@ -14,7 +14,9 @@ from agg2exp.data.masks import read_extra_masks, read_label_map
 from agg2exp.data.preprocessing import Preprocessing
 from agg2exp.data.records import CaseRecord, Layout
 from agg2exp.domain.case import Case, Failure
+from agg2exp.domain.code import code_of
 from agg2exp.domain.errors import CaseError
+from agg2exp.io.digests import digest
 from agg2exp.io.nifti import UnreadableVolumeError, read_volume
 
 
@@ -73,5 +75,10 @@ class CaseDataset(Dataset[Case | Failure]):
             label_map=None if label_map is None else self.preprocessing.masks(label_map[None], native)[0].long(),
             body=torch.from_numpy(body_mask(self.preprocessing.to_hu(image[0]))),
             metadata=dict(record.metadata),
-            fingerprint=self.layout.fingerprint(record),
+            fingerprint=self.fingerprint(record),
         )
+
+    def fingerprint(self, record: CaseRecord) -> str:
+        """Changes with the content of a file of the case, and with the user's code that reads it; "" if unreadable."""
+        files, code = self.layout.fingerprint(record), code_of(type(self.layout), type(self.preprocessing))
+        return digest([files, code]) if files and code else files

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 import lightning
@@ -127,9 +127,11 @@ class CaseDataModule(lightning.LightningDataModule):
         """Ids of the cases that should be explained when the run ends."""
         return [record.id for record in self._chosen()]
 
-    def fingerprints(self) -> dict[str, str]:
-        """What changes when a file of an expected case changes, by case id."""
-        return {record.id: self.layout.fingerprint(record) for record in self._chosen()}
+    def fingerprints(self, cases: Collection[str]) -> dict[str, str]:
+        """What changes when a file of a case changes, by id, of those cases that are expected; reads their files."""
+        records = [record for record in self._chosen() if record.id in cases]
+        dataset = CaseDataset(self.layout, records, self.preprocessing)
+        return {record.id: dataset.fingerprint(record) for record in records}
 
     def leave_out(self, finished: frozenset[str]) -> None:
         """Do not hand out cases that an earlier part of this run has finished."""

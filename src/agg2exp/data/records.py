@@ -63,7 +63,7 @@ class Layout(Protocol):
         """For each class whether the case has an annotation of it (L)."""
 
     def fingerprint(self, record: CaseRecord) -> str:
-        """Changes when a file of the case changes; cheap, and the same wherever the data set is copied to."""
+        """Changes when the content of a file of the case changes; the same wherever the data set is copied to."""
 
     def labels(self, record: CaseRecord, native: Grid) -> NDArray[np.uint8] | None:
         """The annotated label map, merged, (D, H, W) on the scan's own grid; None if nothing is annotated."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,14 +14,14 @@ from agg2exp.data.case_table import CASE, SPLIT, read_case_table
 from agg2exp.data.masks import LARGEST_LABEL, read_mask
 from agg2exp.data.records import CaseRecord, MaskFile
 from agg2exp.domain.case import Grid
+from agg2exp.domain.code import versions
 from agg2exp.domain.errors import DataError, SettingError
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.names import problem_of, safe_name
+from agg2exp.io.digests import digest, file_digest
 from agg2exp.io.nifti import UnreadableVolumeError, read_volume, write_volume
 
 log = logging.getLogger(__name__)
-
-FINGERPRINT_BYTES = 1 << 16
 
 
 class TotalSegmentatorLayout:
@@ -30,7 +29,7 @@ class TotalSegmentatorLayout:
 
     A class is annotated if every one of its structure files is there; an empty file says "looked for, not present".
     Label maps are merged once, on the scan's own grid, and kept in the cache under a name that changes with the label
-    scheme and with the files' sizes and times.
+    scheme, with the content of the files and with the scan's grid.
 
     Args:
         root: Folder with `meta.csv`.
@@ -121,7 +120,7 @@ class TotalSegmentatorLayout:
         found = {s: path for s, path in files.items() if path.is_file()}
         if not found:
             return None
-        cached = self.cache / "labels" / f"{safe_name(record.id)}-{self._key(found)}.nii.gz"
+        cached = self.cache / "labels" / f"{safe_name(record.id)}-{self._key(found, native)}.nii.gz"
         if cached.is_file():
             try:
                 labels, grid = read_volume(cached)
@@ -141,32 +140,25 @@ class TotalSegmentatorLayout:
         return merged
 
     def fingerprint(self, record: CaseRecord) -> str:
-        """From size, beginning and end of the scan, the sizes of all masks, and whole label maps.
+        """From the content of the scan, all masks and label maps, and what each of them means.
 
         "" if the scan or the label map cannot be read, which ends in a failure later.
         """
+        masks = [(c, s, MaskFile(self._mask(record, s))) for c, files in self._files() for s in files]
+        masks += [("extra", name, mask) for name, mask in record.extra.items()]
         try:
-            size = record.image.stat().st_size
-            with record.image.open("rb") as file:
-                ends = file.read(FINGERPRINT_BYTES)
-                file.seek(max(size - FINGERPRINT_BYTES, 0))
-                ends += file.read()
-            maps = {mask.path for mask in record.extra.values() if mask.label is not None and mask.path.is_file()}
-            maps |= set() if record.label_map is None else {record.label_map}
-            of_maps = b"".join(_digest(path) for path in sorted(maps))
+            parts: list[object] = [file_digest(record.image)]
+            parts += [None if record.label_map is None else file_digest(record.label_map)]
+            parts += [(role, name, m.label, file_digest(m.path)) for role, name, m in masks if m.path.is_file()]
         except OSError:
             return ""
-        masks = [MaskFile(self._mask(record, s)) for names in self.scheme.files for s in names]
-        masks += record.extra.values()
-        sizes = [(mask.path.stat().st_size if mask.path.is_file() else None, mask.label) for mask in masks]
-        return hashlib.sha256(ends + repr((size, sizes)).encode() + of_maps).hexdigest()[:16]
+        return digest(parts)
 
-    def _key(self, found: Mapping[str, Path]) -> str:
-        """Changes with the label scheme and with any of the files."""
-        stats = {s: (p.stat().st_size, p.stat().st_mtime_ns) for s, p in found.items()}
-        return hashlib.sha256(repr((str(self.root.resolve()), self.scheme.files, stats)).encode()).hexdigest()[:16]
+    def _files(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Classes with their structure files."""
+        return list(zip(self.scheme.classes, self.scheme.files, strict=True))
 
-
-def _digest(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+    def _key(self, found: Mapping[str, Path], native: Grid) -> str:
+        """Of a merged label map: changes with the label scheme, any of the masks, the scan's grid and our own code."""
+        masks = [(structure, file_digest(path)) for structure, path in sorted(found.items())]
+        return digest([self.scheme.files, masks, native.shape, native.affine.tolist(), versions()["agg2exp"]])

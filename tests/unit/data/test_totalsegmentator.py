@@ -1,8 +1,10 @@
 """The reader of the TotalSegmentator layout, its annotation rules and its cache of merged label maps."""
 
+import gzip
 import logging
 import multiprocessing
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -304,3 +306,72 @@ def test_one_changed_voxel_of_the_label_map_changes_the_fingerprint(root: Path, 
     volume[9, 7, 7] += 1
     cases.write_nifti(path, volume, grid)
     assert layout.fingerprint(record) != before
+
+
+@pytest.mark.parametrize("which", ["annotation", "extra mask", "scan"])
+def test_a_file_with_other_content_of_the_same_size_and_time_changes_the_fingerprint(
+    root: Path, tmp_path: Path, which: str
+):
+    node = root / "s1" / "node.nii.gz"
+    volume, grid = read_volume(mask_path(root, "s1", "heart"))
+    cases.write_nifti(node, volume, grid)
+    path = {"annotation": mask_path(root, "s1", "heart"), "extra mask": node, "scan": root / "s1" / "ct.nii.gz"}[which]
+    path.write_bytes(gzip.decompress(path.read_bytes()))
+    layout = TotalSegmentatorLayout(root, cases.scheme(), tmp_path, {"node": "{case}/node.nii.gz"})
+    record = layout.records()[0]
+    before, facts = layout.fingerprint(record), path.stat()
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert path.stat().st_size == facts.st_size
+    assert layout.fingerprint(record) not in ("", before)
+
+
+def test_a_mask_whose_header_alone_changed_changes_the_fingerprint(layout: TotalSegmentatorLayout, root: Path):
+    record, path = layout.records()[0], mask_path(root, "s1", "heart")
+    before = layout.fingerprint(record)
+    volume, grid = read_volume(path)
+    shifted = grid.affine.copy()
+    shifted[0, 3] += 1
+    cases.write_nifti(path, volume, replace(grid, affine=shifted))
+    assert layout.fingerprint(record) != before
+
+
+def test_names_of_extra_masks_and_what_files_mean_change_the_fingerprint(root: Path, tmp_path: Path):
+    volume, grid = read_volume(mask_path(root, "s1", "heart"))
+    cases.write_nifti(root / "s1" / "a.nii.gz", volume, grid)
+    patterns = [{"one": "{case}/a.nii.gz"}, {"two": "{case}/a.nii.gz"}, {"one": "{case}/a.nii.gz#1"}, {}]
+    layouts = [TotalSegmentatorLayout(root, cases.scheme(), tmp_path, extra) for extra in patterns]
+    turned = {name: cases.CLASSES[name] for name in ("background", *list(cases.CLASSES)[:0:-1])}
+    layouts.append(TotalSegmentatorLayout(root, cases.scheme(turned), tmp_path))
+    assert len({layout.fingerprint(layout.records()[0]) for layout in layouts}) == len(layouts)
+
+
+def test_a_copied_data_set_has_the_same_fingerprints(layout: TotalSegmentatorLayout, root: Path, tmp_path: Path):
+    shutil.copytree(root, tmp_path / "elsewhere")
+    copy = TotalSegmentatorLayout(tmp_path / "elsewhere", cases.scheme(), tmp_path)
+    assert [copy.fingerprint(r) for r in copy.records()] == [layout.fingerprint(r) for r in layout.records()]
+
+
+def test_a_mask_of_the_same_size_and_time_is_merged_again(layout: TotalSegmentatorLayout, root: Path):
+    path, record = mask_path(root, "s1", "heart"), layout.records()[0]
+    _, native = read_volume(root / "s1" / "ct.nii.gz")
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    path.write_bytes(gzip.compress(content, compresslevel=0))
+    facts, before = path.stat(), layout.labels(record, native)
+    content[352:] = np.roll(np.frombuffer(content, dtype=np.uint8)[352:], 1).tobytes()
+    path.write_bytes(gzip.compress(content, compresslevel=0))
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert path.stat().st_size == facts.st_size
+    assert not np.array_equal(layout.labels(record, native), before)
+
+
+def test_a_scan_that_was_moved_gets_no_label_map_from_the_cache(layout: TotalSegmentatorLayout, root: Path):
+    record = layout.records()[0]
+    _, native = read_volume(root / "s1" / "ct.nii.gz")
+    layout.labels(record, native)
+    elsewhere = native.affine.copy()
+    elsewhere[:3, 3] += 30
+    with pytest.raises(CaseError, match="scan"):
+        layout.labels(record, replace(native, affine=elsewhere))
