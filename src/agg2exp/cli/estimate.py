@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 
 import torch
 
@@ -15,6 +16,7 @@ from agg2exp.domain.class_scores import ClassScores
 from agg2exp.inference import WindowedModel
 from agg2exp.modules.explanation import ExplanationModule
 
+TRIED = 3  # cases; each may take as long to fail as to be read
 LONG = 100  # evaluations of whole images, from which a run is worth an estimate
 
 
@@ -61,11 +63,12 @@ def estimate(
 ) -> Estimate | None:
     """From the windows of the first readable case, the volumes of all, and one measured window batch.
 
-    Returns None if no pending case is readable.
+    Returns None if none of the first `TRIED` cases with a readable header can be read.
     """
     costs = data.costs()
-    case = next((c for c in map(data.read, costs) if isinstance(c, Case)), None)
-    if case is None or costs[case.id] == 0:
+    tried = islice((case_id for case_id, cost in costs.items() if cost > 0), TRIED)
+    case = next((c for c in map(data.read, tried) if isinstance(c, Case)), None)
+    if case is None:
         return None
     windows = len(WindowedModel(module, module.inference).plan(case.image).windows)
     everything = max(windows * sum(costs.values()) / costs[case.id], len(costs))

@@ -83,7 +83,7 @@ def _explain(config: DictConfig) -> None:
     run = trainer(config, data)
     if is_first_rank() and data.pending() and (config.dry_run or is_long(module, data)):
         work = estimate(module, data, run.strategy.root_device, run.num_devices)
-        log.info("%s", work or "no pending case can be read, so there is no estimate")
+        log.info("%s", work or "the first pending cases cannot be read, so there is no estimate")
     if config.dry_run:
         return
     if is_first_rank():

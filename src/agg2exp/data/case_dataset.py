@@ -17,16 +17,24 @@ from agg2exp.domain.case import Case, Failure
 from agg2exp.domain.code import code_of
 from agg2exp.domain.errors import CaseError
 from agg2exp.io.digests import digest
-from agg2exp.io.nifti import UnreadableVolumeError, read_volume
+from agg2exp.io.limits import Limits
+from agg2exp.io.nifti import UnreadableVolumeError, open_volume
 
 
 class CaseDataset(Dataset[Case | Failure]):
     """Cases of a layout; a case that cannot be read comes out as a `Failure`, so that the others go on."""
 
-    def __init__(self, layout: Layout, records: Sequence[CaseRecord], preprocessing: Preprocessing) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        records: Sequence[CaseRecord],
+        preprocessing: Preprocessing,
+        limits: Limits | None = None,
+    ) -> None:
         self.layout = layout
         self.records = list(records)
         self.preprocessing = preprocessing
+        self.limits = limits or Limits()
 
     def __len__(self) -> int:
         return len(self.records)
@@ -48,22 +56,29 @@ class CaseDataset(Dataset[Case | Failure]):
             CaseError: A file is missing, damaged, of the wrong shape, or has non-finite voxels.
         """
         try:
-            hu, native = read_volume(record.image)
+            scan = open_volume(record.image)
+            self.limits.check(scan, self.preprocessing.spacing)
+            hu, native = scan.voxels(), scan.grid
         except UnreadableVolumeError as error:
             raise CaseError(record.id, str(error)) from error
         bad = int(np.count_nonzero(~np.isfinite(hu)))
         if bad:
             raise CaseError(record.id, f"{record.image} has {bad} voxels that are NaN or infinite. Repair the scan.")
+        notices = list(scan.header.notices)
+        if hu.min() == hu.max():
+            notices.append("every voxel of the scan has the same value, so that there is nothing in it to explain")
         image, grid = self.preprocessing.image(hu, native)
 
-        labels = self.layout.labels(record, native)
-        supplied = read_extra_masks(record, native)
+        labels = self.layout.labels(record, native, notices.append)
+        supplied = read_extra_masks(record, native, notices.append)
         volumes = [v.astype(np.uint8) for v in supplied.values()]
         if labels is not None:
             volumes.append(labels)
         resampled = self.preprocessing.masks(np.stack(volumes), native) if volumes else torch.empty(0)
         masks = {name: mask.bool() for name, mask in zip(supplied, resampled, strict=False)}
-        label_map = None if record.label_map is None else read_label_map(record.id, record.label_map, native)
+        label_map = None
+        if record.label_map is not None:
+            label_map = read_label_map(record.id, record.label_map, native, notices.append)
         return Case(
             id=record.id,
             image=image,
@@ -76,6 +91,7 @@ class CaseDataset(Dataset[Case | Failure]):
             body=torch.from_numpy(body_mask(self.preprocessing.to_hu(image[0]))),
             metadata=dict(record.metadata),
             fingerprint=self.fingerprint(record),
+            notices=tuple(dict.fromkeys(notices)),
         )
 
     def fingerprint(self, record: CaseRecord) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 import lightning
-from rich.progress import Progress
+from rich.progress import Progress, track
 from torch.utils.data import DataLoader
 
 from agg2exp.data.case_dataset import CaseDataset
@@ -18,10 +18,13 @@ from agg2exp.data.preprocessing import Preprocessing
 from agg2exp.data.records import CaseRecord, Layout
 from agg2exp.distributed.assignment import deal
 from agg2exp.domain.case import Case, Failure
-from agg2exp.domain.errors import SettingError, check_range
-from agg2exp.io.nifti import UnreadableVolumeError, read_volume_mm3
+from agg2exp.domain.errors import CaseError, SettingError, check_range
+from agg2exp.io.limits import Limits
+from agg2exp.io.nifti import UnreadableVolumeError, open_volume
 
 log = logging.getLogger(__name__)
+
+MANY = 200  # headers, from which reading them shows a progress bar
 
 
 class Generator(Protocol):
@@ -47,6 +50,7 @@ class CaseDataModule(lightning.LightningDataModule):
         patches: Cuts training patches; only training needs it.
         generator: Makes from `root` what writes missing cases (phantoms); None for data that exist.
         num_workers: Processes that read ahead while explaining, validating and testing.
+        limits: Sizes that a scan's header may claim before its voxels are read.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class CaseDataModule(lightning.LightningDataModule):
         patches: Callable[..., TrainingPatches] | None = None,
         generator: Callable[..., Generator] | None = None,
         num_workers: int = 0,
+        limits: Limits | None = None,
     ) -> None:
         super().__init__()
         check_range("num_workers", num_workers, 0, integer=True)
@@ -73,7 +78,9 @@ class CaseDataModule(lightning.LightningDataModule):
         self.patches = patches
         self.generator = None if generator is None else generator(root=root)
         self.num_workers = num_workers
+        self.limits = limits or Limits()
         self._prepared = False
+        self._by_id: dict[str, CaseRecord] = {}
         self._finished: frozenset[str] = frozenset()
 
     def prepare_data(self) -> None:
@@ -83,6 +90,7 @@ class CaseDataModule(lightning.LightningDataModule):
         self._prepared = True
         if self.generator is not None:
             self._generate(self.generator)
+            self._by_id = {}
         unknown = self.layout.unknown_structures()
         if unknown:
             log.warning(
@@ -91,6 +99,13 @@ class CaseDataModule(lightning.LightningDataModule):
                 self.layout.scheme.name,
                 self.layout.root,
                 ", ".join(f"{name} (did you mean {near}?)" if near else name for name, near in unknown.items()),
+            )
+        absent = self.layout.absent_masks(list(self._all().values()))
+        if absent:
+            log.warning(
+                "extra masks that no case of %s has, so that their importance is unknown or zero: %s",
+                self.layout.root,
+                ", ".join(f"{name} ({why})" for name, why in absent.items()),
             )
 
     @staticmethod
@@ -109,17 +124,16 @@ class CaseDataModule(lightning.LightningDataModule):
         Raises:
             SettingError: The split is empty, or an id is unknown.
         """
-        everything = self.layout.records()
+        by_id = self._all()
         if cases is not None:
-            by_id = {record.id: record for record in everything}
             unknown = [c for c in cases if c not in by_id]
             if unknown or not cases:
                 some = ", ".join(list(by_id)[:5])
                 raise SettingError("data.cases", list(cases), f"ids of {self.layout.root}/meta.csv ({some}, …)")
             return [by_id[c] for c in dict.fromkeys(cases)]
-        chosen = [record for record in everything if record.split == split]
+        chosen = [record for record in by_id.values() if record.split == split]
         if not chosen:
-            found = dict(Counter(record.split for record in everything))
+            found = dict(Counter(record.split for record in by_id.values()))
             raise SettingError("data.split", split, f"a split with cases; {self.layout.root} has {found}")
         return chosen
 
@@ -142,13 +156,14 @@ class CaseDataModule(lightning.LightningDataModule):
         return [record.id for record in self._pending()]
 
     def costs(self) -> dict[str, float]:
-        """Voxels after resampling of each pending case, by case id; 0 where the header is unreadable."""
-        return {record.id: self._cost(record) for record in self._pending()}
+        """Voxels after resampling of each pending case, by case id; 0 where its header allows no reading."""
+        pending = self._pending()
+        shown = track(pending, "Reading headers", transient=True, disable=len(pending) < MANY)
+        return {record.id: self._cost(record) for record in shown}
 
     def read(self, case_id: str) -> Case | Failure:
-        """One expected case."""
-        (record,) = (record for record in self._chosen() if record.id == case_id)
-        return CaseDataset(self.layout, [record], self.preprocessing)[0]
+        """One case of the data set."""
+        return CaseDataset(self.layout, [self._all()[case_id]], self.preprocessing, self.limits)[0]
 
     def predict_dataloader(self) -> DataLoader[Case | Failure]:
         """The cases that this rank explains, in the data set's order.
@@ -179,7 +194,7 @@ class CaseDataModule(lightning.LightningDataModule):
         if self.patches is None:
             raise SettingError("data.patches", None, "settings of training patches (see conf/data/phantom.yaml)")
         records = self.records("train")
-        usable = [record for record in records if all(self.layout.annotated(record))]
+        usable = [record for record in records if self._is_complete(record)]
         if len(usable) < len(records):
             log.warning(
                 "%d of %d training cases lack an annotation of some class and are left out",
@@ -188,7 +203,7 @@ class CaseDataModule(lightning.LightningDataModule):
             )
         if not usable:
             raise SettingError("data.split", "train", "training cases with every class of the label scheme annotated")
-        dataset = CaseDataset(self.layout, usable, self.preprocessing)
+        dataset = CaseDataset(self.layout, usable, self.preprocessing, self.limits)
         return self.patches(n_classes=len(self.layout.scheme)).loader(dataset, usable)
 
     def _chosen(self) -> list[CaseRecord]:
@@ -197,15 +212,30 @@ class CaseDataModule(lightning.LightningDataModule):
     def _pending(self) -> list[CaseRecord]:
         return [record for record in self._chosen() if record.id not in self._finished]
 
-    def _cost(self, record: CaseRecord) -> float:
-        """Voxels after resampling, from the header alone; a scan without a readable one fails later, and fast."""
+    def _all(self) -> dict[str, CaseRecord]:
+        """All records of the data set by id; its table is read once."""
+        if not self._by_id:
+            self._by_id = {record.id: record for record in self.layout.records()}
+        return self._by_id
+
+    def _is_complete(self, record: CaseRecord) -> bool:
         try:
-            return read_volume_mm3(record.image) / math.prod(self.preprocessing.spacing)
+            return all(self.layout.annotated(record))
+        except CaseError as error:
+            log.warning("%s", error)
+            return False
+
+    def _cost(self, record: CaseRecord) -> float:
+        """Voxels after resampling, from the header alone; a scan that its header forbids to read fails later, fast."""
+        try:
+            scan = open_volume(record.image)
+            self.limits.check(scan, self.preprocessing.spacing)
         except UnreadableVolumeError:
             return 0.0
+        return math.prod(scan.grid.shape) * scan.grid.voxel_volume / math.prod(self.preprocessing.spacing)
 
     def _cases(self, records: list[CaseRecord]) -> DataLoader[Case | Failure]:
-        dataset = CaseDataset(self.layout, records, self.preprocessing)
+        dataset = CaseDataset(self.layout, records, self.preprocessing, self.limits)
         return DataLoader(dataset, batch_size=1, num_workers=self.num_workers, collate_fn=_only)
 
 

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agg2exp.domain.case import Grid
 from agg2exp.domain.labels import LabelScheme
+from agg2exp.io.nifti import Notice
 
 
 @dataclass(frozen=True)
 class MaskFile:
-    """Where a mask lies: the voxels of one label of a label map, or all above 0."""
+    """Where a mask lies.
+
+    Attributes:
+        path: Its file.
+        label: The label of a label map whose voxels it is; None for a file that is a mask.
+        threshold: What is above it is inside, in a file of more values than 0 and one other; None refuses such a file.
+    """
 
     path: Path
     label: int | None = None
-
-    def of(self, volume: NDArray[Any]) -> NDArray[np.bool_]:
-        """The mask in the voxels of the file."""
-        return np.asarray(volume > 0 if self.label is None else volume == self.label)
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,9 @@ class Layout(Protocol):
     def records(self) -> list[CaseRecord]:
         """All cases of the data set, in its order."""
 
+    def absent_masks(self, records: Sequence[CaseRecord]) -> dict[str, str]:
+        """Extra masks that no case has, by a typing error most likely, and what of each is not there."""
+
     def unknown_structures(self) -> dict[str, str | None]:
         """Structures of the label scheme that no case has a file for, with the most similar name that exists."""
 
@@ -65,5 +72,8 @@ class Layout(Protocol):
     def fingerprint(self, record: CaseRecord) -> str:
         """Changes when the content of a file of the case changes; the same wherever the data set is copied to."""
 
-    def labels(self, record: CaseRecord, native: Grid) -> NDArray[np.uint8] | None:
-        """The annotated label map, merged, (D, H, W) on the scan's own grid; None if nothing is annotated."""
+    def labels(self, record: CaseRecord, native: Grid, notice: Notice = ...) -> NDArray[np.uint8] | None:
+        """The annotated label map, merged, (D, H, W) on the scan's own grid; None if nothing is annotated.
+
+        `notice` is told what had to be assumed in reading it.
+        """

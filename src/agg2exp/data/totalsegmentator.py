@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agg2exp.data.case_table import CASE, SPLIT, read_case_table
-from agg2exp.data.masks import LARGEST_LABEL, read_mask
+from agg2exp.data.masks import LARGEST_LABEL, is_there, labels_in, read_label_map, read_mask
 from agg2exp.data.records import CaseRecord, MaskFile
 from agg2exp.domain.case import Grid
 from agg2exp.domain.code import versions
-from agg2exp.domain.errors import DataError, SettingError
+from agg2exp.domain.errors import CaseError, DataError, SettingError, check_range
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.names import problem_of, safe_name
 from agg2exp.io.digests import digest, file_digest
-from agg2exp.io.nifti import UnreadableVolumeError, read_volume, write_volume
+from agg2exp.io.nifti import Notice, write_volume
 
 log = logging.getLogger(__name__)
+
+LABEL = re.compile(r"(?P<path>.*\.nii(\.gz)?)#(?P<label>[^/]*)", re.IGNORECASE)
+"""A file with the label of a map behind it; a # elsewhere belongs to the path."""
+SEARCHED = 10  # cases in which a label of an extra mask is looked for before a run
 
 
 class TotalSegmentatorLayout:
@@ -38,6 +44,8 @@ class TotalSegmentatorLayout:
         extra_masks: Further RoI masks: name -> path pattern with `{case}`, relative to `root` or absolute. With `#5` at
             its end, label 5 of a label map, such as an atlas or another model's prediction.
         label_map: Path pattern of a partition for supervoxels, the same way; without `{case}` one file for all cases.
+        mask_threshold: What is above it is inside, in masks that have more values than 0 and one other (probabilities,
+            resampled masks, several labels); None refuses them.
 
     Raises:
         SettingError: `root` has no `meta.csv`, a pattern does not mention the case, or its label is none.
@@ -50,22 +58,27 @@ class TotalSegmentatorLayout:
         cache: str | Path,
         extra_masks: Mapping[str, str] | None = None,
         label_map: str | None = None,
+        mask_threshold: float | None = None,
     ) -> None:
         self.root = Path(root).expanduser()
         self.scheme = scheme
         self.cache = Path(cache).expanduser()
         self.extra_masks = dict(extra_masks or {})
         self.label_map = label_map
+        self.mask_threshold = mask_threshold
+        if mask_threshold is not None:
+            check_range("layout.mask_threshold", mask_threshold, 0)
         if wrong := problem_of(self.extra_masks):
-            raise SettingError("extra_masks", list(self.extra_masks), wrong)
+            raise SettingError("layout.extra_masks", list(self.extra_masks), wrong)
         for name, pattern in self.extra_masks.items():
+            setting = f"layout.extra_masks.{name}"
             if "{case}" not in pattern:
-                raise SettingError(f"extra_masks.{name}", pattern, "a path that contains {case}")
+                raise SettingError(setting, pattern, "a path that contains {case}")
             if name in scheme.classes:
-                raise SettingError("extra_masks", name, "a name that is no class of the model")
-            _, mark, label = pattern.partition("#")
-            if mark and not (label.isdecimal() and 0 < int(label) <= LARGEST_LABEL):
-                raise SettingError(f"extra_masks.{name}", pattern, f"a label from 1 to {LARGEST_LABEL} after the #")
+                raise SettingError("layout.extra_masks", name, "a name that is no class of the model")
+            path, label = _path_and_label(pattern)
+            if path is None or (label is not None and not 0 < label <= LARGEST_LABEL):
+                raise SettingError(setting, pattern, f"a label from 1 to {LARGEST_LABEL} after the #")
 
     def records(self) -> list[CaseRecord]:
         """All cases of `meta.csv`, in its order."""
@@ -90,8 +103,30 @@ class TotalSegmentatorLayout:
         )
 
     def _extra(self, pattern: str, case: str) -> MaskFile:
-        path, mark, label = pattern.partition("#")
-        return MaskFile(self.root / path.replace("{case}", case), int(label) if mark else None)
+        path, label = _path_and_label(pattern)
+        return MaskFile(self.root / str(path).replace("{case}", case), label, self.mask_threshold)
+
+    def absent_masks(self, records: Sequence[CaseRecord]) -> dict[str, str]:
+        """Extra masks that no case has, by a typing error most likely, and what of each is not there.
+
+        A label is looked for in the maps of the first `SEARCHED` cases that have one.
+        """
+        absent: dict[str, str] = {}
+        for pattern in dict.fromkeys(str(_path_and_label(pattern)[0]) for pattern in self.extra_masks.values()):
+            of_map = {n: _path_and_label(p)[1] for n, p in self.extra_masks.items() if _path_and_label(p)[0] == pattern}
+            files = (self.root / pattern.replace("{case}", record.id) for record in records)
+            first = list(islice(filter(_exists, files), SEARCHED))
+            if not first:
+                near = _nearest(self.root / pattern.replace("{case}", records[0].id)) if records else None
+                absent |= dict.fromkeys(of_map, f"no case has {pattern}" + (f", did you mean {near}?" if near else ""))
+                continue
+            missing = {name: label for name, label in of_map.items() if label is not None}
+            for path in first:
+                found = labels_in(path) if missing else set()
+                missing = {name: label for name, label in missing.items() if label not in found}
+            maps = f"none of the first {SEARCHED}" if len(first) == SEARCHED else "no"
+            absent |= {name: f"label {label} is in {maps} {pattern}" for name, label in missing.items()}
+        return absent
 
     def unknown_structures(self) -> dict[str, str | None]:
         """Structures of the label scheme that no case has a file for, with the most similar name that exists."""
@@ -107,32 +142,32 @@ class TotalSegmentatorLayout:
 
     def annotated(self, record: CaseRecord) -> tuple[bool, ...]:
         """Classes with all their files; background, being the rest, only if every class has."""
-        classes = [all(self._mask(record, s).is_file() for s in files) for files in self.scheme.files[1:]]
+        classes = [all(is_there(record.id, self._mask(record, s)) for s in files) for files in self.scheme.files[1:]]
         return (all(classes), *classes)
 
-    def labels(self, record: CaseRecord, native: Grid) -> NDArray[np.uint8] | None:
+    def labels(self, record: CaseRecord, native: Grid, notice: Notice = log.warning) -> NDArray[np.uint8] | None:
         """The annotated label map, merged, (D, H, W); where structures overlap, the later class of the scheme wins.
+
+        `notice` is told what had to be assumed in reading the masks.
 
         Raises:
             CaseError: A mask cannot be read or does not lie on the scan's grid.
         """
         files = {s: self._mask(record, s) for names in self.scheme.files for s in names}
-        found = {s: path for s, path in files.items() if path.is_file()}
+        found = {s: path for s, path in files.items() if is_there(record.id, path)}
         if not found:
             return None
         cached = self.cache / "labels" / f"{safe_name(record.id)}-{self._key(found, native)}.nii.gz"
         if cached.is_file():
             try:
-                labels, grid = read_volume(cached)
-                if grid.shape == native.shape:
-                    return labels.astype(np.uint8)
-            except UnreadableVolumeError as error:
-                log.warning("merged label map is damaged and is made again: %s", error)
+                return read_label_map(record.id, cached, native).astype(np.uint8)
+            except CaseError as error:
+                log.warning("the merged label map is made again: %s", error)
         merged = np.zeros(native.shape, dtype=np.uint8)
         for label, names in enumerate(self.scheme.files):
             for structure in names:
                 if structure in found:
-                    merged[read_mask(record.id, found[structure], native)] = label
+                    merged[read_mask(record.id, found[structure], native, self.mask_threshold, notice)] = label
         try:
             write_volume(cached, merged, native)
         except OSError as error:
@@ -161,4 +196,30 @@ class TotalSegmentatorLayout:
     def _key(self, found: Mapping[str, Path], native: Grid) -> str:
         """Of a merged label map: changes with the label scheme, any of the masks, the scan's grid and our own code."""
         masks = [(structure, file_digest(path)) for structure, path in sorted(found.items())]
-        return digest([self.scheme.files, masks, native.shape, native.affine.tolist(), versions()["agg2exp"]])
+        return digest(
+            [self.scheme.files, self.mask_threshold, masks, native.shape, native.affine.tolist(), versions()["agg2exp"]]
+        )
+
+
+def _path_and_label(pattern: str) -> tuple[str | None, int | None]:
+    """The path of a pattern and the label at its end; no path if what follows the # is no label."""
+    match = LABEL.fullmatch(pattern)
+    if match is None:
+        return pattern, None
+    return (match["path"], int(match["label"])) if re.fullmatch("[0-9]{1,9}", match["label"]) else (None, None)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a folder that must not be read, which is the failure of its case
+        return False
+
+
+def _nearest(path: Path) -> str | None:
+    """The file beside it with the most similar name."""
+    try:
+        names = [file.name for file in path.parent.iterdir()]
+    except OSError:
+        return None
+    return next(iter(difflib.get_close_matches(path.name, names, n=1, cutoff=0.8)), None)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import permutations, product
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+SAME_VOXEL = 0.1
+"""Fraction of the smallest voxel edge by which corners of the same grid may differ.
+
+Headers round (float32 matrices, quaternions, spacings of six digits: below 0.02 voxels at the end of 512), and from
+half a voxel on the nearest voxel is another one.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +43,58 @@ class Grid:
     def voxel_volume(self) -> float:
         """Cubic millimetres of one voxel."""
         return float(abs(np.linalg.det(self.affine[:3, :3])))
+
+    @property
+    def extent(self) -> tuple[float, float, float]:
+        """Millimetres that the voxels cover along each array axis, from edge to edge."""
+        d, h, w = (float(n * mm) for n, mm in zip(self.shape, self.spacing, strict=True))
+        return d, h, w
+
+    def scaled(self, factor: float) -> Grid:
+        """The grid with all lengths multiplied, for a file whose unit of length is not mm.
+
+        Rounded as a header in mm would be: 0.0015 m is 1.5 mm, not 1.500000013.
+        """
+        affine = (np.diag([factor, factor, factor, 1.0]) @ self.affine).astype(np.float32).astype(np.float64)
+        return self if factor == 1 else replace(self, affine=affine)
+
+    def distance(self, other: Grid) -> float:
+        """The largest distance in mm between the same of the eight corner voxels; infinite where the shapes differ."""
+        if self.shape != other.shape:
+            return float("inf")
+        corners = np.array(list(product(*((0, n - 1) for n in self.shape)))) @ (self.affine - other.affine)[:3, :3].T
+        return float(np.linalg.norm(corners + (self.affine - other.affine)[:3, 3], axis=1).max())
+
+    def same(self, other: Grid) -> bool:
+        """Whether voxels of the same index lie at the same place, up to `SAME_VOXEL`."""
+        return self.distance(other) <= SAME_VOXEL * min(*self.spacing, *other.spacing)
+
+    def order_of(self, grid: Grid) -> Callable[[NDArray[Any]], NDArray[Any]] | None:
+        """What brings voxels on `grid` into the order of this grid; None unless both have the same voxels.
+
+        Only the order and direction of the array axes may differ; nothing is resampled.
+        """
+        for axes in permutations(range(3)):
+            for flips in product((False, True), repeat=3):
+                if self.same(grid._turned(axes, flips)):
+                    return partial(_reordered, axes=axes, backwards=[axis for axis in range(3) if flips[axis]])
+        return None
+
+    def _turned(self, axes: Sequence[int], flips: Sequence[bool]) -> Grid:
+        """The same voxels with array axis `axes[k]` as axis k, run through backwards where `flips[k]`."""
+        d, h, w = (self.shape[axis] for axis in axes)
+        new = np.zeros((4, 4))  # index of the turned grid -> index of this one
+        new[3, 3] = 1
+        for k, (axis, flip) in enumerate(zip(axes, flips, strict=True)):
+            new[axis, k] = -1 if flip else 1
+            new[axis, 3] = self.shape[axis] - 1 if flip else 0
+        return Grid((d, h, w), self.affine @ new)
+
+
+def _reordered(volume: NDArray[Any], axes: Sequence[int], backwards: Sequence[int]) -> NDArray[Any]:
+    if list(axes) == [0, 1, 2] and not backwards:
+        return volume
+    return np.ascontiguousarray(np.flip(volume.transpose(axes), tuple(backwards)))
 
 
 @dataclass(frozen=True, eq=False)

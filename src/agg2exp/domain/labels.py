@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,15 @@ class LabelScheme:
             raise SettingError("classes", len(self.classes), f"at most {MOST_CLASSES} classes (label maps are 8 bit)")
         if "pathologies" not in self.colours:
             raise SettingError("groups", sorted(self.colours), "a colour for the group 'pathologies' (extra masks)")
+        structures = Counter(structure for files in self.files for structure in files)
+        repeated = [structure for structure, n in structures.items() if n > 1]
+        if repeated:
+            raise SettingError(
+                "classes",
+                repeated,
+                "every structure file once",
+                "The later class would take all voxels of the earlier.",
+            )
         for name, files, group in zip(self.classes, self.files, self.groups, strict=True):
             if not files and name != self.classes[0]:
                 raise SettingError(f"classes.{name}.files", files, "at least one structure file")

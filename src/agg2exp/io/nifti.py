@@ -3,75 +3,123 @@
 from __future__ import annotations
 
 import gzip
-import zlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform
 
 from agg2exp.domain.case import Grid
 from agg2exp.io.atomic import written_whole
+from agg2exp.io.nifti_header import LONGEST_HEADER, Header, UnreadableVolumeError, parse
 
-BROKEN = (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError)  # what broken files raise
+__all__ = ["Notice", "StoredVolume", "UnreadableVolumeError", "open_volume", "read_volume", "to_native", "write_volume"]
+
+log = logging.getLogger(__name__)
+
+Notice = Callable[[str], None]
+"""Told, in a sentence each, what had to be assumed in reading a file."""
+
+CHUNK = 1 << 24
+PADDING = 4096  # bytes; some writers fill up the last block
 
 
-class UnreadableVolumeError(RuntimeError):
-    """A file is not a readable 3D NIfTI volume."""
+@dataclass(frozen=True, eq=False)
+class StoredVolume:
+    """A NIfTI file whose header has been read and checked, and whose voxels have not been read yet.
+
+    Attributes:
+        path: The file.
+        header: What its header says.
+    """
+
+    path: Path
+    header: Header
+
+    @property
+    def grid(self) -> Grid:
+        """Where its voxels lie."""
+        return self.header.grid
+
+    def voxels(self) -> NDArray[Any]:
+        """Voxels (D, H, W), scaled as the header says, in the byte order of this machine.
+
+        Never holds more than the header promises, whatever the file unpacks to.
+
+        Raises:
+            UnreadableVolumeError: The file is damaged, cut off, or longer than its header says.
+        """
+        try:
+            with _opened(self.path) as file:
+                content = _at_most(file, self.header.offset + self.header.n_bytes)
+                surplus = len(_at_most(file, PADDING + 1))  # to the end, where gzip keeps its checksum
+            if surplus <= PADDING:
+                image = self.header.format.from_bytes(bytes(content))
+                data: NDArray[Any] = np.asanyarray(image.dataobj).reshape(self.grid.shape)
+                return data if data.dtype.isnative else data.astype(data.dtype.newbyteorder("="))
+        except Exception as error:  # bytes may be anything, and so is what nibabel raises
+            raise _damaged(self.path, f"{type(error).__name__}: {error}") from error
+        raise _damaged(self.path, f"it holds more than the {self.grid.shape} voxels of its header")
 
 
-def read_volume(path: Path) -> tuple[NDArray[Any], Grid]:
-    """Voxels (D, H, W) and grid of a 3D NIfTI file, as stored.
+def open_volume(path: Path) -> StoredVolume:
+    """Read and check the header of a 3D NIfTI file.
 
     Raises:
-        UnreadableVolumeError: The file is missing, damaged, not 3D, or its affine is singular.
+        UnreadableVolumeError: The file is missing, no NIfTI, not 3D, or its header contradicts itself.
     """
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        raise UnreadableVolumeError(f"{path}: expected a NIfTI file, .nii or .nii.gz. Convert the file.")
     try:
-        image: Any = nib.load(path)
-        if path.name.endswith(".nii.gz"):  # nib.load alone never reads the checksum at the end
-            image = type(image).from_bytes(gzip.decompress(path.read_bytes()))
-        data = np.asanyarray(image.dataobj)
+        with _opened(path) as file:
+            raw = file.read(LONGEST_HEADER)
     except FileNotFoundError as error:
         raise UnreadableVolumeError(
             f"expected a NIfTI file at {path}, found none. Fetch the file again, or leave the case out."
         ) from error
-    except BROKEN as error:
-        raise UnreadableVolumeError(
-            f"{path} cannot be read as NIfTI, it is damaged or cut off ({type(error).__name__}: {error}). "
-            "Copy or convert the file again."
-        ) from error
-    if data.ndim == 4 and data.shape[3] == 1:
-        data = data[..., 0]
-    if data.ndim != 3:
-        raise UnreadableVolumeError(
-            f"{path}: expected a 3D volume, got {data.ndim}D of shape {data.shape}. "
-            "Give one time point or channel per file."
-        )
-    if data.dtype.kind not in "biuf":
-        raise UnreadableVolumeError(f"{path}: expected one number per voxel, got {data.dtype}. Convert the file.")
-    grid = Grid(data.shape, np.asarray(image.affine, dtype=np.float64))
-    if not (np.isfinite(grid.affine).all() and grid.voxel_volume > 0):
-        raise UnreadableVolumeError(
-            f"{path}: its affine\n{grid.affine}\ndoes not span three dimensions. Repair the header."
-        )
-    return data, grid
+    except PermissionError as error:
+        raise UnreadableVolumeError(f"{path} must not be read ({error.strerror}). Change its permissions.") from error
+    except Exception as error:  # gzip and zlib have errors of many kinds
+        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+    try:
+        return StoredVolume(path, parse(raw))
+    except UnreadableVolumeError as error:
+        raise UnreadableVolumeError(f"{path} cannot be read as NIfTI: {error}.") from error
 
 
-def read_volume_mm3(path: Path) -> float:
-    """Cubic millimetres that a NIfTI file covers, from its header alone.
+def read_volume(path: Path) -> tuple[NDArray[Any], Grid]:
+    """Voxels (D, H, W) and grid of a 3D NIfTI file; what its header leaves open is a warning.
 
     Raises:
-        UnreadableVolumeError: The header cannot be read.
+        UnreadableVolumeError: The file is missing, damaged, not 3D, or its header contradicts itself.
     """
-    try:
-        image: Any = nib.load(path)
-        return float(np.prod(image.shape[:3]) * Grid(image.shape[:3], image.affine).voxel_volume)
-    except BROKEN as error:
-        raise UnreadableVolumeError(f"the header of {path} cannot be read ({error})") from error
+    stored = open_volume(path)
+    for notice in stored.header.notices:
+        log.warning("%s: %s", path, notice)
+    return stored.voxels(), stored.grid
+
+
+def _opened(path: Path) -> IO[bytes]:
+    return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
+
+
+def _at_most(file: IO[bytes], n_bytes: int) -> bytearray:
+    """The next bytes, piece by piece, so that a header that promises too much takes no memory."""
+    content = bytearray()
+    while len(content) < n_bytes and (piece := file.read(min(CHUNK, n_bytes - len(content)))):
+        content += piece
+    return content
+
+
+def _damaged(path: Path, problem: str) -> UnreadableVolumeError:
+    return UnreadableVolumeError(
+        f"{path} cannot be read as NIfTI, it is damaged or cut off ({problem}). Copy or convert the file again."
+    )
 
 
 def to_native(volume: NDArray[Any], grid: Grid, native: Grid, *, labels: bool) -> NDArray[Any]:
@@ -97,10 +145,15 @@ def to_native(volume: NDArray[Any], grid: Grid, native: Grid, *, labels: bool) -
 
 
 def write_volume(path: Path, volume: NDArray[Any], grid: Grid) -> None:
-    """Write a `.nii.gz` whole or not at all; millimetres, RAS+ world, opens in 3D Slicer."""
+    """Write a `.nii.gz` whole or not at all; millimetres, RAS+ world, opens in 3D Slicer.
+
+    A qform holds no shear (gantry tilt): where it would place voxels elsewhere than the sform, it is not set.
+    """
     image = nib.Nifti1Image(volume, grid.affine)
     image.header.set_xyzt_units("mm")
     image.set_qform(grid.affine, code=1)
+    if not grid.same(Grid(grid.shape, image.get_qform())):
+        image.set_qform(None, code=0)
     image.set_sform(grid.affine, code=1)
     with written_whole(path) as temporary:
         nib.save(image, temporary)

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agg2exp.data import masks, totalsegmentator
+from agg2exp.data import masks
 from agg2exp.data.masks import read_extra_masks, read_mask
 from agg2exp.data.records import MaskFile
 from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
 from agg2exp.domain.case import Grid
 from agg2exp.domain.errors import CaseError, SettingError
-from agg2exp.io.nifti import read_volume
+from agg2exp.io.nifti import open_volume, read_volume
 from tests.helpers import cases
 
 
@@ -38,10 +38,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def counted(path: Path):
         names.append(path.name)
-        return read_volume(path)
+        return open_volume(path)
 
-    for module in (masks, totalsegmentator):
-        monkeypatch.setattr(module, "read_volume", counted)
+    monkeypatch.setattr(masks, "open_volume", counted)
     return names
 
 
@@ -245,6 +244,7 @@ def test_a_mask_on_another_grid_is_refused(tmp_path: Path):
     cases.write_nifti(path, np.ones(grid.shape, np.uint8), moved)
     with pytest.raises(CaseError, match="elsewhere in space"):
         read_mask("s1", path, grid)
+    cases.write_nifti(path, np.ones(grid.shape, np.uint8), grid)
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(CaseError, match=r"case s1: .*heart\.nii\.gz.*damaged"):
         read_mask("s1", path, grid)
@@ -274,16 +274,16 @@ def test_labels_of_a_map_are_extra_masks_of_their_own(root: Path, tmp_path: Path
         "all": atlas,
         "none": "{case}/x.nii",
     }
-    layout = TotalSegmentatorLayout(root, cases.scheme(), tmp_path, patterns)
+    layout = TotalSegmentatorLayout(root, cases.scheme(), tmp_path, patterns, mask_threshold=0.5)
     record = layout.records()[0]
-    monkeypatch.setattr("agg2exp.data.masks.read_volume", lambda path: (read.append(path), read_volume(path))[1])
+    monkeypatch.setattr(masks, "open_volume", lambda path: (read.append(path), open_volume(path))[1])
     supplied = read_extra_masks(record, grid)
     assert read == [root / "s1" / "atlas.nii.gz"]
     expected = {"left": volume == 3, "right": volume == 12, "nobody": volume == 7, "all": volume > 0}
     assert supplied.keys() == expected.keys()
     for name, mask in expected.items():
         np.testing.assert_array_equal(supplied[name], mask)
-    other = TotalSegmentatorLayout(root, cases.scheme(), tmp_path, {**patterns, "left": f"{atlas}#4"})
+    other = TotalSegmentatorLayout(root, cases.scheme(), tmp_path, {**patterns, "left": f"{atlas}#4"}, None, 0.5)
     before = layout.fingerprint(record)
     assert other.fingerprint(other.records()[0]) != before
     volume[1, 0, 0] = 12  # one label for another leaves an uncompressed file as large as it was
