@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
+from math import comb
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from agg2exp.domain.errors import DataError
 SMALL = 5  # expected count below which chi-square is not trusted
 MOST_LEVELS = 20  # a column with more different words is an identifier or free text
 RESAMPLES = 9999
+FEWEST_STUDENT = 15  # in each group, below which Welch's t is not trusted to follow Student's distribution
 
 
 def metadata_tests(
@@ -25,9 +28,10 @@ def metadata_tests(
 ) -> pd.DataFrame:
     """Compare inliers with outliers on every column of the metadata, a patient being an outlier if normality < 0.
 
-    Numbers: Mann–Whitney and Welch's t-test, a row each. Words, truth values and numbers with two different values
-    at most: chi-square without continuity correction, or Fisher's exact test where an expected count is below 5
-    (beyond 2 × 2 from 9999 tables drawn with the same margins). An infinite number counts as missing.
+    Numbers: Mann–Whitney and Welch's t-test, a row each; with fewer than 15 inliers or outliers Welch's t is compared
+    with its permutations. Words, truth values and numbers with two different values at most: chi-square without
+    continuity correction, or Fisher's exact test where an expected count is below 5 (beyond 2 × 2 from 9999 tables
+    drawn with the same margins). An infinite number counts as missing.
     Words of which most are numbers are not compared, since ages with one stray word among them are no words.
 
     The scans of a patient are one row: normality and numbers are averaged over those that have one; a word must be
@@ -37,7 +41,7 @@ def metadata_tests(
         normality: Of each case id (index); NaN where unknown, these cases are left out.
         metadata: One row per case, indexed by case id. Rows of other cases are ignored.
         patients: Patient of each case; without it each case is a patient.
-        seed: Of the drawn tables.
+        seed: Of the drawn tables and permutations.
 
     Returns:
         Columns column, test, inliers, outliers (patients with a value), missing_inliers, missing_outliers (patients
@@ -99,7 +103,9 @@ def _rows(column: pd.Series, patient: Sequence[str], outlier: NDArray[np.bool_],
         excluded = f"{n_values} different words, at most {MOST_LEVELS} are compared"
     if excluded:
         return [row | {"statistic": np.nan, "p": np.nan, "excluded": excluded}]
-    tests = _numeric(*groups) if numbers else [_categorical(pd.crosstab(values, outlier[~missing]).to_numpy(), seed)]
+    tests = (
+        _numeric(*groups, seed) if numbers else [_categorical(pd.crosstab(values, outlier[~missing]).to_numpy(), seed)]
+    )
     return [row | {"test": t, "statistic": float(s), "p": float(p), "excluded": ""} for t, s, p in tests]
 
 
@@ -115,10 +121,46 @@ def _nearly_numbers(words: pd.Series) -> str:
     )
 
 
-def _numeric(inliers: pd.Series, outliers: pd.Series) -> list[tuple[str, float, float]]:
+def _numeric(inliers: pd.Series, outliers: pd.Series, seed: int) -> list[tuple[str, float, float]]:
     """Name, statistic and p-value of both tests on numbers."""
     groups = [group.to_numpy(dtype=np.float64) for group in (outliers, inliers)]
-    return [("Mann–Whitney", *mannwhitneyu(*groups)), ("Welch's t", *ttest_ind(*groups, equal_var=False))]
+    rank, welch = mannwhitneyu(*groups), ttest_ind(*groups, equal_var=False)
+    name, p = "Welch's t", welch.pvalue
+    if min(map(len, groups)) < FEWEST_STUDENT and np.isfinite(welch.statistic):
+        name, p = permuted_welch(groups[0], groups[1], seed)
+    return [("Mann–Whitney", rank.statistic, rank.pvalue), (name, welch.statistic, p)]
+
+
+def permuted_welch(first: NDArray[np.float64], second: NDArray[np.float64], seed: int = 0) -> tuple[str, float]:
+    """Name and two-sided p of Welch's t among its values for other choices of as many numbers as the smaller group has.
+
+    All choices where there are at most 9999, else as many drawn; then p = (1 + as extreme) / (1 + drawn). Both keep the
+    level where the groups have one distribution, of whatever form, which Student's distribution does not for few.
+    """
+    few, many = sorted((first, second), key=len)
+    x = np.concatenate([few, many]) - np.concatenate([few, many]).mean()
+    k, n = len(few), len(x)
+    exact = comb(n, k) <= RESAMPLES
+    if exact:
+        chosen = np.array(list(combinations(range(n), k)))
+    else:
+        rng = np.random.default_rng(seed)
+        chosen = np.stack([rng.choice(n, k, replace=False, shuffle=False) for _ in range(RESAMPLES)])
+    t = _absolute_t(x, np.vstack([np.arange(k), chosen]))
+    extreme = int((~(t[1:] < (1 - 1e-9) * t[0])).sum())  # not defined counts as extreme
+    if exact:
+        return "Welch's t (all permutations)", extreme / len(chosen)
+    return "Welch's t (drawn permutations)", (1 + extreme) / (1 + len(chosen))
+
+
+def _absolute_t(x: NDArray[np.float64], chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+    """|Welch's t| (B) of x (N), with mean 0, for B choices of the k that are one group (B, k)."""
+    k, rest = chosen.shape[1], len(x) - chosen.shape[1]
+    total, squares = x[chosen].sum(axis=1), (x[chosen] ** 2).sum(axis=1)
+    of_rest = (x**2).sum() - squares
+    variance = (squares / k - (total / k) ** 2) / (k - 1) + (of_rest / rest - (total / rest) ** 2) / (rest - 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.abs(total / k + total / rest) / np.sqrt(np.maximum(variance, 0)))
 
 
 def _categorical(table: NDArray[np.int64], seed: int) -> tuple[str, float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -73,8 +74,9 @@ class GlobalImportance:
         mean: (K, R); NaN where no case has a value.
         count: (K, R) cases with a value.
         std: (K, R) standard deviation over cases (n - 1 in the denominator).
-        low: (K, R) lower end of the 95 % percentile bootstrap interval over patients; NaN below 5 patients.
+        low: (K, R) lower end of the 95 % bootstrap interval; NaN below 5 patients.
         high: (K, R) upper end.
+        over: (K, R) words: how many patients, or scans, the interval is over, and whether they are few.
     """
 
     kind: Kind
@@ -85,6 +87,7 @@ class GlobalImportance:
     std: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    over: NDArray[np.object_] | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """One row per (target, source)."""
@@ -95,6 +98,7 @@ class GlobalImportance:
             "std": self.std,
             "ci_low": self.low,
             "ci_high": self.high,
+            **({} if self.over is None else {"ci_over": self.over}),
         }
         frame = pd.DataFrame({name: values.ravel() for name, values in columns.items()}, index=index).reset_index()
         frame.insert(0, "kind", self.kind.value)
@@ -106,9 +110,9 @@ class GlobalImportance:
         rows = frame[frame["kind"] == kind.value]
         targets, sources = (tuple(map(str, pd.unique(rows[name]))) for name in ("target", "source"))
 
-        def matrix(column: str) -> NDArray[np.float64]:
+        def matrix(column: str, dtype: type = np.float64) -> NDArray[Any]:
             indexed = rows.set_index(["target", "source"])[column]
-            values = indexed.reindex(pd.MultiIndex.from_product([targets, sources])).to_numpy(dtype=np.float64)
+            values = indexed.reindex(pd.MultiIndex.from_product([targets, sources])).to_numpy(dtype=dtype)
             return np.asarray(values.reshape(len(targets), len(sources)))
 
         return cls(
@@ -120,4 +124,5 @@ class GlobalImportance:
             std=matrix("std"),
             low=matrix("ci_low"),
             high=matrix("ci_high"),
+            over=matrix("ci_over", object) if "ci_over" in rows else None,
         )

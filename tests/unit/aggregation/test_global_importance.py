@@ -3,9 +3,10 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t
 
 from agg2exp.aggregation.global_importance import global_importance
-from agg2exp.domain.roi_importance import Kind
+from agg2exp.domain.roi_importance import GlobalImportance, Kind
 
 KIND = Kind.IMPORTANCE
 TARGETS, SOURCES = ("spleen", "aorta"), ("background", "aorta", "spleen")
@@ -21,22 +22,32 @@ def table(x, targets=TARGETS, sources=SOURCES):
 
 def sample(seed, n=12, missing=0.3):
     g = np.random.default_rng(seed)
-    x = g.gamma(2.0, size=(n, 2, 3))
+    x = g.beta(2.0, 6.0, size=(n, 2, 3))
     x[g.random(x.shape) < missing] = np.nan
     return x
 
 
 def brute_force(x, patient, draws, seed):
-    """Percentile bootstrap by listing the scans of each drawn patient, with the same draws."""
-    g = np.random.default_rng(seed)
-    ids = sorted(set(patient))
-    scans = [[i for i, p in enumerate(patient) if p == name] for name in ids]
-    means = []
-    for _ in range(draws):
-        rows = [i for p in g.integers(len(ids), size=len(ids)) for i in scans[p]]
-        with np.errstate(invalid="ignore"):
-            means.append(np.nansum(x[rows], axis=0) / (~np.isnan(x[rows])).sum(axis=0))
-    return np.nanpercentile(means, [2.5, 97.5], axis=0)
+    """Bootstrap-t of each entry by listing the scans of each drawn patient, with the same draws."""
+    ends = np.full((2, *x.shape[1:]), np.nan)
+    for k, r in np.ndindex(*x.shape[1:]):
+        scans = pd.Series(x[:, k, r]).groupby(np.array(patient)).apply(lambda s: s.dropna().tolist())
+        scans = [values for values in scans if values]
+        if len(scans) < 5:
+            continue
+
+        def mean_and_error(chosen):
+            values, sizes = np.concatenate(chosen), np.array([len(s) for s in chosen])
+            residuals = np.array([sum(s) for s in chosen]) - values.mean() * sizes
+            return values.mean(), np.sqrt((residuals**2).sum()) / sizes.sum()
+
+        g, (mean, error), t = np.random.default_rng(seed), mean_and_error(scans), []
+        for _ in range(draws):
+            of_draw = mean_and_error([scans[i] for i in g.integers(len(scans), size=len(scans))])
+            t.append((of_draw[0] - mean) / of_draw[1])
+        t = np.sort(t)
+        ends[:, k, r] = mean - error * t[np.ceil(draws * np.array([0.975, 0.025])).astype(int) - 1]
+    return np.clip(ends, 0, 1)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -71,7 +82,7 @@ def test_all_scans_of_a_drawn_patient_come_along(seed):
 
 
 def test_repeated_scans_make_nothing_surer():
-    x = np.random.default_rng(0).normal(size=(15, 2, 3))
+    x = np.random.default_rng(0).beta(5, 5, size=(15, 2, 3))
     thrice = np.repeat(x, 3, axis=0)
     patients = {f"case_{i:05d}": f"p{i // 3:05d}" for i in range(45)}
     once = global_importance(table(x), KIND)
@@ -109,22 +120,71 @@ def test_fewer_than_five_patients_have_no_interval():
     assert np.isnan(one_patient.low).all() and one_patient.count[0, 1] == 5
 
 
-def test_interval_covers_the_mean():
-    g = np.random.default_rng(0)
-    truth, covered = 3.0, []
-    for seed in range(30):
-        result = global_importance(
-            table(g.normal(truth, 1, size=(60, 4, 5)), list("abcd"), list("vwxyz")), KIND, draws=400, seed=seed
-        )
-        covered.append((result.low <= truth) & (truth <= result.high))
-    assert 0.91 < np.mean(covered) < 0.97  # 600 intervals: standard error 0.009
+@pytest.mark.parametrize(("n", "least"), [(5, 0.90), (8, 0.91), (20, 0.92), (60, 0.93)])
+def test_interval_covers_the_mean_of_skewed_shares(n, least):
+    x = np.random.default_rng(n).beta(0.5, 5, size=(n, 40, 50))  # 2000 intervals: standard error 0.006
+    result = global_importance(table(x, [f"t{i}" for i in range(40)], [f"s{i}" for i in range(50)]), KIND)
+    covered = ((result.low <= 0.5 / 5.5) & (result.high >= 0.5 / 5.5)).mean()
+    assert least < covered < 0.97  # percentile intervals: 0.75, 0.83, 0.89, 0.93
+
+
+def test_interval_of_a_symmetric_mean_is_that_of_students_t():
+    x = np.random.default_rng(1).normal(0.5, 0.1, size=(60, 10, 10))
+    result = global_importance(table(x, [f"t{i}" for i in range(10)], [f"s{i}" for i in range(10)]), KIND, draws=4000)
+    student = t.ppf(0.975, 59) * x.std(axis=0, ddof=1) / np.sqrt(60)
+    assert np.mean((result.high - result.low) / (2 * student)) == pytest.approx(1, abs=0.02)
+
+
+def test_interval_covers_where_patients_have_several_scans_and_gaps():
+    g, covered = np.random.default_rng(2), []
+    for _ in range(40):
+        patient = np.sort(np.r_[np.arange(12), g.integers(12, size=20)])
+        x = g.gamma(2, 0.05, size=(12, 5, 5))[patient] + g.normal(0, 0.01, size=(32, 5, 5))
+        x[g.random(x.shape) < 0.1] = np.nan
+        patients = {f"case_{i:05d}": f"p{p:02d}" for i, p in enumerate(patient)}
+        result = global_importance(table(x, list("abcde"), list("vwxyz")), KIND, patients)
+        covered.append((result.low <= 0.1) & (result.high >= 0.1))
+    assert 0.92 < np.mean(covered) < 0.97  # 1000 intervals: standard error 0.007
+
+
+def test_interval_ends_where_the_kind_does():
+    x = np.zeros((8, 1, 1))
+    x[0] = 0.4  # a third of the draws hold zeros alone, and say nothing of how large the mean may be
+    share = global_importance(table(x, ["a"], ["b"]), KIND)
+    assert (share.low[0, 0], share.high[0, 0]) == (0, 1)
+    amount = table(100 * x, ["a"], ["b"]).rename(columns={KIND.value: "mass"})
+    assert global_importance(amount, Kind.MASS).low[0, 0] == 0
+    assert global_importance(amount, Kind.MASS).high[0, 0] == np.inf
+    signed = table(-100 * x, ["a"], ["b"]).rename(columns={KIND.value: "signed_sum"})
+    assert global_importance(signed, Kind.SIGNED_SUM).low[0, 0] == -np.inf
+
+
+def test_few_patients_among_many_have_the_interval_that_they_have_alone():
+    x = np.full((300, 1, 2), np.nan)
+    x[::50, 0, 0] = np.random.default_rng(3).beta(2, 6, size=6)
+    x[:, 0, 1] = np.random.default_rng(4).beta(2, 6, size=300)
+    among, alone = (global_importance(table(y, ["a"], ["b", "c"]), KIND) for y in (x, x[::50]))
+    assert (among.low[0, 0], among.high[0, 0]) == (alone.low[0, 0], alone.high[0, 0])
+    assert np.isfinite([among.low[0, 0], among.high[0, 0]]).all()
+
+
+def test_what_the_interval_is_over_is_said_and_marked():
+    x = np.random.default_rng(5).beta(2, 6, size=(40, 1, 4))
+    x[4:, 0, 0], x[5:, 0, 1], x[20:, 0, 2] = np.nan, np.nan, np.nan
+    frame = table(x, ["a"], list("bcde"))
+    result = global_importance(frame, KIND)
+    assert result.over[0].tolist() == ["4 scans, too few", "5 scans, few", "20 scans", "40 scans"]
+    halves = global_importance(frame, KIND, {f"case_{i:05d}": f"p{i // 2:02d}" for i in range(40)})
+    assert halves.over[0].tolist() == ["2 patients, too few", "3 patients, too few", "10 patients, few", "20 patients"]
+    assert result.to_frame()["ci_over"].tolist() == result.over[0].tolist()
+    assert GlobalImportance.from_frame(result.to_frame(), KIND).over.tolist() == result.over.tolist()
 
 
 def test_constant_has_no_width_whatever_its_size():
-    result = global_importance(table(np.full((10, 2, 3), 1e9)), KIND)
-    np.testing.assert_array_equal(result.low, 1e9)
-    np.testing.assert_array_equal(result.high, 1e9)
-    np.testing.assert_array_equal(result.std, 0)
+    for value in (1e9, 0.1):
+        result = global_importance(table(np.full((10, 2, 3), value)), KIND)
+        np.testing.assert_allclose([result.low, result.high], value, rtol=1e-15)
+        np.testing.assert_allclose(result.std, 0, atol=1e-15)
 
 
 def test_row_that_is_not_in_the_table_is_missing():

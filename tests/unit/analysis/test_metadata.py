@@ -4,9 +4,9 @@ from math import comb
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import chi2, hypergeom, mannwhitneyu, t
+from scipy.stats import chi2, hypergeom, mannwhitneyu, permutation_test, t, ttest_ind
 
-from agg2exp.analysis.metadata import metadata_tests
+from agg2exp.analysis.metadata import metadata_tests, permuted_welch
 
 
 def cohort(seed, n=60, share=0.3):
@@ -39,6 +39,38 @@ def test_numbers_meet_mann_whitney_and_welch(seed):
     welch = table.loc[("age", "Welch's t")]
     assert welch["statistic"] == pytest.approx(statistic)
     assert welch["p"] == pytest.approx(2 * t.sf(abs(statistic), freedom))
+
+
+@pytest.mark.parametrize(("n", "k", "name"), [(9, 2, "all"), (20, 14, "drawn"), (40, 3, "all"), (60, 5, "drawn")])
+def test_few_outliers_meet_the_permutations_of_welchs_t(n, k, name):
+    outlier = pd.Series(np.arange(n) < k, index=[f"s{i:03d}" for i in range(n)])
+    metadata = pd.DataFrame({"age": np.random.default_rng(n).integers(40, 90, n)}, index=outlier.index)
+    row = metadata_tests(normality(outlier), metadata).set_index("test").loc[f"Welch's t ({name} permutations)"]
+    x, y = (metadata["age"][outlier == flag].to_numpy(dtype=float) for flag in (True, False))
+
+    def welch(x, y, axis):
+        return np.abs(ttest_ind(x, y, axis=axis, equal_var=False).statistic)
+
+    n_resamples = 20_000 if name == "drawn" else np.inf
+    peer = permutation_test((x, y), welch, vectorized=True, alternative="greater", n_resamples=n_resamples, rng=1)
+    assert row["p"] == pytest.approx(peer.pvalue, abs=0.02 if name == "drawn" else 1e-12)
+    assert row["statistic"] == pytest.approx(ttest_ind(x, y, equal_var=False).statistic)
+
+
+@pytest.mark.parametrize("draw", ["normal", "exponential", "ages"])
+@pytest.mark.parametrize(("k", "n"), [(2, 8), (2, 30), (3, 15)])
+def test_welchs_t_keeps_its_level_with_few_outliers(draw, k, n):
+    g = np.random.default_rng(k * n)
+    draws = {"normal": g.normal, "exponential": g.exponential, "ages": lambda size: g.integers(50, 70, size)}
+    p = np.array([permuted_welch(*np.split(draws[draw](size=k + n), [k]))[1] for _ in range(300)])
+    assert (p <= 0.05).mean() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)  # Student's distribution: 0.12 to 0.2 with two
+
+
+def test_welchs_t_finds_few_outliers_that_are_much_older():
+    outlier = pd.Series(np.arange(30) < 4, index=[f"s{i:03d}" for i in range(30)])
+    age = np.random.default_rng(0).normal(60, 5, 30) + 25 * outlier.to_numpy()
+    table = metadata_tests(normality(outlier), pd.DataFrame({"age": age}, index=outlier.index))
+    assert (table["p_adjusted"] < 0.01).all()
 
 
 @pytest.mark.parametrize("seed", range(3))
