@@ -7,18 +7,20 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from agg2exp.data.body import body_mask
+from agg2exp.data.lost_regions import LostRegions
 from agg2exp.data.masks import read_extra_masks, read_label_map
 from agg2exp.data.preprocessing import Preprocessing
 from agg2exp.data.records import CaseRecord, Layout
-from agg2exp.domain.case import Case, Failure
+from agg2exp.domain.case import Case, Failure, Grid
 from agg2exp.domain.code import code_of
 from agg2exp.domain.errors import CaseError
 from agg2exp.io.digests import digest
 from agg2exp.io.limits import Limits
-from agg2exp.io.nifti import UnreadableVolumeError, open_volume
+from agg2exp.io.nifti import Notice, UnreadableVolumeError, open_volume
 
 
 class CaseDataset(Dataset[Case | Failure]):
@@ -69,30 +71,45 @@ class CaseDataset(Dataset[Case | Failure]):
             notices.append("every voxel of the scan has the same value, so that there is nothing in it to explain")
         image, grid = self.preprocessing.image(hu, native)
 
-        labels = self.layout.labels(record, native, notices.append)
+        lost = LostRegions(self.preprocessing.spacing, notices.append)
         supplied = read_extra_masks(record, native, notices.append)
-        volumes = [v.astype(np.uint8) for v in supplied.values()]
-        if labels is not None:
-            volumes.append(labels)
-        resampled = self.preprocessing.masks(np.stack(volumes), native) if volumes else torch.empty(0)
-        masks = {name: mask.bool() for name, mask in zip(supplied, resampled, strict=False)}
-        label_map = None
-        if record.label_map is not None:
-            label_map = read_label_map(record.id, record.label_map, native, notices.append)
+        masks: dict[str, Tensor | None] = {}
+        if supplied:
+            masks = lost.masks(supplied, self.preprocessing.masks(np.stack(list(supplied.values())), native))
+        labels, annotated = self._labels(record, native, lost, notices.append)
         return Case(
             id=record.id,
             image=image,
             grid=grid,
             native=native,
-            labels=None if labels is None else resampled[-1].to(torch.int16),
-            annotated=() if labels is None else self.layout.annotated(record),
+            labels=labels,
+            annotated=annotated,
             extra={name: masks.get(name) for name in record.extra},
-            label_map=None if label_map is None else self.preprocessing.masks(label_map[None], native)[0].long(),
+            label_map=self._label_map(record, native, lost, notices.append),
             body=torch.from_numpy(body_mask(self.preprocessing.to_hu(image[0]))),
             metadata=dict(record.metadata),
             fingerprint=self.fingerprint(record),
             notices=tuple(dict.fromkeys(notices)),
         )
+
+    def _labels(
+        self, record: CaseRecord, native: Grid, lost: LostRegions, notice: Notice
+    ) -> tuple[Tensor | None, tuple[bool, ...]]:
+        """The annotated label map (D, H, W), and which classes it knows (L)."""
+        labels = self.layout.labels(record, native, notice)
+        if labels is None:
+            return None, ()
+        resampled = self.preprocessing.labels(labels, native)
+        known = lost.annotated(self.layout.annotated(record), self.layout.scheme.classes, labels, resampled)
+        return resampled.to(torch.int16), known
+
+    def _label_map(self, record: CaseRecord, native: Grid, lost: LostRegions, notice: Notice) -> Tensor | None:
+        if record.label_map is None:
+            return None
+        label_map = read_label_map(record.id, record.label_map, native, notice)
+        resampled = self.preprocessing.labels(label_map, native)
+        lost.partition(label_map, resampled)
+        return resampled.long()
 
     def fingerprint(self, record: CaseRecord) -> str:
         """Changes with the content of a file of the case, and with the user's code that reads it; "" if unreadable."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agg2exp.domain.case import Grid
-from agg2exp.domain.errors import SettingError, check_range
+from agg2exp.domain.errors import SettingError, check_choice, check_range
+from agg2exp.domain.resampling import mostly_covered, nearest, touched
+
+RULES = {"nearest": nearest, "any": touched, "linear": mostly_covered}
+"""How masks are resampled, by the value of `Preprocessing.resample`."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +30,14 @@ class Preprocessing:
     Attributes:
         spacing: Millimetres between voxels along R, A, S.
         hu_range: Lowest and highest Hounsfield unit kept.
+        resample: Which voxels belong to a resampled mask: "nearest", those whose nearest voxel does; "any", also those
+            that a voxel of the mask falls into, so that small regions survive; "linear", those that the mask covers by
+            more than half. Label maps take the nearest voxel.
     """
 
     spacing: tuple[float, float, float]
     hu_range: tuple[float, float] = (-1024.0, 1024.0)
+    resample: str = "nearest"
 
     def __post_init__(self) -> None:
         for name, length in (("spacing", 3), ("hu_range", 2)):
@@ -40,40 +49,49 @@ class Preprocessing:
             check_range("spacing", mm, 0.05)
         if self.hu_range[0] >= self.hu_range[1]:
             raise SettingError("hu_range", self.hu_range, "[low, high] with low < high")
+        check_choice("resample", self.resample, tuple(RULES))
 
     def image(self, hu: NDArray[np.floating], native: Grid) -> tuple[Tensor, Grid]:
         """A scan (D, H, W) in HU -> ((1, D', H', W') float32 in [0, 1], its grid)."""
         low, high = self.hu_range
-        steps = Compose(
-            [
-                Orientation(axcodes="RAS", labels=None),
-                Spacing(pixdim=self.spacing, mode="bilinear", padding_mode="border"),
-                ScaleIntensityRange(low, high, 0.0, 1.0, clip=True),
-            ]
-        )
-        result = steps(
-            MetaTensor(torch.from_numpy(hu.astype(np.float32))[None], affine=torch.from_numpy(native.affine))
-        )
-        _, d, h, w = result.shape
-        return result.as_tensor().contiguous(), Grid((d, h, w), np.asarray(result.affine, dtype=np.float64))
+        steps = Compose([*self._steps(), ScaleIntensityRange(low, high, 0.0, 1.0, clip=True)])
+        result = steps(_with_grid(torch.from_numpy(hu.astype(np.float32))[None], native))
+        return result.as_tensor().contiguous(), _grid(result.shape, result.affine)
 
-    def masks(self, masks: NDArray[np.integer], native: Grid) -> Tensor:
-        """Label maps or masks (M, D, H, W) on the scan's grid -> (M, D', H', W') of their dtype, nearest voxel.
+    def grid(self, native: Grid) -> Grid:
+        """The grid that scans on `native` are resampled to."""
+        volume: Any = _with_grid(torch.zeros(1).expand(1, *native.shape), native)  # no voxel is computed
+        for step in self._steps(lazy=True):
+            volume = step(volume)
+        return _grid((1, *volume.peek_pending_shape()), volume.peek_pending_affine())
 
-        Exact for labels up to ±2^24, beyond which float32, in which MONAI resamples, leaves whole numbers out.
-        """
-        volumes = torch.from_numpy(masks)
-        steps = Compose(
-            [
-                Orientation(axcodes="RAS", labels=None),
-                Spacing(pixdim=self.spacing, mode="nearest", padding_mode="border", dtype=np.float32),
-            ]
-        )
-        result = steps(MetaTensor(volumes, affine=torch.from_numpy(native.affine)))
-        resampled: Tensor = result.as_tensor().to(volumes.dtype).contiguous()
-        return resampled
+    def labels(self, labels: NDArray[Any], native: Grid) -> Tensor:
+        """Label maps (..., D, H, W) on the scan's grid -> (..., D', H', W') of their type, nearest voxel."""
+        return torch.from_numpy(nearest(labels, native, self.grid(native)))
+
+    def masks(self, masks: NDArray[Any], native: Grid) -> Tensor:
+        """Masks (M, D, H, W) on the scan's grid -> (M, D', H', W') of their type, by the rule `resample`."""
+        if self.resample == "nearest":
+            return self.labels(masks, native)
+        grid, rule = self.grid(native), RULES[self.resample]
+        return torch.from_numpy(np.stack([rule(mask != 0, native, grid).astype(masks.dtype) for mask in masks]))
 
     def to_hu(self, image: Tensor) -> NDArray[np.float32]:
         """Back from [0, 1] to (clipped) HU."""
         low, high = self.hu_range
         return np.asarray(image.numpy() * (high - low) + low, dtype=np.float32)
+
+    def _steps(self, lazy: bool = False) -> list[Any]:
+        return [
+            Orientation(axcodes="RAS", labels=None, lazy=lazy),
+            Spacing(pixdim=self.spacing, mode="bilinear", padding_mode="border", lazy=lazy),
+        ]
+
+
+def _with_grid(volume: Tensor, grid: Grid) -> MetaTensor:
+    return MetaTensor(volume, affine=torch.from_numpy(grid.affine))
+
+
+def _grid(shape: Sequence[int], affine: Tensor | NDArray[Any]) -> Grid:
+    _, d, h, w = (int(n) for n in shape)
+    return Grid((d, h, w), np.asarray(affine, dtype=np.float64))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import affine_transform
 
 from agg2exp.domain.case import Grid
+from agg2exp.domain.resampling import nearest
 from agg2exp.io.atomic import written_whole
 from agg2exp.io.nifti_header import LONGEST_HEADER, Header, UnreadableVolumeError, parse
 
@@ -131,16 +132,11 @@ def to_native(volume: NDArray[Any], grid: Grid, native: Grid, *, labels: bool) -
         native: The scan's own grid.
         labels: Nearest voxel (label maps) instead of linear interpolation; the border continues outside.
     """
+    if labels:
+        return nearest(volume, grid, native)
     index = np.linalg.inv(grid.affine) @ native.affine  # native voxel index -> preprocessed voxel index
     return np.asarray(
-        affine_transform(
-            volume,
-            index[:3, :3],
-            index[:3, 3],
-            output_shape=native.shape,
-            order=0 if labels else 1,
-            mode="nearest",
-        )
+        affine_transform(volume, index[:3, :3], index[:3, 3], output_shape=native.shape, order=1, mode="nearest")
     )
 
 
