@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from agg2exp.cli.data_sets import read_data_sets
-from agg2exp.domain.roi_importance import Kind
+from agg2exp.domain.case import Origin
+from agg2exp.domain.explanation import PassCounts
+from agg2exp.domain.roi_importance import Kind, LocalImportance
+from agg2exp.io.case_store import CaseResult, CaseStore
 from agg2exp.io.tables import ROI_IMPORTANCE, SEGMENTATION, write_tables
 from agg2exp.report.data_set import DataSet
 
@@ -41,7 +45,9 @@ def stored_run(
     by_distance: bool = True,
     classes: Mapping[str, str] = CLASSES,
 ) -> Path:
-    """Write tables and configuration of a run over the cases c<first>, c<first + 1>, …
+    """Write tables, results and configuration of a run over the cases c<first>, c<first + 1>, …
+
+    A scan is what its id and `root` say: runs that name the same root explain the same scans.
 
     The class "ribs" is absent from the prediction of the first case, and E₀ is E but for half of what class 1 gets
     from class 2, which distance thus does not explain.
@@ -54,7 +60,7 @@ def stored_run(
     e0[:, 1, 0] += e[:, 1, 2] * 0.5
     e0[:, range(len(names)), range(len(names))] = np.nan
     g = np.random.default_rng([seed, 1])
-    e0 += g.normal(0, 1e-3, e0.shape)
+    e0 = np.clip(e0 + g.normal(0, 1e-3, e0.shape), 0, 1)
     if "ribs" in names:
         e[0, names.index("ribs")] = e0[0, names.index("ribs")] = np.nan
     supplied = np.arange(n) % 3 > 0
@@ -80,10 +86,10 @@ def stored_run(
     segmentation = pd.DataFrame(
         {"case": np.repeat(cases, len(names)), "class": np.tile(names, n), "dice": overlap.ravel()}
     )
-    write_tables(
-        folder / "tables",
-        {ROI_IMPORTANCE: pd.DataFrame(columns, index=index).reset_index(), SEGMENTATION: segmentation},
-    )
+    local = pd.DataFrame(columns, index=index).reset_index()
+    write_tables(folder / "tables", {ROI_IMPORTANCE: local, SEGMENTATION: segmentation})
+    for case, values in zip(cases, np.split(local[[kind.value for kind in Kind]].to_numpy(), n), strict=True):
+        _write_result(folder, case, root, names, values)
     labels = {"name": "six", "groups": GROUPS,
               "classes": {name: {"group": group, "files": [] if name == "background" else [name]}
                           for name, group in classes.items()}}  # fmt: skip
@@ -97,6 +103,32 @@ def stored_run(
     (folder / ".hydra").mkdir(exist_ok=True)
     OmegaConf.save(OmegaConf.create({"hydra": {"runtime": {"choices": choices}}}), folder / ".hydra" / "hydra.yaml")
     return folder
+
+
+def _write_result(folder: Path, case: str, root: str, classes: list[str], values: np.ndarray) -> None:
+    """The result of a case whose scan is what its id and the folder of its data set say."""
+    matrices = values.reshape(len(classes), len(classes) + 1, len(Kind))
+    importance = LocalImportance(
+        case_id=case,
+        targets=tuple(classes),
+        sources=(*classes, NODULE),
+        values={kind: np.ascontiguousarray(matrices[..., i]) for i, kind in enumerate(Kind)},
+        status=("ok",) * len(classes),
+    )
+    digest = hashlib.sha256(f"{root}/{case}".encode()).hexdigest()
+    unknown = np.full(len(classes), np.nan)
+    result = CaseResult(
+        importance,
+        tuple(classes),
+        voxels=np.ones(len(classes), np.int64),
+        dice=unknown,
+        iou=unknown,
+        settings={},
+        passes=PassCounts(1, 1),
+        seconds=0.0,
+        origin=Origin(digest, Path(root) / case / "ct.nii.gz"),
+    )
+    CaseStore(folder).write(result)
 
 
 def read_runs(**runs: Path | list[Path]) -> list[DataSet]:

@@ -48,7 +48,9 @@ def analysed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     other = drawn_importance(20, len(CLASSES), seed=5)
     other[:, 1, 2] += 0.2
     other[:, 1, 1] -= 0.2
-    far = stored_run(folder / "far", n=20, root="/data/elsewhere", importance=np.clip(other, 0.01, None))
+    other = np.clip(other, 0.01, None)
+    other /= other.sum(axis=2, keepdims=True)
+    far = stored_run(folder / "far", n=20, root="/data/elsewhere", importance=other)
     (folder / "meta.csv").write_text(
         "image_id;age;institute\n" + "\n".join(f"c{i:05d};{40 + i};hospital_{i % 2}" for i in range(20))
     )
@@ -323,10 +325,6 @@ def test_outliers_are_shown_where_scans_and_predictions_are(tiny: Tiny, tmp_path
     assert "1 of 2" in said and "Dice" in said
     (tmp_path / "run" / "volumes" / CASES[1] / "prediction.nii.gz").unlink()
     with pytest.raises(DataError, match=f"case {CASES[1]}: expected its prediction at .*prediction.nii.gz, got none"):
-        outlier_slices(data, shown, "heart", read_scan)
-    config = tmp_path / "run" / "config.yaml"
-    config.write_text(config.read_text().replace("agg2exp.data.datamodule.CaseDataModule", "os.system"))
-    with pytest.raises(DataError, match=r"its scan is read by os\.system, which is not part of agg2exp"):
         outlier_slices(data, shown, "heart", read_scan)
 
 

@@ -133,6 +133,7 @@ class RoIImportanceWriter(CaseWriter):
             curves=_arrays(explanation.curves),
             efficiency=_arrays(explanation.efficiency),
             supervoxels=_supervoxel_values(explanation.attribution),
+            origin=case.origin,
         )
 
     def settings(self) -> dict[str, str]:

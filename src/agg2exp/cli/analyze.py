@@ -41,7 +41,7 @@ def main(config: DictConfig) -> None:
     output = Path(config.paths.output)
     left_out: list[LeftOut] = []
     try:
-        data_sets = data_sets_of(config)
+        data_sets = data_sets_of(config, left_out)
         check_data_sets([data.name for data in data_sets])
         data_sets = usable(data_sets, config.reference, left_out)
         written = _make(output, list(_parts(config, data_sets, settings)), left_out)
@@ -71,8 +71,8 @@ def settings_of(config: DictConfig) -> AnalysisSettings:
     )
 
 
-def data_sets_of(config: DictConfig) -> list[DataSet]:
-    """The data sets with their metadata and joined classes.
+def data_sets_of(config: DictConfig, left_out: list[LeftOut]) -> list[DataSet]:
+    """The data sets with their metadata and joined classes; damaged runs are noted in `left_out`.
 
     Raises:
         JobError: A data set cannot be read.
@@ -87,10 +87,10 @@ def data_sets_of(config: DictConfig) -> list[DataSet]:
 
     if config.join and not config.groups:
         raise SettingError("join", True, "false where no classes belong together", "Choose them with groups=….")
-    data_sets = read_data_sets(config.runs, build(config, "labels"))
+    data_sets = read_data_sets(config.runs, build(config, "labels"), left_out)
     files = config.metadata if isinstance(config.metadata, DictConfig) else {d.name: config.metadata for d in data_sets}
     for name in files:
-        check_choice("metadata", name, [data.name for data in data_sets])
+        check_choice("metadata", name, {*(data.name for data in data_sets), *(item.data_set for item in left_out)})
     made = []
     for data in data_sets:
         known = replace(data, join=_groups(config) if config.join else {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,48 +11,53 @@ import pandas as pd
 from omegaconf import DictConfig, ListConfig
 
 from agg2exp.cli.application import JobError
-from agg2exp.cli.run_settings import FILES, SETTINGS, configuration, labels_of, settings_of
 from agg2exp.cli.runs import find_runs, paths
+from agg2exp.cli.stored_run import StoredRun, read_stored_run
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.labels import LabelScheme
-from agg2exp.domain.roi_importance import Kind
 from agg2exp.io.published_table import read_published_table
-from agg2exp.io.tables import ROI_IMPORTANCE, SEGMENTATION, read_tables
-from agg2exp.report.data_set import DataSet
+from agg2exp.io.tables import ROI_IMPORTANCE, SEGMENTATION
+from agg2exp.report.artefacts import EVERYTHING, LeftOut
+from agg2exp.report.data_set import DataSet, ScanIdentity
 
-COLUMNS = {
-    ROI_IMPORTANCE: ["case", "target", "source", *(kind.value for kind in Kind)],
-    SEGMENTATION: ["case", "class", "dice"],
-}
-"""What is read of the tables of a run."""
-PUBLISHED = "published tables"
-"""Where the scans of published tables are: cases of one id are one scan in all of them."""
+log = logging.getLogger(__name__)
+
+TABLES = (ROI_IMPORTANCE, SEGMENTATION)
+PUBLISHED = ScanIdentity(files="published tables")
+"""The scans of published tables: cases of one id are one scan in all of them."""
 
 
-def read_data_sets(runs: str | ListConfig | DictConfig, labels: LabelScheme) -> list[DataSet]:
+def read_data_sets(
+    runs: str | ListConfig | DictConfig, labels: LabelScheme, left_out: list[LeftOut] | None = None
+) -> list[DataSet]:
     """The data sets of the setting `runs` (see conf/analyze.yaml).
 
     Args:
         runs: A run, sweep or CSV, or a list of them: a data set each. Or for each data set its name, and one or several
             runs that together make it.
         labels: Classes of published tables.
+        left_out: Where damaged runs are noted, if others remain.
 
     Raises:
         JobError: Something is missing, two data sets have one name, or the runs of one do not fit together.
     """
     if isinstance(runs, DictConfig):
-        return [_data_set(str(name), paths(of_one), labels) for name, of_one in runs.items()]
-    made = []
-    for path in paths(runs):
-        if path.suffix == ".csv":
-            made.append(_data_set(path.stem, [path], labels))
-        else:
-            found = find_runs([path])
-            if not found:
-                raise JobError(
-                    f"agg2exp: runs: expected finished runs in {path}, got none. A run has tables/*.parquet."
-                )
-            made += [_data_set(f"{run.data}/{run.method}", [run.folder], labels) for run in found]
+        named = [(str(name), paths(of_one)) for name, of_one in runs.items()]
+    else:
+        named = [one for path in paths(runs) for one in _named(path)]
+    made, damaged = [], list[LeftOut]()
+    for name, places in named:
+        try:
+            made.append(_data_set(name, places, labels, damaged))
+        except DataError as error:
+            damaged.append(LeftOut(name, EVERYTHING, str(error)))
+    if not made:
+        reasons = "; ".join(f"{item.data_set}: {item.reason}" for item in damaged)
+        raise JobError(f"agg2exp: runs: {reasons}")
+    for item in damaged:
+        log.warning("%s: %s is left out: %s", item.data_set, item.part, item.reason)
+    if left_out is not None:
+        left_out += damaged
     names = [data.name for data in made]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -80,18 +86,37 @@ def with_metadata(data: DataSet, metadata: pd.DataFrame, patient_column: str | N
     )
 
 
-def _data_set(name: str, places: Sequence[Path], labels: LabelScheme) -> DataSet:
-    """One data set from one published table, or from one or several runs."""
+def _named(path: Path) -> list[tuple[str, list[Path]]]:
+    """Name and place of each data set at a path."""
+    if path.suffix == ".csv":
+        return [(path.stem, [path])]
+    found = find_runs([path])
+    if not found:
+        raise JobError(f"agg2exp: runs: expected finished runs in {path}, got none. A run has tables/*.parquet.")
+    return [(f"{run.data}/{run.method}", [run.folder]) for run in found]
+
+
+def _data_set(name: str, places: Sequence[Path], labels: LabelScheme, damaged: list[LeftOut]) -> DataSet:
+    """One data set from one published table, or from one or several runs.
+
+    Raises:
+        DataError: What is there is damaged.
+        JobError: Nothing is there, or it does not fit together.
+    """
     try:
         if any(path.suffix == ".csv" for path in places):
             if len(places) > 1:
-                raise DataError(f"expected one published CSV or runs, got {[str(path) for path in places]}.")
+                raise JobError(
+                    f"agg2exp: runs: {name}: expected one published CSV or runs, got {[str(path) for path in places]}."
+                )
             return _published(name, places[0], labels)
         folders = [run.folder for run in find_runs(places)]
         if not folders:
-            raise DataError(f"expected finished runs in {[str(path) for path in places]}, got none.")
-        return _from_runs(name, folders)
-    except (DataError, OSError) as error:
+            raise JobError(
+                f"agg2exp: runs: {name}: expected finished runs in {[str(path) for path in places]}, got none."
+            )
+        return _from_runs(name, folders, damaged)
+    except OSError as error:
         raise JobError(f"agg2exp: runs: {name}: {error}") from error
 
 
@@ -100,50 +125,41 @@ def _published(name: str, path: Path, labels: LabelScheme) -> DataSet:
     unknown = sorted({*tables[SEGMENTATION]["class"]} ^ {*labels.classes})
     if unknown:
         raise DataError(f"expected the classes of labels={labels.name} in {path}, got a difference in {unknown}.")
-    origins = dict.fromkeys(tables[SEGMENTATION]["case"].astype(str), PUBLISHED)
-    return DataSet(name, tables[ROI_IMPORTANCE], tables[SEGMENTATION], labels, origins)
+    scans = dict.fromkeys(tables[SEGMENTATION]["case"].astype(str), PUBLISHED)
+    return DataSet(name, tables[ROI_IMPORTANCE], tables[SEGMENTATION], labels, scans)
 
 
-def _from_runs(name: str, folders: Sequence[Path]) -> DataSet:
-    """Runs with the same settings and different cases as one data set."""
-    configs = [configuration(folder) for folder in folders]
-    settings = [settings_of(config, SETTINGS + FILES) for config in configs]
-    for of_run, folder in zip(settings, folders, strict=True):
-        differing = [key for key in of_run if of_run[key] != settings[0][key]]
+def _from_runs(name: str, folders: Sequence[Path], damaged: list[LeftOut]) -> DataSet:
+    """Runs with the same settings and different cases as one data set; damaged ones are left out.
+
+    Raises:
+        DataError: All are damaged.
+        JobError: They were made differently.
+    """
+    runs, problems = list[StoredRun](), []
+    for folder in folders:
+        try:
+            runs.append(read_stored_run(folder))
+        except DataError as error:
+            problems.append(LeftOut(name, f"run {folder}", str(error)))
+    if not runs:
+        raise DataError("; ".join(problem.reason for problem in problems))
+    damaged += problems
+    first = runs[0]
+    for run in runs[1:]:
+        differing = [key for key in first.choices if run.choices[key] != first.choices[key]]
         if differing:
-            raise DataError(
-                f"{folders[0]} and {folder} differ in {differing} and are not one data set; name them apart."
+            raise JobError(
+                f"agg2exp: runs: {name}: {first.folder} and {run.folder} differ in {differing} and are not one data "
+                "set; name them apart."
             )
-    tables = [_tables(folder) for folder in folders]
-    local, segmentation = (pd.concat([t[part] for t in tables], ignore_index=True) for part in COLUMNS)
-    roots = [str(Path(config["data"]["root"]).resolve()) for config in configs]
-    origins = {str(case): root for t, root in zip(tables, roots, strict=True) for case in t[SEGMENTATION]["case"]}
+    local, segmentation = (pd.concat([run.tables[part] for run in runs], ignore_index=True) for part in TABLES)
     return DataSet(
         name,
         local,
         segmentation,
-        labels_of(folders[0], configs[0]),
-        origins,
-        runs=tuple(folders),
-        settings=settings_of(configs[0]),
+        first.labels,
+        {case: scan for run in runs for case, scan in run.scans.items()},
+        runs=tuple(run.folder for run in runs),
+        settings=first.settings,
     )
-
-
-def _tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """The tables of a run.
-
-    Raises:
-        DataError: One is not there, not readable or lacks a column.
-    """
-    try:
-        tables = read_tables(folder / "tables", COLUMNS)
-    except (OSError, ValueError) as error:  # pyarrow's errors are one or the other
-        raise DataError(f"{folder}: expected the tables of a finished run, got: {error}") from error
-    for name, columns in COLUMNS.items():
-        missing = [column for column in columns if column not in tables[name]]
-        if missing:
-            raise DataError(
-                f"{folder / 'tables' / name}.parquet: expected the columns {columns}, got none of {missing}. "
-                "Explain the cases again with this version."
-            )
-    return {name: tables[name][columns] for name, columns in COLUMNS.items()}

@@ -57,6 +57,7 @@ def explain(config: DictConfig) -> None:
 def _explain(config: DictConfig) -> None:
     from agg2exp.cli.data_choice import data_module
     from agg2exp.cli.estimate import estimate, is_long
+    from agg2exp.cli.kept_configuration import kept
     from agg2exp.cli.leftovers import without_leftovers
     from agg2exp.cli.parts import explanation_module, finish, is_first_rank, result_settings, tracked, trainer
     from agg2exp.cli.resume import finished_cases
@@ -88,7 +89,7 @@ def _explain(config: DictConfig) -> None:
         return
     if is_first_rank():
         with written_whole(output / "config.yaml") as path:
-            OmegaConf.save(config, path, resolve=True)
+            OmegaConf.save(kept(config), path)
         write_environment(output, run)
         FailureLog(output).forget(data.pending())
     if finished:

@@ -1,15 +1,16 @@
-"""What a finished run was made with, read from its config.yaml."""
+"""What a finished run was made with, read from its config.yaml and from what Hydra recorded."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from agg2exp.domain.errors import DataError, SettingError
 from agg2exp.domain.labels import LabelScheme
+from agg2exp.io.stored_yaml import read_stored_yaml
 
 SETTINGS = ("model", "attribution", "score", "supervoxels", "baseline", "mask_policy", "regions", "expansion",
             "inference", "module", "data.preprocessing")  # fmt: skip
@@ -22,19 +23,58 @@ NEUTRAL = {
     "data.layout": {"cache", "scheme"},
 }
 """Members of these nodes that importances do not depend on, or that stand elsewhere too."""
+GROUPS = ("data", "attribution", "supervoxels")
+CHOICE = re.compile(r"\w[\w.+-]{0,79}(/\w[\w.+-]{0,79})*")
+"""A name of a YAML file of a group, or of one in a folder of it."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What was chosen on the command line of a run.
+
+    Attributes:
+        data: Choice of the group `data`.
+        attribution: Choice of the group `attribution`.
+        supervoxels: Choice of the group `supervoxels`.
+        overrides: All overrides, a word each.
+    """
+
+    data: str
+    attribution: str
+    supervoxels: str
+    overrides: tuple[str, ...]
+
+
+def read_choices(folder: Path) -> Choices:
+    """What Hydra recorded of the command line of a run, as data.
+
+    Raises:
+        DataError: It is not readable, or a choice is no name of a choice.
+    """
+    path = folder / ".hydra" / "hydra.yaml"
+    chosen = _at(read_stored_yaml(path), "hydra.runtime.choices")
+    names = {group: _at(chosen, group) for group in GROUPS}
+    for group, name in names.items():
+        if not (isinstance(name, str) and CHOICE.fullmatch(name)):
+            raise DataError(f"{path}: expected the name of a choice of {group}, got {str(name)[:100]!r}.")
+    written = folder / ".hydra" / "overrides.yaml"
+    words = read_stored_yaml(written) if written.is_file() else []
+    if not isinstance(words, list):
+        raise DataError(f"{written}: expected a list of overrides, got {type(words).__name__}.")
+    return Choices(**names, overrides=tuple(map(str, words)))
 
 
 def configuration(folder: Path) -> dict[str, Any]:
-    """The configuration of a run.
+    """The configuration of a run, as data: `${…}` and `_target_` are words like any other.
 
     Raises:
-        DataError: It is not there or not complete.
+        DataError: It is not there, not readable or not complete.
     """
     path = folder / "config.yaml"
-    config = OmegaConf.to_container(OmegaConf.load(path)) if path.is_file() else None
+    config: Any = read_stored_yaml(path) if path.is_file() else None
     if _at(config, "model.labels") is None or _at(config, "data.root") is None:
         raise DataError(f"expected the configuration of a run of agg2exp explain in {path}, got none.")
-    return {str(key): value for key, value in config.items()}  # type: ignore[union-attr]  # it has model and data
+    return {str(key): value for key, value in config.items()}
 
 
 def settings_of(config: Mapping[str, Any], names: tuple[str, ...] = SETTINGS) -> dict[str, Any]:
@@ -54,12 +94,35 @@ def labels_of(folder: Path, config: Mapping[str, Any]) -> LabelScheme:
     Raises:
         DataError: It is incomplete, or not a label scheme; the message names the run.
     """
-    spec = config["model"]["labels"]
     try:
-        return LabelScheme.from_config(spec["name"], spec["classes"], spec["groups"])
-    except (KeyError, TypeError, AttributeError, SettingError) as error:
+        spec = _mapping(config["model"]["labels"])
+        return LabelScheme.from_config(
+            _word(spec["name"]),
+            {_word(name): _spec(of_class) for name, of_class in _mapping(spec["classes"]).items()},
+            {_word(group): _word(colour) for group, colour in _mapping(spec["groups"]).items()},
+        )
+    except (KeyError, TypeError, SettingError) as error:
         problem = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise DataError(f"{folder / 'config.yaml'}: model.labels: expected a label scheme, got {problem}") from error
+
+
+def _spec(of_class: object) -> dict[str, Any]:
+    spec = _mapping(of_class)
+    if not isinstance(spec["files"], list):
+        raise TypeError(f"{spec['files']!r} as files")
+    return {"group": _word(spec["group"]), "files": [_word(name) for name in spec["files"]]}
+
+
+def _mapping(value: object) -> Mapping[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{value!r} where entries by name belong")
+    return value
+
+
+def _word(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} as a name")
+    return value
 
 
 def _at(config: object, name: str) -> Any:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig
 
 from agg2exp.cli.application import JobError
+from agg2exp.cli.run_settings import read_choices
+from agg2exp.domain.errors import DataError
 from agg2exp.report.runs import Run
 
 log = logging.getLogger(__name__)
@@ -52,14 +54,18 @@ def find_runs(folders: Sequence[Path], data: str | None = None) -> list[Run]:
         raise JobError(f"agg2exp: runs: expected folders of finished runs or sweeps, got {missing}.")
     found: dict[Path, Run] = {}
     for folder in folders:
-        for choices in sorted(folder.glob("**/.hydra/hydra.yaml"), key=_in_order):
-            run = choices.parents[1]
+        for written in sorted(folder.glob("**/.hydra/hydra.yaml"), key=_in_order):
+            run = written.parents[1]
             if (run / "tables").is_dir():
-                chosen = OmegaConf.load(choices).hydra.runtime.choices
-                method = chosen.attribution
-                if chosen.supervoxels != "none" and (run / "tables" / "supervoxels.parquet").is_file():
-                    method = f"{method}/{chosen.supervoxels}"
-                found.setdefault(run.resolve(), Run(run, data or chosen.data, method))
+                try:
+                    choices = read_choices(run)
+                except DataError as error:
+                    log.warning("%s is left out: %s", run, error)
+                    continue
+                method = choices.attribution
+                if choices.supervoxels != "none" and (run / "tables" / "supervoxels.parquet").is_file():
+                    method = f"{method}/{choices.supervoxels}"
+                found.setdefault(run.resolve(), Run(run, data or choices.data, method, choices.overrides))
             elif (run / "config.yaml").is_file():  # written once the work begins
                 log.warning("%s has no results, since it did not finish, and is left out", run)
     return _told_apart(list(found.values()))
@@ -75,16 +81,15 @@ def _told_apart(runs: Sequence[Run]) -> list[Run]:
     alike: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         alike.setdefault((run.data, run.method), []).append(run)
-    overrides = {run.folder: _overrides(run) for same in alike.values() if len(same) > 1 for run in same}
-    return [_named(run, alike[run.data, run.method], overrides) for run in runs]
+    return [_named(run, alike[run.data, run.method]) for run in runs]
 
 
-def _named(run: Run, alike: Sequence[Run], overrides: Mapping[Path, Sequence[str]]) -> Run:
+def _named(run: Run, alike: Sequence[Run]) -> Run:
     """A run by what distinguishes it from others of the same data set and method."""
     if len(alike) == 1:
         return run
-    common = set.intersection(*(set(overrides[other.folder]) for other in alike))
-    words = [word for word in overrides[run.folder] if word not in common]
+    common = set.intersection(*(set(_naming(other)) for other in alike))
+    words = [word for word in _naming(run) if word not in common]
     if len(" ".join(words)) > LONGEST:
         return replace(run, method=f"{run.method} {run.folder.name}")
     of_data = [word for word in words if word.lstrip("+~").startswith("data")]
@@ -92,8 +97,6 @@ def _named(run: Run, alike: Sequence[Run], overrides: Mapping[Path, Sequence[str
     return replace(run, data=" ".join([run.data, *of_data]), method=" ".join([run.method, *rest]))
 
 
-def _overrides(run: Run) -> list[str]:
+def _naming(run: Run) -> list[str]:
     """What the user chose for a run, but for its cases, where it is written and what was done again."""
-    written = run.folder / ".hydra" / "overrides.yaml"
-    words = [str(word) for word in OmegaConf.load(written)] if written.is_file() else []
-    return [word for word in words if not word.lstrip("+~").startswith(UNTOLD)]
+    return [word for word in run.overrides if not word.lstrip("+~").startswith(UNTOLD)]

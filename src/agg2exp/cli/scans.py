@@ -2,57 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-from hydra.errors import InstantiationException
-from hydra.utils import get_object, instantiate
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
 
-from agg2exp.domain.case import Grid
+from agg2exp.data.masks import merged_structures
+from agg2exp.domain.case import Grid, Origin
 from agg2exp.domain.errors import CaseError, DataError
 from agg2exp.domain.names import safe_name
-from agg2exp.io.case_store import CaseStore
+from agg2exp.io.case_store import CaseStore, DamagedResultError
+from agg2exp.io.digests import file_digest
 from agg2exp.io.nifti import UnreadableVolumeError, read_volume
 from agg2exp.report.data_set import DataSet
 from agg2exp.report.outlier_slices import Scan
-
-OURS = "agg2exp."
 
 
 def read_scan(data: DataSet, case: str, target: str) -> Scan:
     """The scan of a case from where the run found it, and the prediction that the run wrote.
 
+    Where the scan lies, and what it is, stands in the result of the case; nothing that the run's configuration names
+    is made or called.
+
     Raises:
-        DataError: Either is no longer there or never was, or a class that is not agg2exp's reads the scans.
+        DataError: Either is no longer there or never was, or another scan is there now.
     """
     folder = _run_of(data, case)
     prediction = folder / "volumes" / safe_name(case) / "prediction.nii.gz"
     if not prediction.is_file():
         raise DataError(f"case {case}: expected its prediction at {prediction}, got none (callbacks.volumes)")
-    config = OmegaConf.load(folder / "config.yaml")
-    settings = OmegaConf.to_container(config.data, resolve=True)
-    foreign = [name for name in _targets(settings) if not _is_ours(name)]
-    if foreign:  # the file of a run is no reason to run whatever it names
-        raise DataError(f"case {case}: its scan is read by {foreign[0]}, which is not part of agg2exp")
     try:
-        module = instantiate(settings, _convert_="object")
-        (record,) = module.records(config.data.split, [case])
-        image, grid = read_volume(record.image)
-        labels = module.layout.labels(record, grid)
+        origin = CaseStore(folder).read(case).origin
+        if origin is None:
+            raise DataError(
+                f"case {case}: the run was made by an earlier version, which did not keep where its scan lies. "
+                "Explain the case again to see it."
+            )
+        _check_same_scan(case, origin)
+        image, grid = read_volume(origin.image)
+        structures = {name: path for name, path in origin.structures.items() if path.is_file()}
+        annotated = merged_structures(case, data.labels, structures, grid, origin.threshold) if structures else None
         attribution = prediction.with_name(f"attribution_{safe_name(target)}.nii.gz")
         return Scan(
             image=_upright(image, grid),
             predicted=_upright(*read_volume(prediction)),
-            annotated=None if labels is None else _upright(labels, grid),
+            annotated=None if annotated is None else _upright(annotated, grid),
             attribution=_upright(*read_volume(attribution)) if attribution.is_file() else None,
             spacing=_turned(image, grid).header.get_zooms()[:3],
         )
-    except (ValueError, OSError, CaseError, UnreadableVolumeError, InstantiationException) as error:
+    except (OSError, CaseError, UnreadableVolumeError, DamagedResultError) as error:
         raise DataError(f"case {case}: its scan cannot be read again: {error}") from error
 
 
@@ -63,27 +63,12 @@ def _run_of(data: DataSet, case: str) -> Path:
     raise DataError(f"case {case}: there are no scans beside {'the runs' if data.runs else 'a published table'}")
 
 
-def _targets(node: object) -> Iterator[str]:
-    """Every class that a part of the configuration names, however deep in mappings and lists."""
-    if isinstance(node, Mapping):
-        for key, value in node.items():
-            if key == "_target_":
-                yield str(value)
-            else:
-                yield from _targets(value)
-    elif isinstance(node, Sequence) and not isinstance(node, str):
-        for value in node:
-            yield from _targets(value)
-
-
-def _is_ours(target: str) -> bool:
-    """Whether a class is defined in agg2exp; a module of agg2exp also reaches what it imports."""
-    if not target.startswith(OURS):
-        return False
-    try:
-        return str(getattr(get_object(target), "__module__", "")).startswith(OURS)
-    except ImportError:
-        return False
+def _check_same_scan(case: str, origin: Origin) -> None:
+    """Raise unless the scan that the run explained lies where it was."""
+    if not origin.image.is_file():
+        raise DataError(f"case {case}: expected its scan at {origin.image}, got none. Was the data set moved?")
+    if file_digest(origin.image) != origin.digest:
+        raise DataError(f"case {case}: expected the scan that the run explained at {origin.image}, got another one.")
 
 
 def _turned(volume: NDArray[Any], grid: Grid) -> Any:

@@ -8,6 +8,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from agg2exp.domain.errors import DataError
+from agg2exp.io.stored_yaml import read_stored_yaml
+
 NAMING = {"attribution": None, "supervoxels": None, "score": "sum", "model": None}
 """Groups whose choices name a run, unless it is the one given here."""
 
@@ -41,17 +44,19 @@ def same_work(config: DictConfig, ignoring: str) -> Path | None:
     if not is_sweep():
         return None
     settings = HydraConfig.get()
-    own = _without(config, ignoring)
+    own = _without(OmegaConf.to_container(config, resolve=False), ignoring)
     for number in range(int(settings.job.num)):
         folder = Path(settings.sweep.dir) / str(number)
         written = folder / str(settings.output_subdir) / "config.yaml"
-        if written.is_file() and _without(OmegaConf.load(written), ignoring) == own:
-            return folder
+        try:
+            if written.is_file() and _without(read_stored_yaml(written), ignoring) == own:
+                return folder
+        except DataError:  # half written by a job beside this one, or not by a job at all
+            continue
     return None
 
 
-def _without(config: object, group: str) -> dict[str, object]:
-    content = OmegaConf.to_container(config, resolve=False)
+def _without(content: object, group: str) -> dict[str, object]:
     if not isinstance(content, dict):
-        raise TypeError(f"expected a mapping, got {type(content).__name__}")
+        raise DataError(f"expected a mapping, got {type(content).__name__}")
     return {str(k): v for k, v in content.items() if k != group}

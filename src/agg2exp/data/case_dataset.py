@@ -89,6 +89,7 @@ class CaseDataset(Dataset[Case | Failure]):
             body=torch.from_numpy(body_mask(self.preprocessing.to_hu(image[0]))),
             metadata=dict(record.metadata),
             fingerprint=self.fingerprint(record),
+            origin=self.layout.origin(record),
             notices=tuple(dict.fromkeys(notices)),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from agg2exp.data.records import CaseRecord, MaskFile
 from agg2exp.domain.case import Grid
 from agg2exp.domain.errors import CaseError
+from agg2exp.domain.labels import LabelScheme
 from agg2exp.io.nifti import Notice, StoredVolume, UnreadableVolumeError, open_volume
 from agg2exp.io.nifti_header import MILLIMETRES
 
@@ -53,6 +54,27 @@ def read_mask(
         CaseError: The file cannot be read, its grid is not the scan's, or its values are not those of a mask.
     """
     return _Values.read(case_id, path, native, notice).mask(MaskFile(path, threshold=threshold))
+
+
+def merged_structures(
+    case_id: str,
+    scheme: LabelScheme,
+    files: Mapping[str, Path],
+    native: Grid,
+    threshold: float | None = None,
+    notice: Notice = log.warning,
+) -> NDArray[np.uint8]:
+    """The label map (D, H, W) of the structures that have a file; where they overlap, the later class wins.
+
+    Raises:
+        CaseError: A mask cannot be read or does not lie on the scan's grid.
+    """
+    merged = np.zeros(native.shape, dtype=np.uint8)
+    for label, names in enumerate(scheme.files):
+        for structure in names:
+            if structure in files:
+                merged[read_mask(case_id, files[structure], native, threshold, notice)] = label
+    return merged
 
 
 def read_extra_masks(record: CaseRecord, native: Grid, notice: Notice = log.warning) -> dict[str, NDArray[np.bool_]]:

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from agg2exp.domain.case import Grid
+from agg2exp.domain.case import Grid, Origin
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.io.nifti import Notice
 
@@ -65,6 +65,9 @@ class Layout(Protocol):
 
     def unknown_structures(self) -> dict[str, str | None]:
         """Structures of the label scheme that no case has a file for, with the most similar name that exists."""
+
+    def origin(self, record: CaseRecord) -> Origin:
+        """Which scan the case is, and where its files are."""
 
     def annotated(self, record: CaseRecord) -> tuple[bool, ...]:
         """For each class whether the case has an annotation of it (L)."""

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agg2exp.data.case_table import CASE, SPLIT, read_case_table
-from agg2exp.data.masks import LARGEST_LABEL, is_there, labels_in, read_label_map, read_mask
+from agg2exp.data.masks import LARGEST_LABEL, is_there, labels_in, merged_structures, read_label_map
 from agg2exp.data.records import CaseRecord, MaskFile
-from agg2exp.domain.case import Grid
+from agg2exp.domain.case import Grid, Origin
 from agg2exp.domain.code import versions
 from agg2exp.domain.errors import CaseError, DataError, SettingError, check_range
 from agg2exp.domain.labels import LabelScheme
@@ -140,6 +140,20 @@ class TotalSegmentatorLayout:
     def _mask(self, record: CaseRecord, structure: str) -> Path:
         return self.root / record.id / "segmentations" / f"{structure}.nii.gz"
 
+    def structures(self, record: CaseRecord) -> dict[str, Path]:
+        """Files of the annotated structures that are there, by structure."""
+        files = {s: self._mask(record, s) for names in self.scheme.files for s in names}
+        return {s: path for s, path in files.items() if is_there(record.id, path)}
+
+    def origin(self, record: CaseRecord) -> Origin:
+        """Which scan the case is, and where its files are.
+
+        Raises:
+            OSError: The scan cannot be read.
+        """
+        structures = {name: path.absolute() for name, path in self.structures(record).items()}
+        return Origin(file_digest(record.image), record.image.absolute(), structures, self.mask_threshold)
+
     def annotated(self, record: CaseRecord) -> tuple[bool, ...]:
         """Classes with all their files; background, being the rest, only if every class has."""
         classes = [all(is_there(record.id, self._mask(record, s)) for s in files) for files in self.scheme.files[1:]]
@@ -153,8 +167,7 @@ class TotalSegmentatorLayout:
         Raises:
             CaseError: A mask cannot be read or does not lie on the scan's grid.
         """
-        files = {s: self._mask(record, s) for names in self.scheme.files for s in names}
-        found = {s: path for s, path in files.items() if is_there(record.id, path)}
+        found = self.structures(record)
         if not found:
             return None
         cached = self.cache / "labels" / f"{safe_name(record.id)}-{self._key(found, native)}.nii.gz"
@@ -163,11 +176,7 @@ class TotalSegmentatorLayout:
                 return read_label_map(record.id, cached, native).astype(np.uint8)
             except CaseError as error:
                 log.warning("the merged label map is made again: %s", error)
-        merged = np.zeros(native.shape, dtype=np.uint8)
-        for label, names in enumerate(self.scheme.files):
-            for structure in names:
-                if structure in found:
-                    merged[read_mask(record.id, found[structure], native, self.mask_threshold, notice)] = label
+        merged = merged_structures(record.id, self.scheme, found, native, self.mask_threshold, notice)
         try:
             write_volume(cached, merged, native)
         except OSError as error:

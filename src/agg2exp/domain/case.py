@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import permutations, product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,23 @@ def _reordered(volume: NDArray[Any], axes: Sequence[int], backwards: Sequence[in
     return np.ascontiguousarray(np.flip(volume.transpose(axes), tuple(backwards)))
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Which scan a case is, and where its files were found: plain data, so that a finished run can show it again.
+
+    Attributes:
+        digest: SHA-256 of the scan's file, which says what the scan is wherever it is copied to.
+        image: The scan.
+        structures: Files of the annotated structures that were there, by structure.
+        threshold: From which value on a soft mask is inside; None: masks are no soft ones.
+    """
+
+    digest: str
+    image: Path
+    structures: Mapping[str, Path] = field(default_factory=dict)
+    threshold: float | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Case:
     """A preprocessed scan with all that travels with it.
@@ -113,6 +131,7 @@ class Case:
         body: (D, H, W) bool, the patient without the air around; None if unknown.
         metadata: Facts about the patient or scan; they stay on this machine.
         fingerprint: Changes when a file of the case changes.
+        origin: Where its files were found; None if it is from no file.
         notices: What had to be assumed, or looks wrong, in reading it; a sentence each, without the case's id.
     """
 
@@ -127,6 +146,7 @@ class Case:
     body: Tensor | None = None
     metadata: Mapping[str, str | float] = field(default_factory=dict)
     fingerprint: str = ""
+    origin: Origin | None = None
     notices: tuple[str, ...] = ()
 
     def to(self, device: torch.device | str) -> Case:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from agg2exp.domain.case import Origin
 from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.names import original_name, safe_name
 from agg2exp.domain.roi_importance import Kind, LocalImportance
@@ -66,6 +67,7 @@ class CaseResult:
         curves: By name, curves that belong to metrics, as points (K, N, 2).
         efficiency: By name, what the attribution of each target cost (K).
         supervoxels: Attribution per supervoxel, if there are any.
+        origin: Which scan it is and where its files were found; None if that is not known (runs of earlier versions).
     """
 
     importance: LocalImportance
@@ -82,6 +84,7 @@ class CaseResult:
     curves: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     efficiency: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     supervoxels: SupervoxelValues | None = None
+    origin: Origin | None = None
 
 
 class CaseStore:
@@ -121,6 +124,7 @@ class CaseStore:
             "passes": [result.passes.forwards, result.passes.backwards, result.passes.reused],
             "seconds": result.seconds,
             "economy": result.economy,
+            "origin": _as_text(result.origin),
         }
         whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         words = {name: json.dumps(value) for name, value in header.items()}
@@ -167,11 +171,33 @@ class CaseStore:
                 supervoxels=SupervoxelValues(*(arrays[f"supervoxels/{name}"] for name in SUPERVOXELS))
                 if "supervoxels/values" in arrays
                 else None,
+                origin=_origin(header.get("origin")),
             )
         except (SafetensorError, LookupError, TypeError, AttributeError, ValueError, OSError) as error:
             raise DamagedResultError(
                 f"{path} is no readable result ({type(error).__name__}: {error}). Delete it and run again."
             ) from error
+
+
+def _as_text(origin: Origin | None) -> dict[str, Any] | None:
+    if origin is None:
+        return None
+    structures = {name: str(path) for name, path in origin.structures.items()}
+    return {"digest": origin.digest, "image": str(origin.image), "structures": structures,
+            "threshold": origin.threshold}  # fmt: skip
+
+
+def _origin(stored: Mapping[str, Any] | None) -> Origin | None:
+    if stored is None:
+        return None
+    structures = {str(name): Path(path) for name, path in stored["structures"].items()}
+    threshold = stored["threshold"]
+    return Origin(
+        digest=str(stored["digest"]),
+        image=Path(stored["image"]),
+        structures=structures,
+        threshold=None if threshold is None else float(threshold),
+    )
 
 
 def _members(arrays: Mapping[str, NDArray[Any]], part: str) -> dict[str, NDArray[Any]]:

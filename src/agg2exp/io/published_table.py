@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
+from agg2exp.io.stored_tables import ROUNDING, wrong_shares
 from agg2exp.io.tables import ROI_IMPORTANCE, SEGMENTATION
 from agg2exp.io.tabular import read_text_table
 
@@ -17,7 +18,6 @@ CASE = "patient"
 KINDS = {"mass": Kind.IMPORTANCE, "mean": Kind.MEAN}  # their `mass` is Eq. 7
 OVERLAPS = ("dice", "iou")
 MISSING = ("", "nan", "NaN", "NA")
-ROW_SUM = 1e-4  # a row's masses may miss 1 by so much
 
 
 def read_published_table(path: Path) -> dict[str, pd.DataFrame]:
@@ -96,7 +96,7 @@ def _numbers(path: Path, text: pd.DataFrame, cases: pd.Series) -> pd.DataFrame:
         (numbers.isna() & ~text.isin(MISSING))
         | (numbers < 0)
         | np.isinf(numbers)
-        | ((numbers > 1 + ROW_SUM) & is_share)
+        | ((numbers > 1 + ROUNDING) & is_share)
     )
     if wrong.to_numpy().any():
         row, column = np.argwhere(wrong.to_numpy())[0]
@@ -110,7 +110,7 @@ def _numbers(path: Path, text: pd.DataFrame, cases: pd.Series) -> pd.DataFrame:
 
 def _check_rows(path: Path, mass: NDArray[np.float64], cases: list[str], classes: list[str]) -> None:
     """Raise unless the masses (N, L, L) of each case and target sum to 1 over the sources, or are all missing."""
-    off = ~(np.abs(mass.sum(axis=2) - 1) <= ROW_SUM) & ~np.isnan(mass).all(axis=2)
+    off = wrong_shares(mass) | (np.isnan(mass).any(axis=2) & ~np.isnan(mass).all(axis=2))
     if off.any():
         n, k = np.argwhere(off)[0]
         raise DataError(

@@ -32,7 +32,7 @@ def context_of(data_sets: Sequence[DataSet]) -> Iterator[Artefact]:
 def shared_cases(first: DataSet, second: DataSet) -> list[str]:
     """The scans that both explain, as runs of other models or methods do."""
     both = sorted({*first.cases} & {*second.cases})
-    return [case for case in both if first.origins[case] == second.origins[case]]
+    return [case for case in both if first.scans[case].same_as(second.scans[case])]
 
 
 def of_the_same_scans(data_sets: Sequence[DataSet]) -> list[list[DataSet]]:
@@ -57,8 +57,10 @@ def change(first: DataSet, second: DataSet, settings: AnalysisSettings) -> Itera
     """Which entries of the global matrix differ between the patients of two data sets.
 
     Raises:
-        DataError: They were made differently, so that the data are not all that differs, or share patients.
+        DataError: They were made differently, so that the data are not all that differs, or share patients, or it is
+            not known whether they do.
     """
+    _check_apart(first, second)
     one, other = (data.importances(Kind.IMPORTANCE).by_patient(data.patients) for data in (first, second))
     check_same_scheme(one, other)
     differing = differing_settings(first, second)
@@ -73,6 +75,21 @@ def change(first: DataSet, second: DataSet, settings: AnalysisSettings) -> Itera
     name = file_of(f"change_{first.name}_to_{second.name}")
     yield name, table
     yield name, change_map(table, first.scheme, (first.name, second.name), settings.alpha)
+
+
+def _check_apart(first: DataSet, second: DataSet) -> None:
+    """Raise if scans of two data sets are the same under other ids, or if that is not known of cases of one id."""
+    both = sorted({*first.cases} & {*second.cases})
+    unknown = [case for case in both if first.scans[case].same_as(second.scans[case]) is None]
+    if unknown:
+        raise DataError(
+            f"whether the cases {unknown[:3]} of both are the same scans is not known, since an earlier version made "
+            "one of the runs, or its results are gone. Explain the cases again with this version."
+        )
+    known = {scan.digest: case for case, scan in first.scans.items() if scan.digest}
+    again = [(known[scan.digest], case) for case, scan in second.scans.items() if scan.digest in known]
+    if again:
+        raise DataError(f"expected different scans, got the same one as cases {again[0][0]!r} and {again[0][1]!r}.")
 
 
 def _matrix(data: DataSet, cases: Sequence[str]) -> GlobalImportance:

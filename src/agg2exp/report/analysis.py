@@ -12,7 +12,7 @@ import pandas as pd
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.report import abnormality, across, focus, relations, segmentation
-from agg2exp.report.artefacts import Artefact, LeftOut, file_of
+from agg2exp.report.artefacts import EVERYTHING, Artefact, LeftOut, file_of
 from agg2exp.report.data_set import DataSet
 from agg2exp.report.outlier_slices import ReadScan, outlier_slices
 from agg2exp.report.segmentation import Groups
@@ -48,6 +48,9 @@ def usable(data_sets: Sequence[DataSet], reference: str | None, left_out: list[L
         DataError: None does, or not the one that is the reference.
     """
     good, reasons = [], {}
+    damaged = {item.data_set: item.reason for item in left_out if item.part == EVERYTHING}
+    if reference in damaged:
+        raise DataError(f"{reference}: {damaged[reference]}")
     for data in data_sets:
         try:
             data.importances(Kind.IMPORTANCE)
@@ -58,7 +61,7 @@ def usable(data_sets: Sequence[DataSet], reference: str | None, left_out: list[L
                 raise DataError("; ".join(f"{name}: {reason}" for name, reason in reasons.items())) from error
     for name, reason in reasons.items():
         log.warning("%s is left out: %s", name, reason)
-        left_out.append(LeftOut(name, "everything", reason))
+        left_out.append(LeftOut(name, EVERYTHING, reason))
     return good
 
 

@@ -27,6 +27,10 @@ Artefact = tuple[str, pd.DataFrame | Figure | nx.DiGraph]
 """Path below the output folder without extension, and what is to be written there."""
 
 
+EVERYTHING = "everything"
+"""The part that stands for a whole data set."""
+
+
 @dataclass(frozen=True)
 class LeftOut:
     """A part of the analysis that the data do not allow."""

@@ -17,6 +17,25 @@ from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
 
 
+@dataclass(frozen=True)
+class ScanIdentity:
+    """What the scan of a case is, wherever it lies.
+
+    Attributes:
+        digest: Of the scan's file; None if it is not known.
+        files: Of all that was read of the case, masks too; None if it is not known.
+    """
+
+    digest: str | None = None
+    files: str | None = None
+
+    def same_as(self, other: ScanIdentity) -> bool | None:
+        """Whether two are one scan; None if that is not known."""
+        if self.digest and other.digest:
+            return self.digest == other.digest
+        return True if self.files and self.files == other.files else None
+
+
 @dataclass(frozen=True, eq=False)
 class DataSet:
     """RoI importances of cases that one model segmented and one method explained.
@@ -26,7 +45,7 @@ class DataSet:
         local: Rows of `LocalImportance.to_frame`.
         segmentation: Columns case, class, dice; Dice is NaN where a class was not annotated.
         labels: Classes of the model, with their groups and colours.
-        origins: Folder of the scan of each case: cases of one id are one scan if their origin is the same.
+        scans: What the scan of each case is: cases of one id are one scan if that is the same.
         runs: Folders of the runs; none for a published table.
         settings: What the importances of a case depend on besides its files; None: not known.
         metadata: Facts per case, indexed by case id; None if none were given.
@@ -38,7 +57,7 @@ class DataSet:
     local: pd.DataFrame
     segmentation: pd.DataFrame
     labels: LabelScheme
-    origins: Mapping[str, str]
+    scans: Mapping[str, ScanIdentity]
     runs: tuple[Path, ...] = ()
     settings: Mapping[str, object] | None = None
     metadata: pd.DataFrame | None = None

@@ -24,11 +24,13 @@ class Run:
         folder: Its folder.
         data: Name of the data set.
         method: Name of the attribution method, with its supervoxels if it uses any.
+        overrides: What was chosen on its command line, a word each.
     """
 
     folder: Path
     data: str
     method: str
+    overrides: tuple[str, ...] = ()
 
 
 class NoMetricsError(ValueError):

@@ -39,11 +39,15 @@ def test_the_label_scheme_is_that_of_the_model(tmp_path: Path):
     [
         ({"name": "x", "groups": {}}, "no 'classes'"),
         ({"name": "x", "groups": {"other": "#000000"}, "classes": {}}, "classes: expected background first"),
-        ({"name": "x", "groups": {}, "classes": ["heart"]}, "'list' object has no attribute 'values'"),
+        ({"name": "x", "groups": {}, "classes": ["heart"]}, r"\['heart'\] where entries by name belong"),
+        (["heart"], r"\['heart'\] where entries by name belong"),
+        ({"name": 3, "groups": {}, "classes": {}}, "3 as a name"),
+        ({"name": "x", "groups": {"other": 5}, "classes": {}}, "5 as a name"),
+        ({"name": "x", "groups": {}, "classes": {"heart": {"group": "other", "files": "heart"}}}, "'heart' as files"),
         ({"name": "x", "groups": {}, "classes": {"heart": {"group": "other"}}}, "no 'files'"),
     ],
 )
-def test_a_damaged_label_scheme_names_the_run(tmp_path: Path, labels: dict, problem: str):
+def test_a_damaged_label_scheme_names_the_run(tmp_path: Path, labels: object, problem: str):
     config = {"model": {"labels": labels}, "data": {"root": "/data"}}
     with pytest.raises(DataError, match=rf"config\.yaml: model\.labels: expected a label scheme, got {problem}"):
         labels_of(tmp_path, config)

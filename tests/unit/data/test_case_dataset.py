@@ -1,6 +1,7 @@
 """Reading one case: everything on one grid, and a clear word for each file that is bad."""
 
 import gzip
+from hashlib import sha256
 from pathlib import Path
 
 import nibabel as nib
@@ -205,3 +206,16 @@ def test_what_nobody_thought_of_still_names_the_case(root: Path, monkeypatch: py
     assert isinstance(result, Failure)
     assert result.error.startswith("case good: ")
     assert "ZeroDivisionError" in result.traceback
+
+
+def test_a_case_says_which_scan_it_is_and_where_its_files_are(root: Path, monkeypatch: pytest.MonkeyPatch):
+    (root / "good" / "segmentations" / "heart.nii.gz").unlink()
+    monkeypatch.chdir(root.parent)
+    layout = TotalSegmentatorLayout("data", cases.scheme(), root.parent / "cache")
+    case = CaseDataset(layout, layout.records(), Preprocessing((4.0, 4.0, 4.0)))[0]
+    assert isinstance(case, Case) and case.origin is not None
+    assert case.origin.image == root / "good" / "ct.nii.gz"
+    assert case.origin.digest == sha256((root / "good" / "ct.nii.gz").read_bytes()).hexdigest()
+    assert set(case.origin.structures) == set(cases.BOXES) - {"heart"}
+    for name, path in case.origin.structures.items():
+        assert path == root / "good" / "segmentations" / f"{name}.nii.gz"

@@ -8,6 +8,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save, save_file
 
+from agg2exp.domain.case import Origin
 from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.roi_importance import Kind, LocalImportance
 from agg2exp.io.case_store import CaseResult, CaseStore, DamagedResultError, SupervoxelValues
@@ -28,6 +29,7 @@ def result(case: str = "s1", seed: int = 0, **settings: str) -> CaseResult:
         settings={"method": "gradient", "seed": "0", **settings},
         passes=PassCounts(8, 16),
         seconds=1.25,
+        origin=Origin("0" * 64, Path("/data/s1/ct.nii.gz"), {"heart": Path("/data/s1/segmentations/heart.nii.gz")}),
     )
 
 

@@ -1,5 +1,6 @@
 """Which data sets are compared, in what, and over which cases."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from scipy.stats import spearmanr
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.report.across import agreement_of, change, of_the_same_scans, shared_cases
-from agg2exp.report.data_set import DataSet
+from agg2exp.report.data_set import DataSet, ScanIdentity
 from agg2exp.report.settings import AnalysisSettings
 from tests.helpers.stored_runs import CLASSES, drawn_importance, read_runs, stored_run
 
@@ -39,7 +40,7 @@ def test_agreement_of_three_is_that_of_each_pair_over_the_cases_both_have(tmp_pa
     assert table["rho"].iloc[0] == pytest.approx(expected)
 
 
-def test_scans_are_the_same_if_id_and_place_are(tmp_path: Path):
+def test_scans_are_the_same_if_id_and_content_are(tmp_path: Path):
     runs = {
         "train": stored_run(tmp_path / "train", n=6, first=20),
         "m1": stored_run(tmp_path / "m1", n=6),
@@ -54,6 +55,31 @@ def test_scans_are_the_same_if_id_and_place_are(tmp_path: Path):
     assert shared_cases(far1, far2) == ["c00005"]
     assert shared_cases(m1, far1) == []
     assert of_the_same_scans(data_sets) == [[m1, m2], [far1, far2]]
+
+
+def test_scans_are_known_by_their_file_else_by_all_files_of_the_case():
+    known, copied, other = (ScanIdentity(d, f) for d, f in (("a", "x"), ("a", "y"), ("b", "x")))
+    earlier, again, unknown = ScanIdentity(files="x"), ScanIdentity(files="x"), ScanIdentity()
+    assert known.same_as(copied) is True and known.same_as(other) is False
+    assert earlier.same_as(again) is True and earlier.same_as(known) is True
+    assert earlier.same_as(copied) is None
+    assert unknown.same_as(known) is None and unknown.same_as(unknown) is None
+
+
+def test_patients_that_may_be_the_same_are_not_compared_as_different_ones(tmp_path: Path):
+    runs = {
+        "m": stored_run(tmp_path / "m", n=6),
+        "gone": stored_run(tmp_path / "gone", n=6, seed=1),
+        "renamed": stored_run(tmp_path / "renamed", n=6, first=6, seed=2),
+    }
+    shutil.rmtree(runs["gone"] / "cases")
+    m, gone, renamed = read_runs(**runs)
+    assert shared_cases(m, gone) == []
+    with pytest.raises(DataError, match=r"whether the cases \['c00000', .*\] of both are the same scans is not known"):
+        list(change(m, gone, SETTINGS))
+    renamed = replace(renamed, scans=dict(zip(renamed.cases, m.scans.values(), strict=True)))
+    with pytest.raises(DataError, match="expected different scans, got the same one as cases 'c00000' and 'c00006'"):
+        list(change(m, renamed, SETTINGS))
 
 
 def test_a_data_set_of_several_places_shares_scans_with_each(tmp_path: Path):

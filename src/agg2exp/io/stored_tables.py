@@ -1,0 +1,194 @@
+"""Tables that a run left behind, checked as they are read: they may be damaged, or from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from agg2exp.domain.errors import DataError
+from agg2exp.domain.roi_importance import Kind
+
+MOST_ROWS = 50_000_000
+LONGEST = 500  # letters of a name
+ROUNDING = 1e-4
+"""By so much may a share lie beyond 1, or the shares of a partition miss 1."""
+KEYS = ("case", "target", "source", "class", "name")
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a column holds: words, truth values (some may be missing), or numbers between two bounds or NaN."""
+
+    what: Literal["words", "truths", "numbers"]
+    low: float = -np.inf
+    high: float = np.inf
+
+    def __str__(self) -> str:
+        if self.what != "numbers":
+            return self.what
+        low, high = np.isfinite([self.low, self.high])
+        return "finite numbers" + (f" from {self.low:g}" if low else "") + (f" to {self.high:g}" if high else "")
+
+
+WORDS, TRUTHS, NUMBERS = Values("words"), Values("truths"), Values("numbers")
+AMOUNTS, SHARES = Values("numbers", 0), Values("numbers", 0, 1)
+OF_IMPORTANCE = {
+    "case": WORDS,
+    "target": WORDS,
+    "source": WORDS,
+    **{kind.value: AMOUNTS for kind in Kind},
+    **{kind.value: SHARES for kind in (Kind.IMPORTANCE, Kind.POSITIVE, Kind.NEGATIVE, Kind.EXPECTED_BY_DISTANCE)},
+    Kind.SIGNED_SUM.value: NUMBERS,
+}
+OF_SEGMENTATION = {"case": WORDS, "class": WORDS, "dice": SHARES}
+
+
+def read_stored_table(path: Path, columns: Mapping[str, Values], once: Sequence[str]) -> pd.DataFrame:
+    """Some columns of a Parquet file.
+
+    Args:
+        path: The file.
+        columns: What each holds.
+        once: Columns whose values together name a row.
+
+    Raises:
+        DataError: It is no Parquet file, lacks a column, or a column holds something else; a row is there twice. The
+            message names file, column and row.
+    """
+    try:
+        if not path.is_file():
+            raise DataError(f"{path}: expected a table of a finished run, got none.")
+        file = pq.ParquetFile(path)
+        if file.metadata.num_rows > MOST_ROWS:
+            raise DataError(f"{path}: expected at most {MOST_ROWS} rows, got {file.metadata.num_rows}.")
+        schema = file.schema_arrow
+        missing = [name for name in columns if schema.get_field_index(name) < 0]
+        if missing:
+            raise DataError(
+                f"{path}: expected the columns {list(columns)}, got none of {missing}. "
+                "Explain the cases again with this version."
+            )
+        for name, values in columns.items():
+            if not _fits(schema.field(name).type, values):
+                raise DataError(f"{path}: expected {values} in column {name!r}, got {schema.field(name).type}.")
+        table: pd.DataFrame = file.read(columns=list(columns)).to_pandas(ignore_metadata=True)[list(columns)]
+    except (OSError, ValueError, pa.ArrowException) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path}: expected a table of a finished run, got: {error}") from error
+    for name, values in columns.items():
+        _check_values(path, table, name, values)
+    twice = table.duplicated(list(once)).to_numpy()
+    if twice.any():
+        raise DataError(f"{path}: expected every row once, got {_row(table, twice)} twice.")
+    return table
+
+
+def read_stored_importances(folder: Path, classes: Sequence[str], known: Collection[str]) -> dict[str, pd.DataFrame]:
+    """The tables `roi_importance` and `segmentation` of a run: the columns that its analysis needs.
+
+    Args:
+        folder: Of the tables.
+        classes: Classes of the model, which partition a volume (L).
+        known: Cases that the run has results of; none: it has kept none.
+
+    Raises:
+        DataError: A table is not as a run writes it; see also `read_stored_table`. The two have other cases or classes,
+            or importances do not sum to 1 over the classes.
+    """
+    local = read_stored_table(folder / "roi_importance.parquet", OF_IMPORTANCE, ("case", "target", "source"))
+    segmentation = read_stored_table(folder / "segmentation.parquet", OF_SEGMENTATION, ("case", "class"))
+    cases = dict.fromkeys(local["case"])
+    foreign = sorted({*cases} - {*known}) if known else []
+    if foreign:
+        raise DataError(f"{folder}: expected cases that the run has a result of, got {foreign[:5]}.")
+    if {*cases} != {*segmentation["case"]}:
+        other = sorted({*cases} ^ {*segmentation["case"]})
+        raise DataError(f"{folder}: expected the same cases in both tables, got {other[:5]} in one alone.")
+    wrong = ~segmentation["class"].isin(classes).to_numpy()
+    if wrong.any() or len(segmentation) != len(cases) * len(classes):
+        came = _row(segmentation, wrong) if wrong.any() else "some classes of some case alone"
+        raise DataError(f"{folder / 'segmentation.parquet'}: expected the classes {list(classes)}, got {came}.")
+    wrong = ~local["target"].isin(classes).to_numpy()
+    if wrong.any():
+        raise DataError(
+            f"{folder / 'roi_importance.parquet'}: expected the classes {list(classes)} as targets, got "
+            f"{_row(local, wrong)}."
+        )
+    _check_partition(folder / "roi_importance.parquet", local, classes)
+    return {"roi_importance": local, "segmentation": segmentation}
+
+
+def wrong_shares(shares: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Where the shares (…, L) of a partition do not sum to 1 (…): they may all be missing.
+
+    Where some are missing, such as those of classes that were not annotated, the others may sum to less.
+    """
+    gaps, total = np.isnan(shares), np.nansum(shares, axis=-1)
+    short = ~gaps.any(axis=-1) & (total < 1 - ROUNDING)
+    return np.asarray(~gaps.all(axis=-1) & (short | (total > 1 + ROUNDING)))
+
+
+def _check_partition(path: Path, local: pd.DataFrame, classes: Sequence[str]) -> None:
+    """Raise unless shares sum to 1 over the classes, and are missing for the same sources in all rows of a case."""
+    of_class = local[local["source"].isin(classes)]
+    codes, names = zip(*(pd.factorize(of_class[name]) for name in ("case", "target", "source")), strict=True)
+    for kind in (Kind.IMPORTANCE, Kind.POSITIVE, Kind.NEGATIVE):
+        shares = np.full([len(of_axis) for of_axis in names], np.nan)  # (N, K, L)
+        shares[codes] = of_class[kind.value]
+        off, known = wrong_shares(shares), ~np.isnan(shares)
+        if off.any():
+            n, k = np.argwhere(off)[0]
+            raise DataError(
+                f"{path}: expected {kind.value} that sums to 1 over the {len(classes)} classes, or is missing; got the "
+                f"sum {np.nansum(shares[n, k]):.6g} for case {names[0][n]!r}, target {names[1][k]!r}."
+            )
+        defined = known.any(axis=2, keepdims=True)
+        alone = known.any(axis=1) & ~(known | ~defined).all(axis=1)
+        if alone.any():
+            n, b = np.argwhere(alone)[0]
+            raise DataError(
+                f"{path}: expected {kind.value} in a source for every target of a case that has any, or for none; got "
+                f"some alone for case {names[0][n]!r}, source {names[2][b]!r}."
+            )
+
+
+def _fits(stored: Any, values: Values) -> bool:
+    """Whether an Arrow type can hold such values."""
+    if values.what == "words":
+        if pa.types.is_dictionary(stored):
+            stored = stored.value_type
+        return bool(pa.types.is_string(stored) or pa.types.is_large_string(stored))
+    if values.what == "truths":
+        return bool(pa.types.is_boolean(stored) or pa.types.is_null(stored))
+    return bool(pa.types.is_floating(stored) or pa.types.is_integer(stored))
+
+
+def _check_values(path: Path, table: pd.DataFrame, name: str, values: Values) -> None:
+    """Raise unless a column holds what it should."""
+    column = table[name]
+    if values.what == "numbers":
+        numbers = column.to_numpy(dtype=np.float64)
+        beyond = ROUNDING if np.isfinite(values.high) else 0
+        wrong = np.isinf(numbers) | (numbers < values.low) | (numbers > values.high + beyond)
+    elif values.what == "words":
+        wrong = (column.isna() | (column.str.len() > LONGEST) | (column == "")).to_numpy(dtype=bool)
+    else:
+        return
+    if wrong.any():
+        came = str(column[wrong.argmax()])[:100]
+        raise DataError(f"{path}: expected {values} in column {name!r}, got {came!r} for {_row(table, wrong)}.")
+
+
+def _row(table: pd.DataFrame, chosen: NDArray[np.bool_]) -> str:
+    """Names of the first of the chosen rows."""
+    first = table.iloc[int(chosen.argmax())]
+    return ", ".join(f"{key} {str(first[key])[:100]!r}" for key in KEYS if key in table)
