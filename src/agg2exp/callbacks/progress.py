@@ -15,6 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from agg2exp.domain.text import visible
+
 
 class ExplanationProgress(ProgressBar):
     """Two bars on rank 0: cases, and the windows of the current case."""
@@ -37,7 +39,7 @@ class ExplanationProgress(ProgressBar):
         if not self._enabled:
             return
         self._progress = Progress(
-            TextColumn("{task.description:<24}"),
+            TextColumn("{task.description:<24}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -52,7 +54,7 @@ class ExplanationProgress(ProgressBar):
     def begin(self, case_id: str, total: int) -> None:
         """A case starts."""
         if self._progress is not None:
-            self._progress.reset(self._windows, description=f"windows of {case_id}", total=total)
+            self._progress.reset(self._windows, description=f"windows of {visible(case_id)}", total=total)
 
     def advance(self, windows: int) -> None:
         """So many windows more are done."""

@@ -88,7 +88,8 @@ def data_sets_of(config: DictConfig, left_out: list[LeftOut]) -> list[DataSet]:
     if config.join and not config.groups:
         raise SettingError("join", True, "false where no classes belong together", "Choose them with groups=….")
     data_sets = read_data_sets(config.runs, build(config, "labels"), left_out)
-    files = config.metadata if isinstance(config.metadata, DictConfig) else {d.name: config.metadata for d in data_sets}
+    files = {str(name): place for name, place in config.metadata.items()} if isinstance(config.metadata, DictConfig) \
+        else {data.name: config.metadata for data in data_sets}  # fmt: skip
     for name in files:
         check_choice("metadata", name, {*(data.name for data in data_sets), *(item.data_set for item in left_out)})
     made = []
@@ -127,11 +128,13 @@ def overview(data_sets: Sequence[DataSet]) -> pd.DataFrame:
 
 
 def _parts(config: DictConfig, data_sets: Sequence[DataSet], settings: AnalysisSettings) -> Iterator[Part]:
+    from dataclasses import replace
+
     from agg2exp.cli.scans import read_scan
     from agg2exp.report.analysis import parts_across, parts_of
     from agg2exp.report.focus import check_focus
 
-    check_focus(settings.focus, data_sets)
+    settings = replace(settings, focus=check_focus(settings.focus, data_sets))
     for data in data_sets:
         reference = data if config.reference is None else _reference(config.reference, data, data_sets)
         yield from parts_of(data, reference, settings, read_scan if config.images else None)
@@ -187,7 +190,7 @@ def _print(output: Path, sets: pd.DataFrame, found: Sequence[Finding], left_out:
             console.print(terminal_table(*as_text(rows), title))
     if left_out:
         console.print(f"[yellow]{len(left_out)} parts left out[/], see analysis.md")
-    console.print(f"analysis  {output / 'analysis.md'}", highlight=False, soft_wrap=True)
+    console.print(f"analysis  {output / 'analysis.md'}", markup=False, highlight=False, soft_wrap=True)
     console.print(DISCLAIMER, style="italic dim")
 
 

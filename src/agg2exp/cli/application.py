@@ -14,10 +14,25 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from agg2exp.domain.errors import DataError, RankLostError, SettingError
+from agg2exp.domain.text import visible
 
 
 class JobError(CompactHydraException):
     """A mistake that the user can mend: printed as it is, without a traceback."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(visible(message, keep="\n"))
+
+
+class _Visible(logging.Filter):
+    """No message commands the terminal, whatever names are in it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = visible(record.getMessage(), keep="\n\t"), None
+        return True
+
+
+VISIBLE = _Visible()
 
 
 def one_log() -> None:
@@ -40,6 +55,8 @@ def job(task: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
 
     @functools.wraps(task)
     def run(config: DictConfig) -> None:
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(VISIBLE)
         try:
             task(config)
         except (DataError, RankLostError, SettingError) as error:

@@ -25,10 +25,12 @@ def main(config: DictConfig) -> None:
 
     from agg2exp.cli.parts import loggers_of, tracked
     from agg2exp.cli.runs import named_runs
+    from agg2exp.domain import text as escape
     from agg2exp.domain.errors import DataError, check_choice
     from agg2exp.figures.curves import curves_plot
     from agg2exp.figures.style import save
     from agg2exp.io.case_store import DamagedResultError
+    from agg2exp.io.tabular import for_spreadsheet
     from agg2exp.report.artefacts import check_data_sets, file_of
     from agg2exp.report.benchmark import benchmark, ranks
     from agg2exp.report.curves import mean_curves
@@ -57,15 +59,20 @@ def main(config: DictConfig) -> None:
         except DataError as error:
             said.append(f"{data}: there is no picture of curves: {error}")
     contents = {
-        "benchmark.csv": table.to_csv(index=False),
-        "benchmark.md": "\n".join([markdown(table, higher), *(f"- {sentence}\n" for sentence in said)]),
+        "benchmark.csv": for_spreadsheet(table).to_csv(index=False),
+        "benchmark.md": "\n".join(
+            [markdown(table, higher), *(f"- {escape.markdown(sentence)}\n" for sentence in said)]
+        ),
         "benchmark.tex": latex(table, higher),
-        "benchmark_per_class.csv": by_class.to_csv(index=False),
+        "benchmark_per_class.csv": for_spreadsheet(by_class).to_csv(index=False),
     }
     if len(ranked):
-        contents |= {"ranks.csv": ranked.to_csv(index=False), "ranks.md": markdown_table(*as_text(ranked)) + "\n"}
+        contents |= {
+            "ranks.csv": for_spreadsheet(ranked).to_csv(index=False),
+            "ranks.md": markdown_table(*as_text(ranked)) + "\n",
+        }
     if len(curves):
-        contents["curves.csv"] = curves.to_csv(index=False)
+        contents["curves.csv"] = for_spreadsheet(curves).to_csv(index=False)
     _write(output, contents)
     for path, picture in pictures.items():
         save(picture, path)
@@ -74,7 +81,7 @@ def main(config: DictConfig) -> None:
     if len(ranked):
         console.print(terminal_ranks(ranked))
     for sentence in said:
-        console.print(sentence, style="yellow", markup=False, highlight=False)
+        console.print(escape.visible(sentence), style="yellow", markup=False, highlight=False)
     console.print(f"tables    {output}", markup=False, highlight=False, soft_wrap=True)
     loggers = loggers_of(config)
     with tracked(loggers, config):

@@ -13,8 +13,10 @@ from lightning import Trainer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from agg2exp.domain.case import Failure
+from agg2exp.domain.text import visible
 from agg2exp.io.atomic import written_whole
 from agg2exp.io.tables import GLOBAL_IMPORTANCE, SEGMENTATION, read_tables
 
@@ -63,7 +65,7 @@ def write_summary(
         _print_segmentation(console, folder)
     console.print(f"[bold]{len([c for c in expected if c in finished])}[/] of {len(expected)} cases explained.")
     for failure in failures:
-        console.print(f"[red]failed[/] while {failure.stage}: {escape(failure.error)}", highlight=False)
+        console.print(f"[red]failed[/] while {failure.stage}: {escape(visible(failure.error))}", highlight=False)
     places = {
         "tables": "tables/*.parquet (pandas.read_parquet)",
         "pictures": "figures/",
@@ -72,7 +74,7 @@ def write_summary(
     }
     for name, place in places.items():
         if (output / place.split("/")[0].split(" ")[0]).exists():
-            console.print(f"{name:<9} {output}/{place}", highlight=False, soft_wrap=True)
+            console.print(f"{name:<9} {output}/{place}", markup=False, highlight=False, soft_wrap=True)
     console.print(DISCLAIMER, style="italic dim")
 
 
@@ -87,7 +89,7 @@ def _edges(folder: Path, n: int = 5) -> Table:
     for name in ("source", "target", "importance", "cases"):
         table.add_column(name, justify="right" if name in ("importance", "cases") else "left")
     for row in strongest.itertuples():
-        table.add_row(row.source, row.target, f"{row.mean:.1%}", str(row.count))
+        table.add_row(*map(_text, (row.source, row.target, f"{row.mean:.1%}", row.count)))
     return table
 
 
@@ -100,4 +102,9 @@ def _print_segmentation(console: Console, folder: Path) -> None:
     seen = structures.groupby("class", sort=False)["predicted_voxels"].sum()
     never = list(seen[seen == 0].index)
     if never:
-        console.print(f"[yellow]predicted in no case[/] (their rows are NaN): {', '.join(never)}")
+        console.print(f"[yellow]predicted in no case[/] (their rows are NaN): {escape(visible(', '.join(never)))}")
+
+
+def _text(value: object) -> Text:
+    """As it is, no markup."""
+    return Text(visible(str(value)))

@@ -25,6 +25,7 @@ def main(config: DictConfig) -> None:
     from agg2exp.cli.data_choice import data_module
     from agg2exp.cli.leftovers import without_leftovers
     from agg2exp.cli.parts import model_facts, tracked, trainer
+    from agg2exp.io.tabular import for_spreadsheet
     from agg2exp.models.checkpoint import load_weights, save_weights
     from agg2exp.models.weights_file import WeightsError
 
@@ -49,6 +50,7 @@ def main(config: DictConfig) -> None:
     weights = output / "weights.safetensors"
     save_weights(network, weights, facts)
     dice = {name: result[f"test/dice/{name}"] for name in labels.classes}
-    pd.Series(dice, name="dice").rename_axis("class").to_csv(output / "test_dice.csv")
+    table = pd.DataFrame({"class": dice.keys(), "dice": dice.values()})
+    for_spreadsheet(table).to_csv(output / "test_dice.csv", index=False)
     log.info("mean Dice over the structures of the test cases: %.3f", result["test/dice"])
     log.info("weights: %s (explain them with model.weights=%s)", weights, weights)

@@ -18,6 +18,7 @@ from agg2exp.data.preprocessing import Preprocessing
 from agg2exp.data.records import CaseRecord, Layout
 from agg2exp.distributed.assignment import deal
 from agg2exp.domain.case import Case, Failure
+from agg2exp.domain.chosen import chosen_ids
 from agg2exp.domain.errors import CaseError, SettingError, check_range
 from agg2exp.io.limits import Limits
 from agg2exp.io.nifti import UnreadableVolumeError, open_volume
@@ -45,7 +46,7 @@ class CaseDataModule(lightning.LightningDataModule):
         layout: Makes the layout from `root`: where the files lie, and what the labels mean.
         preprocessing: What the model was trained on.
         split: Split to explain.
-        cases: Ids of the cases to explain; None for all of the split.
+        cases: Ids of the cases to explain, as `chosen_ids` takes them; None for all of the split.
         limit: At most so many cases; None for all.
         patches: Cuts training patches; only training needs it.
         generator: Makes from `root` what writes missing cases (phantoms); None for data that exist.
@@ -59,7 +60,7 @@ class CaseDataModule(lightning.LightningDataModule):
         layout: Callable[..., Layout],
         preprocessing: Preprocessing,
         split: str = "test",
-        cases: Sequence[str] | None = None,
+        cases: Sequence[object] | str | float | None = None,
         limit: int | None = None,
         patches: Callable[..., TrainingPatches] | None = None,
         generator: Callable[..., Generator] | None = None,
@@ -73,7 +74,7 @@ class CaseDataModule(lightning.LightningDataModule):
         self.layout = layout(root=root)
         self.preprocessing = preprocessing
         self.split = split
-        self.cases = None if cases is None else list(cases)
+        self.cases = cases
         self.limit = limit
         self.patches = patches
         self.generator = None if generator is None else generator(root=root)
@@ -118,19 +119,15 @@ class CaseDataModule(lightning.LightningDataModule):
         else:
             generator.generate()
 
-    def records(self, split: str, cases: Sequence[str] | None = None) -> list[CaseRecord]:
+    def records(self, split: str, cases: Sequence[object] | str | float | None = None) -> list[CaseRecord]:
         """The cases of a split, or those with the given ids.
 
         Raises:
-            SettingError: The split is empty, or an id is unknown.
+            SettingError: The split is empty, or an id is unknown or could be several.
         """
         by_id = self._all()
         if cases is not None:
-            unknown = [c for c in cases if c not in by_id]
-            if unknown or not cases:
-                some = ", ".join(list(by_id)[:5])
-                raise SettingError("data.cases", list(cases), f"ids of {self.layout.root}/meta.csv ({some}, …)")
-            return [by_id[c] for c in dict.fromkeys(cases)]
+            return [by_id[c] for c in chosen_ids("data.cases", cases, by_id, f"{self.layout.root}/meta.csv")]
         chosen = [record for record in by_id.values() if record.split == split]
         if not chosen:
             found = dict(Counter(record.split for record in by_id.values()))

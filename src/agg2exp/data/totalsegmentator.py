@@ -72,7 +72,7 @@ class TotalSegmentatorLayout:
             raise SettingError("layout.extra_masks", list(self.extra_masks), wrong)
         for name, pattern in self.extra_masks.items():
             setting = f"layout.extra_masks.{name}"
-            if "{case}" not in pattern:
+            if not isinstance(pattern, str) or "{case}" not in pattern:
                 raise SettingError(setting, pattern, "a path that contains {case}")
             if name in scheme.classes:
                 raise SettingError("layout.extra_masks", name, "a name that is no class of the model")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from agg2exp.domain.errors import SettingError
+from agg2exp.domain.names import leads_outside, problem_of
 
 MOST_CLASSES = 255
+COLOUR = re.compile("#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,32 @@ class LabelScheme:
                 raise SettingError(f"classes.{name}.files", files, "at least one structure file")
             if group not in self.colours:
                 raise SettingError(f"classes.{name}.group", group, f"one of {sorted(self.colours)}")
+        if wrong := problem_of(self.classes):
+            raise SettingError("classes", list(self.classes), wrong)
+        for group, colour in self.colours.items():
+            if wrong := problem_of([group]):
+                raise SettingError("groups", group, wrong)
+            if not COLOUR.fullmatch(colour):
+                raise SettingError(f"groups.{group}", colour, 'a colour in quotes such as "#CC3311"')
 
     @classmethod
-    def from_config(cls, name: str, classes: Mapping[str, Mapping[str, Any]], groups: Mapping[str, str]) -> LabelScheme:
-        """Build from the form of `conf/model/labels/*.yaml`: class name -> {group, files}."""
+    def from_config(
+        cls, name: object = None, classes: object = None, groups: object = None, **unknown: object
+    ) -> LabelScheme:
+        """Build from the form of `conf/model/labels/*.yaml`: class name -> {group, files}; group -> colour.
+
+        Raises:
+            SettingError: Something is missing, is too much, or is no name, list, mapping or colour. It names the key.
+        """
+        for key, value in unknown.items():
+            raise SettingError(key, value, "nothing of this name beside name, classes and groups")
+        specs = {key: _spec(f"classes.{key}", spec) for key, spec in _mapping("classes", classes).items()}
         return cls(
-            name=name,
-            classes=tuple(classes),
-            files=tuple(tuple(spec["files"]) for spec in classes.values()),
-            groups=tuple(str(spec["group"]) for spec in classes.values()),
-            colours=dict(groups),
+            name=_word("name", name),
+            classes=tuple(specs),
+            files=tuple(files for _, files in specs.values()),
+            groups=tuple(group for group, _ in specs.values()),
+            colours={group: _word(f"groups.{group}", colour) for group, colour in _mapping("groups", groups).items()},
         )
 
     def __len__(self) -> int:
@@ -102,3 +120,35 @@ class LabelScheme:
         if unknown or not chosen or len(set(chosen)) != len(chosen):
             raise SettingError("classes", chosen, f"'all' or a list without repeats from {list(self.classes)}")
         return tuple(self.classes.index(n) for n in chosen)
+
+
+def _spec(key: str, spec: object) -> tuple[str, tuple[str, ...]]:
+    """Group and structure files of a class."""
+    entries = _mapping(key, spec)
+    for entry in entries:
+        if entry not in ("group", "files"):
+            raise SettingError(f"{key}.{entry}", entries[entry], "nothing of this name beside group and files")
+    files = entries.get("files")
+    if not isinstance(files, Sequence) or isinstance(files, str):
+        raise SettingError(f"{key}.files", files, "a list of structure files ([] for background)")
+    words = tuple(_word(f"{key}.files", file) for file in files)
+    for word in words:
+        if leads_outside(word) or words.count(word) > 1:
+            raise SettingError(f"{key}.files", word, "names of files in the folder segmentations, each once")
+    return _word(f"{key}.group", entries.get("group")), words
+
+
+def _mapping(key: str, value: object) -> Mapping[str, object]:
+    """A mapping from names, at least one."""
+    if not isinstance(value, Mapping) or not value:
+        raise SettingError(key, value, "a mapping with at least one name")
+    for name in value:
+        _word(key, name)
+    return value
+
+
+def _word(key: str, value: object) -> str:
+    """A name; YAML makes numbers, truth values and null of some words."""
+    if not isinstance(value, str) or not value.strip():
+        raise SettingError(key, value, "a word; what YAML takes for something else stands in quotes")
+    return value

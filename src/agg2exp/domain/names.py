@@ -22,10 +22,10 @@ class UnusableNameError(ValueError):
 def safe_name(name: str) -> str:
     """A file name for any name, the same on every system; `original_name` turns it back.
 
-    ASCII letters, digits, `_-+=,@()`, dots and blanks stay, and so do other alphabets where Unicode's normal form C keeps
-    them. Everything else, a dot at either end, a blank at either end and the first letter of a name that Windows
-    reserves becomes `%` and two hexadecimal digits for each byte of UTF-8, so that the name of no file has a
-    separator, is hidden or leads elsewhere: `sub-01/ses-1` is `sub-01%2Fses-1`.
+    ASCII letters, digits, `_-+=,@()`, dots and blanks stay, and so do other alphabets where Unicode's normal form C
+    keeps them. Everything else, a dot or blank at either end and the first letter of a name that Windows reserves
+    becomes `%` and two hexadecimal digits for each byte of UTF-8, so that the name of no file has a separator, is
+    hidden or leads elsewhere: `sub-01/ses-1` is `sub-01%2Fses-1`.
 
     Args:
         name: The name.
@@ -64,10 +64,14 @@ def twins(names: Iterable[str]) -> list[tuple[str, ...]]:
     return [tuple(sorted(same)) for same in alike.values() if len(same) > 1]
 
 
-def problem_of(names: Iterable[str]) -> str:
+def problem_of(names: Iterable[object]) -> str:
     """Why names cannot name files side by side, as what is expected instead; empty if they can."""
+    words = list(names)
+    for word in words:
+        if not isinstance(word, str):
+            return f"names that are words, in quotes where YAML takes them for something else, got {word!r}"
     try:
-        same = twins(names)
+        same = twins(map(str, words))
     except UnusableNameError as error:
         return str(error)
     return f"names that differ in more than upper and lower case, got {', '.join(map(repr, same[0]))}" if same else ""

@@ -18,6 +18,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from agg2exp.domain.errors import DataError, SettingError
+from agg2exp.domain.text import mathtext
 from agg2exp.figures import style
 from agg2exp.figures.slices import (
     CT_WINDOW,
@@ -222,7 +223,7 @@ def _describe(case: CaseSlices) -> str:
     """Title of a case."""
     dice = "unknown" if case.dice is None else f"{case.dice:.2f}"
     absent = "" if any(cut.predicted.any() for cut in case.cuts) else ", not predicted"
-    return f"{case.case}{absent}\nnormality {case.normality:.3f} (rank {case.rank}), Dice {dice}"
+    return f"{mathtext(case.case)}{absent}\nnormality {case.normality:.3f} (rank {case.rank}), Dice {dice}"
 
 
 def _keys(cases: Sequence[CaseSlices], target: str) -> list[Artist]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from agg2exp.domain.errors import SettingError, check_range
 from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.text import mathtext
 from agg2exp.figures import style
 from agg2exp.figures.matrix import colour_bar, hatch_missing, matrix_size, missing_legend, name_axes
 
@@ -55,7 +56,7 @@ def change_map(table: pd.DataFrame, scheme: LabelScheme, names: tuple[str, str],
     name_axes(axes, targets, sources, scheme)
     counts = [_cases(table[column]) for column in ("count_first", "count_second")]
     of = [f"{name} ({count})" for name, count in zip(names, counts, strict=True)]
-    axes.set_title(f"{of[1]} minus {of[0]}", fontsize=style.SMALL, color=style.QUIET)
+    axes.set_title(mathtext(f"{of[1]} minus {of[0]}"), fontsize=style.SMALL, color=style.QUIET)
     bar = colour_bar(axes, ScalarMappable(norm, COLOURS), "difference of importance, percentage points")
     ticks = [share * largest for share in (-1, -0.25, 0, 0.25, 1)]
     bar.set_ticks(ticks, labels=[_points(tick) for tick in ticks])

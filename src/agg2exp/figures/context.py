@@ -57,7 +57,9 @@ def context_plot(table: pd.DataFrame) -> Figure:
     legend = []
     for i, (part, label, (hatch, colour)) in enumerate(zip(parts.values(), labels, LOOKS, strict=False)):
         _draw_data_set(axes, part, targets, lane * (i - (len(data_sets) - 1) / 2), lane, colour, hatch)
-        legend.append(Patch(facecolor=colour, edgecolor=style.INK, hatch=hatch, linewidth=0.6, label=label))
+        legend.append(
+            Patch(facecolor=colour, edgecolor=style.INK, hatch=hatch, linewidth=0.6, label=style.entry(label))
+        )
     style.key(figure, legend, "data set, from top to bottom")
     return figure
 

@@ -48,7 +48,7 @@ def curves_plot(table: pd.DataFrame, data: str) -> Figure:
         axes.tick_params(labelsize=style.SMALL)
     panels[0].set_ylabel("score, 0 for the occluder alone\n(mean and quartiles)", fontsize=style.TEXT)
     handles = [
-        Line2D([], [], linestyle=line, color=colour, label=f"{method} (n = {_count(table, method)})")
+        Line2D([], [], linestyle=line, color=colour, label=style.entry(f"{method} (n = {_count(table, method)})"))
         for method, (line, colour) in zip(methods, LOOKS, strict=False)
     ]
     style.key(figure, handles, "method (cases × classes)")

@@ -15,6 +15,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from agg2exp.domain.errors import check_range
+from agg2exp.domain.text import mathtext
 from agg2exp.figures import style
 
 T = TypeVar("T", bound=np.generic)
@@ -163,7 +164,7 @@ def slice_picture(
     widths = [float(extent[plane.across]) for plane in PLANES]
     inches = 11.0 / sum(widths)
     tallest = inches * max(float(extent[plane.up]) for plane in PLANES)
-    title = f"{case_id}: attribution of {style.readable(class_name)} by {style.readable(method)}"
+    title = f"{mathtext(case_id)}: attribution of {style.readable(class_name)} by {style.readable(method)}"
     figure = style.new_figure(12.4, tallest + 1.05, title)
     panels = figure.subplots(1, 3, width_ratios=widths)
     for axes, plane in zip(panels, PLANES, strict=True):

@@ -17,6 +17,7 @@ from matplotlib.patches import Patch
 from agg2exp.domain.errors import check_choice
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
+from agg2exp.domain.text import mathtext
 from agg2exp.io.atomic import written_whole
 
 DISCLAIMER = "Importance is association with the model's score: not anatomy, not causation, not for diagnosis."
@@ -47,8 +48,13 @@ def new_figure(width: float, height: float, title: str) -> Figure:
 
 
 def readable(name: str) -> str:
-    """A class or group name as people write it."""
-    return name.replace("_", " ")
+    """A class or group name as people write it, in a picture."""
+    return mathtext(name.replace("_", " "))
+
+
+def entry(text: str) -> str:
+    """A label of a legend, which leaves out labels that begin with an underscore."""
+    return mathtext(f" {text}" if text.startswith("_") else text)
 
 
 def name_length(names: Iterable[str]) -> float:

@@ -16,6 +16,7 @@ from agg2exp.analysis.importances import Importances
 from agg2exp.domain.errors import SettingError, check_choice
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roi_importance import GlobalImportance
+from agg2exp.domain.text import mathtext
 from agg2exp.figures import style
 from agg2exp.figures.distributions import (
     ROW,
@@ -82,7 +83,7 @@ def summary_picture(
     _draw_graph(graph_axes, among, scheme, radius=panel / 2 - beside, beside=beside)
     regions = f"among {len(among.sources)} regions"
     titles = {
-        bars: f"(a) in case {case}",
+        bars: f"(a) in case {mathtext(case)}",
         boxes: f"(b) over cases, {counts_of(rows)}",
         map_axes: f"(c) mean importance {regions} in percent, {style.case_counts(among)}",
         graph_axes: f"(d) up to {TOP} strongest sources of each class {regions}",

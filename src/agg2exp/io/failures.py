@@ -16,6 +16,7 @@ from agg2exp.domain.case import Failure
 from agg2exp.domain.names import safe_name
 from agg2exp.io.atomic import UnwritableError, written_whole
 from agg2exp.io.ownership import NotOursError, remove
+from agg2exp.io.tabular import for_spreadsheet
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ class FailureLog:
         table = self.output / "failures.csv"
         if failures:
             with written_whole(table) as path:
-                pd.DataFrame([asdict(f) for f in failures]).to_csv(path, index=False)
+                for_spreadsheet(pd.DataFrame([asdict(f) for f in failures])).to_csv(path, index=False)
         else:
             try:
                 remove(table, _is_table)  # of an earlier part of the run

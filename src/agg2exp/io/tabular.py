@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
+import pandas as pd
+
 from agg2exp.domain.errors import DataError
+from agg2exp.domain.text import cell
 
 SEPARATORS = (",", ";", "\t")
 MARKS = (  # of encodings at the beginning of a file, the longer of two that begin alike first
@@ -206,3 +209,13 @@ def as_csv(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     writer.writerow(header)
     writer.writerows(rows)
     return file.getvalue()
+
+
+def for_spreadsheet(table: pd.DataFrame) -> pd.DataFrame:
+    """A table to write as CSV, in which a spreadsheet finds nothing to compute: all its words pass `cell`."""
+    made = table.copy()
+    for name in table:
+        values = [cell(value) if isinstance(value, str) else value for value in table[name]]
+        if any(isinstance(value, str) and value != before for value, before in zip(values, table[name], strict=True)):
+            made[name] = pd.Series(values, index=table.index, dtype=object)
+    return made

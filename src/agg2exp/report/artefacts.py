@@ -14,8 +14,10 @@ from matplotlib.figure import Figure
 
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.names import UnusableNameError, problem_of, safe_name
+from agg2exp.domain.text import visible
 from agg2exp.figures.style import save
 from agg2exp.io.atomic import written_whole
+from agg2exp.io.tabular import for_spreadsheet
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +111,7 @@ def write(output: Path, artefact: Artefact) -> Path:
     path = output / (f"{name}.csv" if isinstance(content, pd.DataFrame) else f"{name}.graphml")
     with written_whole(path) as part:
         if isinstance(content, pd.DataFrame):
-            content.to_csv(part, index=False)
+            for_spreadsheet(content).to_csv(part, index=False)
         else:
-            nx.write_graphml(content, part)
+            nx.write_graphml(nx.relabel_nodes(content, visible), part)
     return path

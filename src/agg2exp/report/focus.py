@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pandas as pd
 from agg2exp.analysis.importances import Importances
 from agg2exp.analysis.joining import group_names
 from agg2exp.analysis.outliers import MEAN
+from agg2exp.domain.chosen import chosen_ids
 from agg2exp.domain.errors import DataError, SettingError, check_choice
 from agg2exp.domain.roi_importance import GlobalImportance
 from agg2exp.figures.summary import summary_picture
@@ -20,8 +22,8 @@ from agg2exp.report.settings import Focus
 STRONGEST = 5  # sources beside the target in the small heat map and graph
 
 
-def check_focus(focus: Focus, data_sets: Sequence[DataSet]) -> None:
-    """Raise `SettingError` for a region that a data set does not have, or a case that is in none.
+def check_focus(focus: Focus, data_sets: Sequence[DataSet]) -> Focus:
+    """The focus with the case id as it is written; `SettingError` for a region that is not there, or a case.
 
     The target must be explained, and of the classes in focus at least one; the others may be any sources.
     """
@@ -37,8 +39,10 @@ def check_focus(focus: Focus, data_sets: Sequence[DataSet]) -> None:
         if focus.classes is not None and not {*focus.classes} & {*targets}:
             allowed = "at least one class that was explained: " + ", ".join(targets)
             raise SettingError("focus.classes", list(focus.classes), allowed)
-    if focus.case is not None and not any(focus.case in data.cases for data in data_sets):
-        raise SettingError("focus.case", focus.case, f"a case id such as {data_sets[0].cases[0]!r}")
+    if focus.case is None:
+        return focus
+    known = list(dict.fromkeys(case for data in data_sets for case in data.cases))
+    return replace(focus, case=chosen_ids("focus.case", focus.case, known, "the runs")[0])
 
 
 def chosen_target(importances: Importances, focus: Focus) -> str:

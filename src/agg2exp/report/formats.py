@@ -9,7 +9,9 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
-LATEX = str.maketrans({"_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#"})
+from agg2exp.domain import text as escape
+from agg2exp.domain.text import visible
+
 ARROWS = {True: " ↑", False: " ↓", None: ""}
 LATEX_ARROWS = {True: r" $\uparrow$", False: r" $\downarrow$", None: ""}
 
@@ -26,15 +28,20 @@ def number(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
-def cells(table: pd.DataFrame, mark: Callable[[str], str], arrows: dict[bool | None, str], facts: dict[str, bool | None]
-          ) -> Cells:  # fmt: skip
-    """Header and rows: one row per data set and method, one column per metric; the best is marked."""
+def cells(
+    table: pd.DataFrame,
+    mark: Callable[[str], str],
+    arrows: dict[bool | None, str],
+    facts: dict[str, bool | None],
+    escaped: Callable[[str], str] = visible,
+) -> Cells:
+    """Header and rows: one row per data set and method, one column per metric; the best is marked, names escaped."""
     names = list(pd.unique(table["name"]))
-    header = ["data", "method", *(name + arrows[facts.get(name)] for name in names)]
+    header = ["data", "method", *(escaped(name) + arrows[facts.get(name)] for name in names)]
     rows = []
     for (data, method), part in table.groupby(["data", "method"], sort=False):
         by_name = part.set_index("name")
-        row = [str(data), str(method)]
+        row = [escaped(str(data)), escaped(str(method))]
         for name in names:
             if name not in by_name.index:
                 row.append("–")
@@ -76,18 +83,18 @@ def _methods_side_by_side(header: list[str], rows: list[list[str]], title: str) 
 
 def terminal_table(header: list[str], rows: list[list[str]], title: str) -> Table:
     """Rows under a header, all as it is and no markup; our own names are words, which a line may break between."""
-    made = Table(title=Text(title))
+    made = Table(title=Text(visible(title)))
     for name in header:
         made.add_column(_worded(name), overflow="fold")
     for row in rows:
-        made.add_row(*(Text(text) if name in AS_WRITTEN else _worded(text)
+        made.add_row(*(Text(visible(text)) if name in AS_WRITTEN else _worded(text)
                        for name, text in zip(header, row, strict=True)))  # fmt: skip
     return made
 
 
 def _worded(text: str) -> Text:
     """A cell; what a user chose (`n_samples=5`) stays as written, the best is underlined."""
-    shown = text.removesuffix(BEST)
+    shown = visible(text).removesuffix(BEST)
     words = shown if "=" in shown else shown.replace("_", " ")
     return Text(words, style="underline" if text.endswith(BEST) else "")
 
@@ -101,27 +108,25 @@ def as_text(table: pd.DataFrame) -> Cells:
 
 def markdown(table: pd.DataFrame, facts: dict[str, bool | None]) -> str:
     """A Markdown table; the best is underlined."""
-    return markdown_table(*cells(table, lambda text: f"<u>{text}</u>", ARROWS, facts)) + "\n"
+    return _piped(*cells(table, lambda text: f"<u>{text}</u>", ARROWS, facts, escape.markdown)) + "\n"
 
 
 def markdown_table(header: list[str], rows: list[list[str]]) -> str:
-    """Rows of text under a header, with what would end a cell escaped."""
-    lines = [
-        header,
-        ["---"] * len(header),
-        *([text.replace("|", r"\|").replace("\n", " ") for text in row] for row in rows),
-    ]
+    """Rows of text under a header, all as it is and no markup."""
+    escaped = [[escape.markdown(text.replace("\n", " ")) for text in row] for row in (header, *rows)]
+    return _piped(escaped[0], escaped[1:])
+
+
+def _piped(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def latex(table: pd.DataFrame, facts: dict[str, bool | None]) -> str:
     """A LaTeX tabular; the best is underlined."""
-    header, rows = cells(table, lambda text: rf"\underline{{{text}}}", dict.fromkeys(ARROWS, ""), facts)
-    names = list(pd.unique(table["name"]))
-    arrows = ["", "", *(LATEX_ARROWS[facts.get(name)] for name in names)]
-    head = [text.translate(LATEX) + arrow for text, arrow in zip(header, arrows, strict=True)]
-    body = [[row[0].translate(LATEX), row[1].translate(LATEX), *row[2:]] for row in rows]
-    lines = [" & ".join(line).replace("±", r"$\pm$").replace("–", "--") + r" \\" for line in (head, *body)]
-    columns = "ll" + "r" * len(names)
+    underlined = r"\underline{{{}}}".format
+    header, rows = cells(table, underlined, LATEX_ARROWS, facts, escape.latex)
+    lines = [" & ".join(line).replace("±", r"$\pm$").replace("–", "--") + r" \\" for line in (header, *rows)]
+    columns = "ll" + "r" * (len(header) - 2)
     return "\n".join([rf"\begin{{tabular}}{{{columns}}}", r"\hline", lines[0], r"\hline", *lines[1:], r"\hline",
                       r"\end{tabular}"]) + "\n"  # fmt: skip

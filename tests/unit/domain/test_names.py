@@ -4,7 +4,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agg2exp.domain.names import UnusableNameError, leads_outside, original_name, problem_of, safe_name, twins
@@ -19,6 +19,7 @@ def made(name: str) -> str | None:
         return None
 
 
+@settings(deadline=None)
 @given(NAMES)
 @example("../../escaped")
 @example("/etc/passwd")
@@ -30,6 +31,7 @@ def test_a_file_name_turns_back_into_its_name(name: str):
     assert file is None or original_name(file) == name
 
 
+@settings(deadline=None)
 @given(NAMES)
 @example("..")
 @example(".hidden")
@@ -49,6 +51,7 @@ def test_a_file_name_is_one_visible_part_below_its_folder_on_every_system(name: 
     assert len(f".writing-12345678{file}.safetensors".encode()) <= 255
 
 
+@settings(deadline=None)
 @given(st.lists(NAMES, max_size=8, unique=True))
 @example(["S1", "s1"])
 @example(["Müller", unicodedata.normalize("NFD", "Müller")])

@@ -94,7 +94,7 @@ def test_sources_may_be_in_focus_beside_a_class_that_was_explained():
         (Focus(target="lung_lower"), r"focus: expected one of 'aorta', 'heart', got 'lung_lower'"),
         (Focus(classes=["heart", "spleen"]), r"focus: expected one of 'background', .*'nodule', got 'spleen'"),
         (Focus(classes=["nodule", "lung_lower"]), r"focus.classes: expected at least one .* explained: aorta, heart"),
-        (Focus(case="nobody"), r"focus.case: expected a case id such as 's0000'"),
+        (Focus(case="nobody"), r"focus.case: expected ids of the runs \(s0000, "),
     ],
 )
 def test_what_is_not_there_is_refused(focus, message):
