@@ -48,7 +48,7 @@ def test_a_mask_that_is_lost_is_unknown_and_an_empty_one_is_empty(root: Path, re
     assert case.extra["nodule"] is None
     assert case.extra["away"] is None
     assert not case.extra["empty"].any()
-    (notice,) = case.notices
+    (notice,) = [notice for notice in case.notices if "lies in the scan" in notice]
     assert all(word in notice for word in ("mask nodule", "8 x 8 x 8 mm", "NaN", "data.preprocessing.resample=any"))
     values = importance(case)
     assert np.isnan(values[Kind.IMPORTANCE][:, 4]).all() and np.isnan(values[Kind.VOLUME_MM3][:, 4]).all()
@@ -57,7 +57,7 @@ def test_a_mask_that_is_lost_is_unknown_and_an_empty_one_is_empty(root: Path, re
 
 def test_any_keeps_it_where_it_is(root: Path):
     case = read(root, "any")
-    assert case.notices == ()
+    assert not any("lies in the scan" in notice for notice in case.notices)
     found = cases.world(case.grid)[case.extra["nodule"].numpy()]
     assert len(found) == 1
     true = NATIVE.affine[:3, :3] @ HIDDEN + NATIVE.affine[:3, 3]
