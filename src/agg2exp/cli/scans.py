@@ -47,9 +47,9 @@ def read_scan(data: DataSet, case: str, target: str) -> Scan:
         attribution = prediction.with_name(f"attribution_{safe_name(target)}.nii.gz")
         return Scan(
             image=_upright(image, grid),
-            predicted=_upright(*read_volume(prediction)),
+            predicted=_beside(grid, prediction),
             annotated=None if annotated is None else _upright(annotated, grid),
-            attribution=_upright(*read_volume(attribution)) if attribution.is_file() else None,
+            attribution=_beside(grid, attribution) if attribution.is_file() else None,
             spacing=_turned(image, grid).header.get_zooms()[:3],
         )
     except (OSError, CaseError, UnreadableVolumeError, DamagedResultError) as error:
@@ -69,6 +69,15 @@ def _check_same_scan(case: str, origin: Origin) -> None:
         raise DataError(f"case {case}: expected its scan at {origin.image}, got none. Was the data set moved?")
     if file_digest(origin.image) != origin.digest:
         raise DataError(f"case {case}: expected the scan that the run explained at {origin.image}, got another one.")
+
+
+def _beside(grid: Grid, path: Path) -> NDArray[Any]:
+    """A volume that the run wrote on the scan's grid, upright."""
+    volume, written = read_volume(path)
+    order = grid.order_of(written)
+    if order is None:
+        raise DataError(f"{path} lies elsewhere in space than the scan, which was moved or exchanged after the run")
+    return _upright(order(volume), grid)
 
 
 def _turned(volume: NDArray[Any], grid: Grid) -> Any:

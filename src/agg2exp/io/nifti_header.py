@@ -62,8 +62,11 @@ def parse(raw: bytes) -> Header:
     try:
         form = next(f for f in FORMATS if f.header_class.may_contain_header(raw))
         plain = form.header_class(raw[: form.header_class.sizeof_hdr], check=False)
+        offset = _offset(plain)
         header: Any = form.header_class(raw[: form.header_class.sizeof_hdr])
         shape, dtype = header.get_data_shape(), header.get_data_dtype()
+    except UnreadableVolumeError:
+        raise
     except StopIteration as error:
         raise UnreadableVolumeError("it is damaged or no NIfTI, as there is no header of NIfTI-1 or NIfTI-2") from error
     except Exception as error:  # bytes may be anything, and so is what nibabel raises
@@ -82,11 +85,13 @@ def parse(raw: bytes) -> Header:
         raise UnreadableVolumeError(f"expected one number per voxel, got {dtype}. Convert the file")
     unit, (affine, notices) = _unit(header), _affine(header, plain)
     grid = Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine).scaled(MILLIMETRES.get(unit, 1.0))
-    return Header(grid, form, _offset(plain), n_bytes, _step(plain), unit in MILLIMETRES, notices)
+    return Header(grid, form, offset, n_bytes, _step(plain), unit in MILLIMETRES, notices)
 
 
 def _offset(plain: Any) -> int:
     """Bytes before the voxels; what lies below the header's own end would read the header as voxels."""
+    if plain["magic"].item().rstrip(b"\0") != plain.single_magic.rstrip(b"\0"):
+        raise UnreadableVolumeError(f"it is damaged or no NIfTI of one file, with the magic {plain['magic'].item()!r}")
     offset, least = float(plain["vox_offset"]), plain.single_vox_offset
     if not (math.isfinite(offset) and offset >= least and offset == int(offset)):
         raise UnreadableVolumeError(
