@@ -92,7 +92,8 @@ class CaseDataModule(lightning.LightningDataModule):
         if self.generator is not None:
             self._generate(self.generator)
             self._by_id = {}
-        unknown = self.layout.unknown_structures()
+        records = list(self._all().values())
+        unknown = self.layout.unknown_structures(records)
         if unknown:
             log.warning(
                 "structures of the label scheme %r that no case of %s has a file for, so that their classes count as "
@@ -101,7 +102,7 @@ class CaseDataModule(lightning.LightningDataModule):
                 self.layout.root,
                 ", ".join(f"{name} (did you mean {near}?)" if near else name for name, near in unknown.items()),
             )
-        absent = self.layout.absent_masks(list(self._all().values()))
+        absent = self.layout.absent_masks(records)
         if absent:
             log.warning(
                 "extra masks that no case of %s has, so that their importance is unknown or zero: %s",

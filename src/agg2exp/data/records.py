@@ -63,7 +63,7 @@ class Layout(Protocol):
     def absent_masks(self, records: Sequence[CaseRecord]) -> dict[str, str]:
         """Extra masks that no case has, by a typing error most likely, and what of each is not there."""
 
-    def unknown_structures(self) -> dict[str, str | None]:
+    def unknown_structures(self, records: Sequence[CaseRecord]) -> dict[str, str | None]:
         """Structures of the label scheme that no case has a file for, with the most similar name that exists."""
 
     def origin(self, record: CaseRecord) -> Origin:

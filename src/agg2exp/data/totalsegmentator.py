@@ -128,9 +128,9 @@ class TotalSegmentatorLayout:
             absent |= {name: f"label {label} is in {maps} {pattern}" for name, label in missing.items()}
         return absent
 
-    def unknown_structures(self) -> dict[str, str | None]:
+    def unknown_structures(self, records: Sequence[CaseRecord]) -> dict[str, str | None]:
         """Structures of the label scheme that no case has a file for, with the most similar name that exists."""
-        folders = [self.root / record.id / "segmentations" for record in self.records()]
+        folders = [self.root / record.id / "segmentations" for record in records]
         found = {path.name.removesuffix(".nii.gz") for folder in folders for path in folder.glob("*.nii.gz")}
         wanted = {structure for files in self.scheme.files for structure in files}
         spare = found - wanted

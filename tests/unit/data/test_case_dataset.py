@@ -14,6 +14,7 @@ from agg2exp.data.preprocessing import Preprocessing
 from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
 from agg2exp.domain.case import Case, Failure, Grid
 from tests.helpers import cases
+from tests.helpers.headers import stored
 
 EXTRA = {"nodule": "{case}/extra/nodule.nii.gz", "effusion": "{case}/extra/effusion.nii.gz"}
 
@@ -219,3 +220,16 @@ def test_a_case_says_which_scan_it_is_and_where_its_files_are(root: Path, monkey
     assert set(case.origin.structures) == set(cases.BOXES) - {"heart"}
     for name, path in case.origin.structures.items():
         assert path == root / "good" / "segmentations" / f"{name}.nii.gz"
+
+
+def test_what_is_assumed_in_reading_travels_with_the_case(root: Path):
+    grid = cases.scan_grid()
+    cases.write_nifti(root / "good/extra/nodule.nii.gz", np.full(grid.shape, 255, np.uint8), grid)
+    stored(root / "bad/ct.nii", np.full(grid.shape, 7, np.int16), grid)
+    (root / "bad/ct.nii.gz").write_bytes(gzip.compress((root / "bad/ct.nii").read_bytes()))
+    good, flat = (dataset(root)[i] for i in range(2))
+    assert [notice.split(":")[0] for notice in good.notices] == [
+        "a file does not say its unit of length (xyzt_units)",
+        "masks that hold 0 and 255 are read as 0 and 1",
+    ]
+    assert flat.notices == ("every voxel of the scan has the same value, so that there is nothing in it to explain",)

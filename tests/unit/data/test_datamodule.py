@@ -1,9 +1,11 @@
 """Which cases go where."""
 
+import gzip
 import logging
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from agg2exp.data.datamodule import CaseDataModule
@@ -12,7 +14,9 @@ from agg2exp.data.preprocessing import Preprocessing
 from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
 from agg2exp.domain.case import Case, Failure
 from agg2exp.domain.errors import SettingError
+from agg2exp.io.limits import Limits
 from tests.helpers import cases
+from tests.helpers.headers import stored
 
 SPLITS = {"s5": "test", "s1": "train", "s3": "val", "s2": "test", "s4": "train", "s6": "test"}
 
@@ -86,6 +90,104 @@ def test_a_misspelt_structure_is_a_warning_with_the_closest_name(root: Path, cap
     caplog.clear()
     module(root).prepare_data()
     assert caplog.text == ""
+
+
+def masked(root: Path, **extra: str) -> CaseDataModule:
+    layout = partial(
+        TotalSegmentatorLayout,
+        scheme=cases.scheme(),
+        cache=root.parent / "cache",
+        extra_masks=extra,
+        mask_threshold=0.5,
+    )
+    return CaseDataModule(str(root), layout, Preprocessing((6.0, 6.0, 6.0)))
+
+
+def test_a_misspelt_mask_and_a_label_that_no_case_has_are_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    root = cases.write_data_set(tmp_path / "data", {"s1": "train", "s2": "test"})
+    volume = np.zeros(cases.scan_grid().shape, np.uint8)
+    for case, label in (("s1", 2), ("s2", 7)):
+        volume[0] = label
+        cases.write_nifti(root / case / "atlas.nii.gz", volume, cases.scan_grid())
+    cases.write_nifti(root / "s2" / "nodule.nii.gz", volume, cases.scan_grid())
+    atlas = "{case}/atlas.nii.gz"
+    with caplog.at_level(logging.WARNING):
+        masked(root, a="{case}/nodule.nii.gz", b=f"{atlas}#7", c=f"{atlas}#2", d=atlas).prepare_data()
+    assert caplog.text == ""  # one case is enough
+    with caplog.at_level(logging.WARNING):
+        masked(root, a="{case}/atals.nii.gz", b="{case}/x.nii", c=f"{atlas}#9", d=f"{atlas}#7").prepare_data()
+    (record,) = caplog.records
+    text = record.getMessage()
+    assert "a (no case has {case}/atals.nii.gz, did you mean atlas.nii.gz?)" in text
+    assert "b (no case has {case}/x.nii)" in text
+    assert "c (label 9 is in no {case}/atlas.nii.gz)" in text
+    assert "d (" not in text
+
+
+def test_the_table_of_the_data_set_is_read_once(root: Path, monkeypatch: pytest.MonkeyPatch):
+    data, read = module(root), []
+    records = data.layout.records
+    monkeypatch.setattr(data.layout, "records", lambda: read.append(1) or records())
+    data.prepare_data()
+    for _ in range(3):
+        data.expected()
+        data.pending()
+        data.costs()
+        data.fingerprints(data.expected())
+        for case in data.expected():
+            assert isinstance(data.read(case), Case)
+    assert read == [1]
+
+
+def test_costs_are_voxels_and_finite_whatever_the_headers_say(tmp_path: Path):
+    grid = cases.scan_grid()
+    faults = {
+        "nan": {"srow_x": [np.nan, 0, 0, 0]},
+        "far": {"vox_offset": np.inf},
+        "start": {"vox_offset": 0},
+        "wide": {"srow_x": [1e30, 0, 0, 0]},
+        "metres": {"xyzt_units": 1},
+        "large": {"dim": [3, 30000, 30000, 30000, 1, 1, 1, 1]},
+        "none": {"dim": [3, 0, -5, 1, 1, 1, 1, 1]},
+        "type": {"datatype": 12345},
+    }
+    root = cases.write_data_set(tmp_path / "data", dict.fromkeys(["good", *faults, "gone", "text"], "test"))
+    for name, fields in faults.items():
+        stored(root / name / "scan.nii", np.zeros(grid.shape, np.int16), grid, **fields)
+        content = (root / name / "scan.nii").read_bytes()
+        (root / name / "ct.nii.gz").write_bytes(gzip.compress(content))
+    (root / "gone/ct.nii.gz").unlink()
+    (root / "text/ct.nii.gz").write_text("<html>404</html>")
+    data = module(root)
+    costs = data.costs()
+    assert costs.pop("good") == pytest.approx(np.prod(grid.shape) * 64 / 216)
+    assert set(costs.values()) == {0.0}
+    for case in costs:
+        assert isinstance(data.read(case), Failure)
+
+
+def test_reading_many_headers_shows_progress(root: Path, monkeypatch: pytest.MonkeyPatch):
+    shown: list[tuple[int, str]] = []
+
+    def track(records, description, disable, **_):
+        if not disable:
+            shown.append((len(records), description))
+        return records
+
+    monkeypatch.setattr("agg2exp.data.datamodule.track", track)
+    monkeypatch.setattr("agg2exp.data.datamodule.MANY", 3)
+    module(root, limit=2).costs()
+    assert shown == []
+    module(root).costs()
+    assert shown == [(3, "Reading headers")]
+
+
+def test_the_limits_of_the_data_are_those_of_its_cases(root: Path):
+    data = module(root, limits=Limits(extent_mm=(10, 50)))
+    assert data.costs() == {"s5": 0, "s2": 0, "s6": 0}
+    failure = data.read("s5")
+    assert isinstance(failure, Failure)
+    assert "data.limits.extent_mm allows 10 to 50" in failure.error
 
 
 def test_missing_cases_are_generated_before_they_are_read(tmp_path: Path):

@@ -92,6 +92,50 @@ def test_extra_masks_need_a_case_and_a_name_of_their_own(tmp_path: Path, name: s
         TotalSegmentatorLayout(tmp_path, cases.scheme(), tmp_path, {name: pattern})
 
 
+@pytest.mark.parametrize(
+    ("pattern", "path", "label"),
+    [
+        ("{case}/nodule.nii.gz#5", "s1/nodule.nii.gz", 5),
+        ("/set#2/{case}/nodule.nii.gz", "/set#2/s1/nodule.nii.gz", None),
+        ("/set#2/{case}/atlas.nii#16777216", "/set#2/s1/atlas.nii", 1 << 24),
+        ("a.nii#3/{case}.nii.gz", "a.nii#3/s1.nii.gz", None),
+    ],
+)
+def test_only_digits_behind_the_file_are_a_label(
+    root: Path, tmp_path: Path, pattern: str, path: str, label: int | None
+):
+    layout = TotalSegmentatorLayout(root, cases.scheme(), tmp_path, {"node": pattern})
+    assert layout.records()[0].extra["node"] == MaskFile(root / path, label)
+
+
+def test_a_cached_map_of_another_scan_is_not_used(layout: TotalSegmentatorLayout):
+    record, grid = layout.records()[0], cases.scan_grid()
+    layout.labels(record, grid)
+    with pytest.raises(CaseError, match="elsewhere in space"):
+        layout.labels(record, cases.scan_grid(centre=(0, 0, 2)))
+
+
+def test_masks_in_another_axis_order_are_put_into_that_of_the_scan(root: Path, tmp_path: Path):
+    points = cases.world(cases.scan_grid("PIR"))
+    for name in cases.BOXES:
+        cases.write_nifti(
+            mask_path(root, "s1", name), cases.in_box(points, name).astype(np.uint8), cases.scan_grid("PIR")
+        )
+    layout, grid = TotalSegmentatorLayout(root, cases.scheme(), tmp_path), cases.scan_grid()
+    np.testing.assert_array_equal(layout.labels(layout.records()[0], grid), cases.label_map(cases.world(grid)))
+
+
+def test_a_soft_structure_is_refused_or_thresholded_when_told(root: Path, tmp_path: Path):
+    grid = cases.scan_grid()
+    soft = cases.in_box(cases.world(grid), "aorta") * np.float32(0.6) + np.float32(0.1)
+    cases.write_nifti(mask_path(root, "s1", "aorta"), soft, grid)
+    layout = TotalSegmentatorLayout(root, cases.scheme(), tmp_path)
+    with pytest.raises(CaseError, match=r"case s1: .*aorta\.nii\.gz.*mask_threshold"):
+        layout.labels(layout.records()[0], grid)
+    told = TotalSegmentatorLayout(root, cases.scheme(), tmp_path, mask_threshold=0.5)
+    np.testing.assert_array_equal(told.labels(told.records()[0], grid), cases.label_map(cases.world(grid)))
+
+
 def test_structures_are_merged_and_the_later_class_wins(layout: TotalSegmentatorLayout):
     record, grid = layout.records()[0], cases.scan_grid()
     merged = layout.labels(record, grid)
@@ -225,13 +269,13 @@ def test_an_unknown_structure_comes_with_the_closest_name(root: Path, tmp_path: 
         "liver": {"group": "other", "files": ["liver"]},
     }
     layout = TotalSegmentatorLayout(root, cases.scheme(classes), tmp_path)
-    assert layout.unknown_structures() == {"lung_lft": "lung_left", "liver": None}
+    assert layout.unknown_structures(layout.records()) == {"lung_lft": "lung_left", "liver": None}
     assert layout.annotated(layout.records()[0]) == (False, False, True, True, False)
 
 
 def test_no_structure_is_unknown_when_one_case_has_it(layout: TotalSegmentatorLayout, root: Path):
     mask_path(root, "s1", "heart").unlink()
-    assert layout.unknown_structures() == {}
+    assert layout.unknown_structures(layout.records()) == {}
 
 
 def test_a_mask_on_another_grid_is_refused(tmp_path: Path):

@@ -86,7 +86,7 @@ def test_more_ranks_than_cases_are_refused(root: Path):
 def test_a_data_set_is_prepared_once(root: Path, monkeypatch: pytest.MonkeyPatch):
     (data,) = data_of(root, 1)
     asked = []
-    monkeypatch.setattr(data.layout, "unknown_structures", lambda: asked.append(1) or {})
+    monkeypatch.setattr(data.layout, "unknown_structures", lambda records: asked.append(1) or {})
     data.prepare_data()
     data.prepare_data()
     assert asked == [1]
