@@ -76,9 +76,26 @@ def test_an_atlas_divides_each_case_at_the_right_place(project: Project):
         ids, atlas = np.asarray(written.dataobj), halves(grid)
         points = cases.world(grid)
         away = (np.abs(points[..., 0] - 1) > 6) & (np.abs(points[..., 2] - 2) > 6)  # a voxel of the model's grid
-        for number, label in enumerate([-5, 0, 12, 300], start=1):
-            assert (atlas == label)[away].any()
-            np.testing.assert_array_equal((ids == number)[away], (atlas == label)[away])
+        assert set(np.unique(ids)) == {-5, 0, 12, 300}
+        np.testing.assert_array_equal(ids[away], atlas[away])
+
+
+def test_a_region_of_an_atlas_has_one_number_and_name_in_all_cases(project: Project):
+    """The second case lacks a label, so that the ids of the others move up."""
+    atlas = halves(cases.scan_grid())
+    cases.write_nifti(project.atlas("s2"), np.where(atlas == 0, 12, atlas), cases.scan_grid())
+    table = project.folder / "names.csv"
+    table.write_text("label,name\n-5,above left\n300,below\n12,above right\n77,elsewhere\n")
+    assert project.explain("run", *ATLAS, f"supervoxels.names={table}") == 0
+    found = pd.read_parquet(project.folder / "run/tables/supervoxels.parquet")
+    for case, labels in (("s1", [-5, 0, 12, 300]), ("s2", [-5, 12, 300])):
+        rows = found[(found["case"] == case) & (found["target"] == "heart")]
+        assert rows["supervoxel"].tolist() == list(range(len(labels)))
+        assert rows["label"].tolist() == labels
+        names = {-5: "above left", 0: "", 12: "above right", 300: "below"}
+        assert rows["name"].tolist() == [names[label] for label in labels]
+    sizes = found.drop_duplicates(["case", "label"]).set_index(["case", "label"])["voxels"]
+    assert sizes["s2"][12] > sizes["s1"][12]
 
 
 def test_a_changed_atlas_is_not_mixed_with_earlier_results(project: Project, capsys: pytest.CaptureFixture[str]):

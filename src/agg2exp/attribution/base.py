@@ -12,7 +12,7 @@ from rich.progress import Progress
 from torch import Tensor, nn
 
 from agg2exp.baselines import Baseline
-from agg2exp.domain.attribution import Attribution
+from agg2exp.domain.attribution import Attribution, SupervoxelAttribution
 from agg2exp.domain.case import Case
 from agg2exp.domain.class_scores import Scores
 from agg2exp.domain.description import described
@@ -20,6 +20,7 @@ from agg2exp.domain.errors import SettingError
 from agg2exp.domain.seeding import RandomStreams
 from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.scores import Score, SumScore
+from agg2exp.supervoxels import Supervoxels
 
 
 class Attributor(ABC):
@@ -62,6 +63,16 @@ class Attributor(ABC):
         What was chosen by looking at the image (the players of a game) stays, so that random numbers are common.
         """
         return self
+
+    def numbered(self, model: WindowedModel, image: Tensor, scores: Scores, streams: RandomStreams) -> Attribution:
+        """What `compute` gives; supervoxels with the numbers and names that they have in all cases."""
+        attribution, supervoxels = self.compute(model, image, scores, streams), getattr(self, "supervoxels", None)
+        if not (isinstance(attribution, SupervoxelAttribution) and isinstance(supervoxels, Supervoxels)):
+            return attribution
+        numbers = supervoxels.numbers(scores.labels)
+        if numbers is None or len(numbers) != attribution.values.shape[1]:
+            return attribution
+        return replace(attribution, numbers=numbers.cpu(), names=supervoxels.name_of)
 
     def for_case(self, case: Case) -> Self:
         """The method for one case; a method that needs more of the case than its image takes it here."""
@@ -137,7 +148,7 @@ class Attributor(ABC):
             progress.update(bar, total=windows * (1 + times * method.evaluations()))
             scores = (score or SumScore())(prediction, tuple(classes))
             with torch.enable_grad():
-                return method.compute(windowed, image, scores, RandomStreams(seed, "", self.name))
+                return method.numbered(windowed, image, scores, RandomStreams(seed, "", self.name))
 
     def having(self, **settings: Any) -> Self:
         """The same method with other settings.

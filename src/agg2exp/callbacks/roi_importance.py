@@ -184,9 +184,11 @@ def _supervoxel_values(attribution: Attribution) -> SupervoxelValues | None:
     if not isinstance(attribution, SupervoxelAttribution):
         return None
     values = attribution.values.double().cpu()
-    errors = attribution.standard_errors
+    errors, numbers = attribution.standard_errors, attribution.numbers
     return SupervoxelValues(
         voxels=attribution.partition.flatten().bincount(minlength=values.shape[1]).cpu().numpy(),
         values=values.numpy(),
         errors=torch.full_like(values, torch.nan).numpy() if errors is None else errors.cpu().numpy(),
+        labels=None if numbers is None else numbers.cpu().numpy(),
+        names=() if numbers is None else tuple(attribution.names.get(n, "") for n in numbers.tolist()),
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from lightning import LightningModule, Trainer
+from numpy.typing import NDArray
 
 from agg2exp.callbacks.case_writer import CaseWriter, known_classes
 from agg2exp.domain.attribution import SupervoxelAttribution
@@ -21,7 +22,8 @@ from agg2exp.io.nifti import to_native, write_volume
 class VolumeWriter(CaseWriter):
     """Writes `volumes/<case>/prediction.nii.gz` and, if asked, `volumes/<case>/attribution_<class>.nii.gz`.
 
-    Where a method attributes to supervoxels, `supervoxels.nii.gz` holds their ids plus 1, as 0 is not shown.
+    Where a method attributes to supervoxels, `supervoxels.nii.gz` holds the labels of their atlas, or, where they have
+    none, their ids plus 1, as 0 is not shown.
 
     Label maps return to the scan's grid by the nearest voxel; attributions by linear interpolation of the value of a
     preprocessed voxel, summed over channels.
@@ -58,8 +60,7 @@ class VolumeWriter(CaseWriter):
                 case.native,
             )
             if isinstance(explanation.attribution, SupervoxelAttribution):
-                ids = (explanation.attribution.partition + 1).cpu().numpy().astype(np.int32)
-                volume = to_native(ids, case.grid, case.native, labels=True)
+                volume = to_native(_shown(explanation.attribution), case.grid, case.native, labels=True)
                 write_volume(folder / "supervoxels.nii.gz", volume, case.native)
         if self.attribution is None:
             return
@@ -72,3 +73,9 @@ class VolumeWriter(CaseWriter):
                     to_native(e, case.grid, case.native, labels=False),
                     case.native,
                 )
+
+
+def _shown(attribution: SupervoxelAttribution) -> NDArray[np.int32]:
+    """A number for the supervoxel of each voxel, (D, H, W)."""
+    ids, numbers = attribution.partition.cpu(), attribution.numbers
+    return (ids + 1 if numbers is None else numbers[ids]).numpy().astype(np.int32)

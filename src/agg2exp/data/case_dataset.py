@@ -85,6 +85,7 @@ class CaseDataset(Dataset[Case | Failure]):
             labels=labels,
             annotated=annotated,
             extra={name: masks.get(name) for name in record.extra},
+            label_names=record.label_names,
             label_map=self._label_map(record, native, lost, notices.append),
             body=torch.from_numpy(body_mask(self.preprocessing.to_hu(image[0]))),
             metadata=dict(record.metadata),
@@ -115,4 +116,5 @@ class CaseDataset(Dataset[Case | Failure]):
     def fingerprint(self, record: CaseRecord) -> str:
         """Changes with the content of a file of the case, and with the user's code that reads it; "" if unreadable."""
         files, code = self.layout.fingerprint(record), code_of(type(self.layout), type(self.preprocessing))
-        return digest([files, code]) if files and code else files
+        further = [part for part in (code, dict(record.label_names)) if part]
+        return digest([files, *further]) if files and further else files

@@ -40,6 +40,7 @@ class CaseRecord:
         split: Which part of the data set it belongs to.
         extra: Extra RoI masks by name; the file may be missing (mask not supplied).
         label_map: A partition for supervoxels; None if none is wanted.
+        label_names: What the labels of the partition are called.
         metadata: The other columns of the data set's table.
     """
 
@@ -48,6 +49,7 @@ class CaseRecord:
     split: str
     extra: Mapping[str, MaskFile] = field(default_factory=dict)
     label_map: Path | None = None
+    label_names: Mapping[int, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 

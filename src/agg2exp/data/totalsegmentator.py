@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agg2exp.data.case_table import CASE, SPLIT, read_case_table
+from agg2exp.data.label_names import read_label_names
 from agg2exp.data.masks import LARGEST_LABEL, is_there, labels_in, merged_structures, read_label_map
 from agg2exp.data.records import CaseRecord, MaskFile
 from agg2exp.domain.case import Grid, Origin
@@ -46,6 +47,7 @@ class TotalSegmentatorLayout:
         label_map: Path pattern of a partition for supervoxels, the same way; without `{case}` one file for all cases.
         mask_threshold: What is above it is inside, in masks that have more values than 0 and one other (probabilities,
             resampled masks, several labels); None refuses them.
+        label_names: Table of what the labels of the partition are called, relative to `root` or absolute.
 
     Raises:
         SettingError: `root` has no `meta.csv`, a pattern does not mention the case, or its label is none.
@@ -59,6 +61,7 @@ class TotalSegmentatorLayout:
         extra_masks: Mapping[str, str] | None = None,
         label_map: str | None = None,
         mask_threshold: float | None = None,
+        label_names: str | None = None,
     ) -> None:
         self.root = Path(root).expanduser()
         self.scheme = scheme
@@ -66,6 +69,7 @@ class TotalSegmentatorLayout:
         self.extra_masks = dict(extra_masks or {})
         self.label_map = label_map
         self.mask_threshold = mask_threshold
+        self.label_names = {} if label_names is None else read_label_names(self.root / label_names)
         if mask_threshold is not None:
             check_range("layout.mask_threshold", mask_threshold, 0)
         if wrong := problem_of(self.extra_masks):
@@ -99,6 +103,7 @@ class TotalSegmentatorLayout:
             split=row[SPLIT],
             extra={name: self._extra(pattern, case) for name, pattern in self.extra_masks.items()},
             label_map=None if self.label_map is None else self.root / self.label_map.replace("{case}", case),
+            label_names=self.label_names,
             metadata={k: v for k, v in row.items() if k not in (CASE, SPLIT) and v != ""},
         )
 

@@ -125,6 +125,9 @@ class SupervoxelAttribution(Attribution):
         values: (K, S) φ, one per class and supervoxel.
         expansion: "density": e(i) = φ_s / |v_s|, so that Σ_i e(i) = Σ_s φ_s; "value": e(i) = φ_s.
         standard_errors: (K, S) float64 of φ where the method estimates it, NaN where it cannot; else None.
+        numbers: (S,) int64 on the CPU, the number of each supervoxel that is the same in all cases (its label in an
+            atlas); None if there is none.
+        names: What supervoxels are called, by that number.
         players: Supervoxels that took part; the others have φ = 0 because they cannot matter. None for all.
     """
 
@@ -134,6 +137,8 @@ class SupervoxelAttribution(Attribution):
     standard_errors: Tensor | None = None
     players: tuple[int, ...] | None = None
     notes: Mapping[str, Tensor] = field(default_factory=dict)
+    numbers: Tensor | None = None
+    names: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_choice("expansion", self.expansion, ("density", "value"))

@@ -128,6 +128,7 @@ class Case:
         annotated: For each class, whether it was annotated at all (L); empty if `labels` is None.
         extra: Extra RoI masks, (D, H, W) bool each; None for a mask that was not supplied.
         label_map: (D, H, W) int64 given partition such as an atlas, on the grid of `image`; None if none was asked for.
+        label_names: What the labels of `label_map` are called, where that is known.
         body: (D, H, W) bool, the patient without the air around; None if unknown.
         metadata: Facts about the patient or scan; they stay on this machine.
         fingerprint: Changes when a file of the case changes.
@@ -143,6 +144,7 @@ class Case:
     annotated: tuple[bool, ...] = ()
     extra: Mapping[str, Tensor | None] = field(default_factory=dict)
     label_map: Tensor | None = None
+    label_names: Mapping[int, str] = field(default_factory=dict)
     body: Tensor | None = None
     metadata: Mapping[str, str | float] = field(default_factory=dict)
     fingerprint: str = ""

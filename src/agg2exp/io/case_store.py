@@ -41,11 +41,15 @@ class SupervoxelValues:
         voxels: Size of each supervoxel (S).
         values: φ (K, S).
         errors: Standard error of φ (K, S); NaN where unknown.
+        labels: Number of each supervoxel that is the same in all cases, such as its label in an atlas (S); else None.
+        names: What each is called (S), "" where that is not known; none without labels.
     """
 
     voxels: NDArray[np.int64]
     values: NDArray[np.float64]
     errors: NDArray[np.float64]
+    labels: NDArray[np.int64] | None = None
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +118,8 @@ class CaseStore:
             arrays |= {f"{part}/{name}": values for name, values in getattr(result, part).items()}
         if result.supervoxels is not None:
             arrays |= {f"supervoxels/{name}": getattr(result.supervoxels, name) for name in SUPERVOXELS}
+            if result.supervoxels.labels is not None:
+                arrays["supervoxels/labels"] = result.supervoxels.labels
         header = {
             "case": importance.case_id,
             "targets": importance.targets,
@@ -125,6 +131,7 @@ class CaseStore:
             "seconds": result.seconds,
             "economy": result.economy,
             "origin": _as_text(result.origin),
+            "supervoxel_names": () if result.supervoxels is None else result.supervoxels.names,
         }
         whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         words = {name: json.dumps(value) for name, value in header.items()}
@@ -168,9 +175,7 @@ class CaseStore:
                 seconds=header["seconds"],
                 economy=header["economy"],
                 **{part: _members(arrays, part) for part in PER_TARGET},
-                supervoxels=SupervoxelValues(*(arrays[f"supervoxels/{name}"] for name in SUPERVOXELS))
-                if "supervoxels/values" in arrays
-                else None,
+                supervoxels=_supervoxels(arrays, tuple(header["supervoxel_names"])),
                 origin=_origin(header.get("origin")),
             )
         except (SafetensorError, LookupError, TypeError, AttributeError, ValueError, OSError) as error:
@@ -202,3 +207,8 @@ def _origin(stored: Mapping[str, Any] | None) -> Origin | None:
 
 def _members(arrays: Mapping[str, NDArray[Any]], part: str) -> dict[str, NDArray[Any]]:
     return {name.removeprefix(f"{part}/"): array for name, array in arrays.items() if name.startswith(f"{part}/")}
+
+
+def _supervoxels(arrays: Mapping[str, NDArray[Any]], names: tuple[str, ...]) -> SupervoxelValues | None:
+    found = _members(arrays, "supervoxels")
+    return SupervoxelValues(**found, names=names) if found else None

@@ -50,7 +50,8 @@ def case_tables(results: Sequence[CaseResult]) -> dict[str, pd.DataFrame]:
         `notes`: case, target, name, value: how far an attribution can be trusted; only if the method says so.
         `metrics`, `efficiency`: case, target, name, value; only if metrics were asked for. Efficiency has times in it.
         `curves`: case, target, name, x, y of every point; only if a metric gives curves.
-        `supervoxels`: case, target, supervoxel, voxels, value φ, standard error; only if there are supervoxels.
+        `supervoxels`: case, target, supervoxel, voxels, value φ, standard error; only if there are supervoxels. With
+            label and name where supervoxels have a number that is the same in all cases.
     """
     ordered = sorted(results, key=lambda r: r.importance.case_id)
     further = {part: [_per_target(r, part) for r in ordered] for part in (NOTES, METRICS, EFFICIENCY)}
@@ -128,7 +129,7 @@ def _supervoxels(result: CaseResult) -> pd.DataFrame:
         return pd.DataFrame()
     targets, ids = result.importance.targets, range(len(found.voxels))
     index = pd.MultiIndex.from_product([[result.importance.case_id], targets, ids])
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "voxels": np.tile(found.voxels, len(targets)),
             "value": found.values.ravel(),
@@ -136,3 +137,7 @@ def _supervoxels(result: CaseResult) -> pd.DataFrame:
         },
         index=index.set_names(["case", "target", "supervoxel"]),
     ).reset_index()
+    if found.labels is not None:
+        table.insert(3, "label", np.tile(found.labels, len(targets)))
+        table.insert(4, "name", pd.array(found.names * len(targets), dtype="str"))
+    return table

@@ -114,7 +114,7 @@ class ExplanationModule(lightning.LightningModule):
     def attribute(self, model: WindowedModel, case: Case, scores: Scores) -> Attribution:
         """Voxel attribution of the K classes of `scores` for one case."""
         streams = RandomStreams(self.seed, case.id, self.attribution.name)
-        return self.attribution.for_case(case).compute(model, case.image, scores, streams)
+        return self.attribution.for_case(case).numbered(model, case.image, scores, streams)
 
     def explain(self, case: Case) -> Explanation:
         """Prediction and attribution of one case; also works without a Trainer."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 import torch
@@ -20,6 +22,8 @@ class Supervoxels(ABC):
     name: ClassVar[str]
     paper_samples: ClassVar[int] = 1000
     """Coalitions that the paper evaluates on such supervoxels (Appendix B)."""
+    name_of: Mapping[int, str] = MappingProxyType({})
+    """What supervoxels are called, by the number that `numbers` gives them."""
 
     @abstractmethod
     def __call__(self, image: Tensor, labels: Tensor) -> Tensor:
@@ -29,6 +33,16 @@ class Supervoxels(ABC):
             image: x, (C, D, H, W).
             labels: ŷ, (D, H, W).
         """
+
+    def numbers(self, labels: Tensor) -> Tensor | None:
+        """The number that each supervoxel has in all cases, such as its label in an atlas, (S,) int64.
+
+        None where supervoxels of two cases have nothing to do with each other.
+
+        Args:
+            labels: ŷ, (D, H, W).
+        """
+        return None
 
     def for_case(self, case: Case) -> Supervoxels:
         """The scheme for one case; a scheme that needs more of the case than image and labels takes it here."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import ClassVar
 
 from torch import Tensor
 
 from agg2exp.domain.case import Case
 from agg2exp.domain.errors import CaseError, SettingError
-from agg2exp.supervoxels.base import Supervoxels, without_gaps
+from agg2exp.supervoxels.base import Supervoxels
 from agg2exp.supervoxels.given import Given
 
 
@@ -18,11 +18,12 @@ class LabelMap(Supervoxels):
     """v from a label map on the scan's own grid, for instance an atlas; the data layout reads it with the case.
 
     Every label in the scan is one supervoxel, 0 and negative ones as well; labels of the atlas that the scan lacks have
-    none.
+    none. A label has the same number and name in the results of all cases.
 
     Attributes:
         path: Relative to the data root or absolute; `{case}` stands for the case's id, and without it all cases share
             one file.
+        names: Table of what the labels are called, which the data layout reads and hands over with the cases.
 
     Raises:
         SettingError: `path` is no path.
@@ -31,8 +32,9 @@ class LabelMap(Supervoxels):
     name: ClassVar[str] = "labelmap"
 
     path: str
+    names: InitVar[str | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, names: str | None) -> None:
         if not isinstance(self.path, str) or not self.path:
             raise SettingError("path", self.path, "the path of a label map, such as {case}/atlas.nii.gz")
 
@@ -61,4 +63,4 @@ class LabelMap(Supervoxels):
                 f"expected the label map {self.path.replace('{case}', case.id)} with the case, got none. "
                 "Set data.layout.label_map to its path, as conf/data/totalsegmentator.yaml does.",
             )
-        return Given(without_gaps(case.label_map))  # few scans have every label of an atlas, no news
+        return Given(case.label_map, case.label_names, quiet=True)  # few scans have every label of an atlas

@@ -193,3 +193,12 @@ def test_wrong_settings_say_what_is_wrong():
         KernelShap(Cubes(4), baselines=torch.zeros(1, 3, 3, 3)).attribute(ToyNetwork().double(), IMAGE)
     with pytest.raises(SettingError, match="n_steps: expected a setting of kernel_shap"):
         KernelShap(Cubes(4)).attribute(ToyNetwork().double(), IMAGE, n_steps=3)
+
+
+def test_a_feature_mask_keeps_its_own_ids():
+    torch.manual_seed(0)
+    network = torch.nn.Conv3d(1, 2, 1)
+    mask = torch.tensor([7, -3, 40])[torch.arange(64).reshape(4, 4, 4) % 3]
+    found = KernelShap(n_samples=8).attribute(network, torch.rand(1, 4, 4, 4), feature_mask=mask)
+    assert found.numbers.tolist() == [-3, 7, 40]
+    assert torch.equal(found.numbers[found.partition], mask)

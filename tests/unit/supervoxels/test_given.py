@@ -64,3 +64,11 @@ def test_its_representation_is_that_of_its_content():
     assert repr(other) != repr(Given(ids))
     with pytest.raises(AttributeError):
         same.ids = ids
+
+
+@pytest.mark.parametrize("values", [[0, 2, 5], [-1, 0, 1], [-(2**40), -7, 2**40], [0, 1, 2]])
+def test_ids_as_given_are_kept(values: list[int]):
+    ids = drawn(values, 0)
+    given = Given(ids, {values[0]: "liver"})
+    assert torch.equal(given.numbers(LABELS)[given(IMAGE, LABELS)], ids)
+    assert given.name_of == {values[0]: "liver"}

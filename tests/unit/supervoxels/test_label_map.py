@@ -57,3 +57,13 @@ def test_without_a_case_it_says_what_to_do():
 def test_a_path_is_needed(path: object):
     with pytest.raises(SettingError, match=r"^path: "):
         LabelMap(path)
+
+
+def test_a_label_has_the_same_number_and_name_in_cases_that_lack_others():
+    for labels in ([0, 2, 5, 9], [0, 5, 9], [5, 9]):
+        scan = case(torch.tensor(labels)[torch.arange(60).reshape(SHAPE) % len(labels)])
+        object.__setattr__(scan, "label_names", {5: "spleen"})
+        given = LabelMap(PATH).for_case(scan)
+        ids = given(scan.image, torch.zeros(SHAPE))
+        assert torch.equal(given.numbers(torch.zeros(SHAPE))[ids], scan.label_map)
+        assert given.name_of == {5: "spleen"}
