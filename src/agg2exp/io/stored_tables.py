@@ -25,9 +25,9 @@ KEYS = ("case", "target", "source", "class", "name")
 
 @dataclass(frozen=True)
 class Values:
-    """What a column holds: words, truth values (some may be missing), or numbers between two bounds or NaN."""
+    """What a column holds: words, texts or truths (which may be missing), or numbers between bounds (or NaN)."""
 
-    what: Literal["words", "truths", "numbers"]
+    what: Literal["words", "texts", "truths", "numbers"]
     low: float = -np.inf
     high: float = np.inf
 
@@ -38,7 +38,7 @@ class Values:
         return "finite numbers" + (f" from {self.low:g}" if low else "") + (f" to {self.high:g}" if high else "")
 
 
-WORDS, TRUTHS, NUMBERS = Values("words"), Values("truths"), Values("numbers")
+WORDS, TEXTS, TRUTHS, NUMBERS = Values("words"), Values("texts"), Values("truths"), Values("numbers")
 AMOUNTS, SHARES = Values("numbers", 0), Values("numbers", 0, 1)
 OF_IMPORTANCE = {
     "case": WORDS,
@@ -57,7 +57,7 @@ def read_stored_table(path: Path, columns: Mapping[str, Values], once: Sequence[
     Args:
         path: The file.
         columns: What each holds.
-        once: Columns whose values together name a row.
+        once: Columns whose values together name a row; none: rows have no name.
 
     Raises:
         DataError: It is no Parquet file, lacks a column, or a column holds something else; a row is there twice. The
@@ -86,7 +86,7 @@ def read_stored_table(path: Path, columns: Mapping[str, Values], once: Sequence[
         raise DataError(f"{path}: expected a table of a finished run, got: {error}") from error
     for name, values in columns.items():
         _check_values(path, table, name, values)
-    twice = table.duplicated(list(once)).to_numpy()
+    twice = table.duplicated(list(once)).to_numpy() if once else np.zeros(len(table), bool)
     if twice.any():
         raise DataError(f"{path}: expected every row once, got {_row(table, twice)} twice.")
     return table
@@ -163,12 +163,14 @@ def _check_partition(path: Path, local: pd.DataFrame, classes: Sequence[str]) ->
 
 def _fits(stored: Any, values: Values) -> bool:
     """Whether an Arrow type can hold such values."""
-    if values.what == "words":
+    if values.what in ("texts", "truths") and pa.types.is_null(stored):
+        return True
+    if values.what in ("words", "texts"):
         if pa.types.is_dictionary(stored):
             stored = stored.value_type
         return bool(pa.types.is_string(stored) or pa.types.is_large_string(stored))
     if values.what == "truths":
-        return bool(pa.types.is_boolean(stored) or pa.types.is_null(stored))
+        return bool(pa.types.is_boolean(stored))
     return bool(pa.types.is_floating(stored) or pa.types.is_integer(stored))
 
 
@@ -181,6 +183,8 @@ def _check_values(path: Path, table: pd.DataFrame, name: str, values: Values) ->
         wrong = np.isinf(numbers) | (numbers < values.low) | (numbers > values.high + beyond)
     elif values.what == "words":
         wrong = (column.isna() | (column.str.len() > LONGEST) | (column == "")).to_numpy(dtype=bool)
+    elif values.what == "texts" and column.notna().any():
+        wrong = (column.str.len() > LONGEST).fillna(False).to_numpy(dtype=bool)
     else:
         return
     if wrong.any():

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from agg2exp.domain.errors import DataError
 from agg2exp.domain.explanation import of_method
-from agg2exp.io.case_store import CASE_FILES, CaseStore
-from agg2exp.io.tables import CURVES, EFFICIENCY, METRIC_SUMMARY, METRICS, read_tables
+from agg2exp.io.case_store import CASE_FILES, CaseStore, DamagedResultError
+from agg2exp.io.stored_tables import AMOUNTS, NUMBERS, ROUNDING, TEXTS, TRUTHS, WORDS, read_stored_table
+from agg2exp.io.tables import CURVES, EFFICIENCY, METRIC_SUMMARY, METRICS
+
+log = logging.getLogger(__name__)
 
 ASIDE = ("expansion", CASE_FILES)
 """Settings of a case that belong to its method or its files."""
+_OF_VALUE = {"case": WORDS, "target": WORDS, "name": WORDS}
+TABLES = {
+    METRICS: ({**_OF_VALUE, "value": NUMBERS}, ("case", "target", "name")),
+    EFFICIENCY: ({**_OF_VALUE, "value": AMOUNTS}, ("case", "target", "name")),
+    CURVES: ({**_OF_VALUE, "x": NUMBERS, "y": NUMBERS}, ()),
+    METRIC_SUMMARY: (
+        {"name": WORDS, "metric": WORDS, "category": WORDS, "higher_is_better": TRUTHS, "paper": TEXTS},
+        ("name",),
+    ),
+}
+"""What a report reads: columns of each table, and those that together name a row."""
+RANGES = {
+    "faithfulness": (-1 - ROUNDING, 1 + ROUNDING),
+    "randomisation": (-1 - ROUNDING, 1 + ROUNDING),
+    "complexity": (-ROUNDING, math.inf),
+    "sensitivity": (0, math.inf),
+}
+"""What values of some metrics can be at all: correlations, an entropy, a norm."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +59,46 @@ class Run:
 
 class NoMetricsError(ValueError):
     """None of the runs has evaluation metrics."""
+
+
+def undamaged(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
+    """The runs whose tables are as a run writes them, and a sentence about each of the others.
+
+    Raises:
+        DataError: There are runs, and all are damaged.
+    """
+    good, said = [], []
+    for run in runs:
+        try:
+            for name in TABLES:
+                if _path(run, name).is_file():
+                    _read(run, name)
+            good.append(run)
+        except DataError as error:
+            said.append(f"{run.data}: {run.method} is left out, since its tables are damaged: {error}")
+    if said and not good:
+        raise DataError("; ".join(said))
+    for sentence in said:
+        log.warning("%s", sentence)
+    return good, said
+
+
+def _path(run: Run, name: str) -> Path:
+    return run.folder / "tables" / f"{name}.parquet"
+
+
+def _read(run: Run, name: str) -> pd.DataFrame:
+    columns, once = TABLES[name]
+    table = read_stored_table(_path(run, name), columns, once)
+    for metric, (low, high) in RANGES.items() if name == METRICS else ():
+        beyond = table[(table["name"] == metric) & ((table["value"] < low) | (table["value"] > high))]
+        if len(beyond):
+            row = beyond.iloc[0]
+            raise DataError(
+                f"{_path(run, name)}: expected {metric} from {low:g} to {high:g}, got {row['value']:g} for case "
+                f"{row['case']!r}, target {row['target']!r}."
+            )
+    return table
 
 
 def read_metrics(runs: Iterable[Run]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -63,9 +127,8 @@ def read_metrics(runs: Iterable[Run]) -> tuple[pd.DataFrame, pd.DataFrame]:
                 f"{run.folder} has metrics, but no tables/{METRIC_SUMMARY}.parquet: the run did not end, or was told "
                 f"to write none (callbacks.metric_summary). Repeat its command with resume={run.folder}."
             )
-        tables = read_tables(run.folder / "tables", [*present, METRIC_SUMMARY])
-        facts.append(tables.pop(METRIC_SUMMARY)[["name", "metric", "category", "higher_is_better", "paper"]])
-        values += [table.assign(data=run.data, method=run.method) for table in tables.values()]
+        facts.append(_read(run, METRIC_SUMMARY))
+        values += [_read(run, name).assign(data=run.data, method=run.method) for name in present]
     if not values:
         raise NoMetricsError("expected runs with evaluation metrics (metric=paper, for example), got none.")
     merged = pd.concat(facts).astype({"higher_is_better": object}).drop_duplicates(ignore_index=True)
@@ -105,16 +168,20 @@ def caveats(runs: Sequence[Run], values: pd.DataFrame) -> list[str]:
 def _settings(run: Run) -> dict[str, str]:
     """What a run depends on besides its method; the same for all its cases."""
     store = CaseStore(run.folder)
-    cases = store.finished()
-    settings = store.read(cases[0]).settings if cases else {}
-    return {name: value for name, value in settings.items() if not of_method(name) and name not in ASIDE}
+    for case in store.finished():
+        try:
+            settings = store.read(case).settings
+        except DamagedResultError as error:
+            log.warning("%s", error)
+            continue
+        return {name: value for name, value in settings.items() if not of_method(name) and name not in ASIDE}
+    return {}
 
 
 def read_curves(runs: Iterable[Run]) -> pd.DataFrame:
     """Points of the curves of all runs that have some: data, method, case, target, name, x, y; else empty."""
     with_curves = [run for run in runs if (run.folder / "tables" / f"{CURVES}.parquet").is_file()]
-    parts = [read_tables(run.folder / "tables", [CURVES])[CURVES].assign(data=run.data, method=run.method)
-             for run in with_curves]  # fmt: skip
+    parts = [_read(run, CURVES).assign(data=run.data, method=run.method) for run in with_curves]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
