@@ -1,6 +1,8 @@
 """Weights & Biases, offline: what was recorded is read back from the run's own log."""
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +15,10 @@ from PIL import Image
 from agg2exp.modules.explanation import ExplanationModule
 from tests.helpers.runs import CASES, ONE_CASE, Finished, Tiny, run
 
-CHOSEN = f"data.cases=[{CASES[0]}]"
+TWO_CASES = [word if word != "data.limit=1" else "data.limit=2" for word in ONE_CASE]
+
+CHOSEN = f"data.cases=[{CASES[0]},{CASES[1]}]"
+PATIENT = "mueller_hans"
 PICTURES = [CHOSEN, "callbacks=explain", "callbacks.slices.first=1", "logger=wandb", "logger.wandb.group=tests"]
 
 
@@ -35,7 +40,14 @@ def merged(records: list[dict[str, Any]], kind: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def logged(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    finished = run("explain", tiny.explain(*ONE_CASE, *PICTURES), tmp_path_factory.mktemp("wandb"))
+    folder = tmp_path_factory.mktemp("wandb") / PATIENT
+    shutil.copytree(tiny.root, folder / "scans")
+    shutil.copy(tiny.weights, folder / "weights.safetensors")
+    places = [f"data.root={folder / 'scans'}", f"model.weights={folder / 'weights.safetensors'}"]
+    own = [
+        word for word in tiny.explain(*TWO_CASES, *PICTURES) if not word.startswith(("data.root=", "model.weights="))
+    ]
+    finished = run("explain", [*own, *places, f"paths.cache={folder / 'cache'}"], folder / "run")
     assert finished.code == 0
     return finished
 
@@ -50,14 +62,15 @@ def test_configuration_is_recorded_resolved(records: list[dict[str, Any]], logge
     assert config["attribution"]["_target_"] == "agg2exp.attribution.VanillaGradient"
     assert config["module"]["classes"] == ["heart", "aorta"]
     assert config["inference"]["window"] == [24, 24, 24]
-    assert config["paths"]["output"] == str(logged.output)
+    assert config["seed"] == 0 and config["data"]["split"] == "test"
+    assert "output" not in config.get("paths", {}) and not {"root", "cases"} & set(config["data"])
     assert "${" not in json.dumps(config)
 
 
 def test_summary_tells_the_numbers_of_the_run(records: list[dict[str, Any]], logged: Finished):
     summary = merged(records, "summary")
     timings = pd.read_parquet(logged.output / "tables" / "timings.parquet")
-    assert summary["cases"] == 1
+    assert summary["cases"] == 2
     assert summary["window_forwards"] == timings["window_forwards"].sum()
     assert summary["window_backwards"] == timings["window_backwards"].sum()
     importance = pd.read_parquet(logged.output / "tables" / "global_importance.parquet")
@@ -95,19 +108,41 @@ def test_nothing_about_a_patient_is_recorded(records: list[dict[str, Any]], logg
     assert not of_type(records, "output_raw")
     assert not of_type(records, "output")
     assert not of_type(records, "environment")
-    assert CASES[0] not in json.dumps(records)
-    (files,) = logged.output.glob("wandb/offline-run-*/files")
-    for path in files.rglob("*"):
-        if path.is_file():
-            assert CASES[0].encode() not in path.read_bytes(), path
+    nothing_of(logged.output, *CASES, PATIENT, str(logged.output), str(Path.cwd()))
+    assert of_type(records, "run")[0].get("host", "") == ""  # the name of this machine
+
+
+def nothing_of(output: Path, *words: str) -> None:
+    """No word is in the records or the files of the W&B run below a folder."""
+    text = json.dumps(recorded(output))
+    (files,) = output.glob("wandb/offline-run-*/files")
+    for word in words:
+        assert word not in text, word
+        for path in [*files.rglob("*"), *files.parent.glob("*.wandb")]:
+            assert path.is_dir() or word.encode() not in path.read_bytes(), (word, path)
+            assert word not in path.name
+
+
+def test_one_patient_is_no_summary(tiny: Tiny, tmp_path: Path):
+    """With one case the table over all cases is that of the patient: only what it took is told."""
+    words = ["metric=complexity", "logger=wandb", "+logger.csv._target_=lightning.pytorch.loggers.CSVLogger"]
+    words += [f"+logger.csv.save_dir={tmp_path}", "+logger.csv.name=metrics", "+logger.csv.version=''"]
+    assert run("explain", tiny.explain(*ONE_CASE, *words), tmp_path / "run").code == 0
+    records = recorded(tmp_path / "run")
+    assert "files" not in json.dumps(records) or not [*(tmp_path / "run").glob("wandb/offline-run-*/files/media")]
+    told = {key for key in merged(records, "summary") if not key.startswith("_")}
+    assert told <= {"cases", "window_forwards", "window_backwards", "seconds_per_case", "trainer/global_step"}
+    local = pd.read_csv(tmp_path / "metrics" / "metrics.csv")
+    assert {"self_importance", "complexity/mean"} <= set(local)
 
 
 def test_jobs_of_a_multirun_are_runs_of_their_own(tiny: Tiny, tmp_path: Path):
     words = ["logger=wandb", "metric=complexity", "score=sum,mean"]
-    assert run("explain", ["-m", *tiny.explain(*ONE_CASE), *words], tmp_path).code == 0
+    assert run("explain", ["-m", *tiny.explain(*TWO_CASES), *words], tmp_path).code == 0
     first, second = (recorded(tmp_path / job) for job in ("0", "1"))
     named = [of_type(records, "run")[0] for records in (first, second)]
-    assert {described["run_group"] for described in named} == {f"explain-{tmp_path.name}"}
+    (group,) = {described["run_group"] for described in named}
+    assert re.fullmatch("explain-[0-9a-f]{8}", group)
     assert [described["display_name"] for described in named] == [
         "vanilla_gradient-unet-0",
         "vanilla_gradient-mean-unet-1",
@@ -126,7 +161,7 @@ def test_jobs_of_a_multirun_are_runs_of_their_own(tiny: Tiny, tmp_path: Path):
 
 
 def test_report_is_a_run_of_its_own_with_its_tables_and_what_it_compares(tiny: Tiny, tmp_path: Path):
-    words = [*tiny.explain(*ONE_CASE, "metric=[insertion_deletion,efficiency]"), "metric.insertion_deletion.steps=2"]
+    words = [*tiny.explain(*TWO_CASES, "metric=[insertion_deletion,efficiency]"), "metric.insertion_deletion.steps=2"]
     few = [word for word in words if not word.startswith("attribution")]
     sweep = ["-m", *few, "attribution=vanilla_gradient,input_x_gradient"]
     assert run("explain", sweep, tmp_path / "sweep").code == 0
@@ -134,8 +169,9 @@ def test_report_is_a_run_of_its_own_with_its_tables_and_what_it_compares(tiny: T
     records = recorded(tmp_path / "report")
     assert [e.get("exit_code", 0) for e in of_type(records, "exit")] == [0]
     (described,) = of_type(records, "run")
-    assert (described["job_type"], described["display_name"]) == ("report", "report-report")
-    assert merged(records, "config")["runs"] == str(tmp_path / "sweep")
+    assert described["job_type"] == "report" and re.fullmatch("report-[0-9a-f]{8}", described["display_name"])
+    assert "runs" not in merged(records, "config")
+    nothing_of(tmp_path / "report", *CASES, str(tmp_path), tmp_path.name)
     table = pd.read_csv(tmp_path / "report" / "benchmark.csv")
     assert len(table) == 2 * 7
     summary = merged(records, "summary")

@@ -8,16 +8,21 @@ from typing import Any
 
 import wandb
 from lightning import Callback
-from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 
 from agg2exp.callbacks.finisher import Explained
+from agg2exp.domain.privacy import FEWEST_TOLD
 from agg2exp.io.tables import GLOBAL_IMPORTANCE, METRIC_SUMMARY, SEGMENTATION, TIMINGS, read_tables
+
+EFFORT = ("cases", "window_forwards", "window_backwards", "seconds_per_case")
+"""What a run took, which says nothing of a patient."""
 
 
 class TrackerLogger(Callback):
     """Logs summary numbers to every logger, and to W&B the global importance as table and pictures.
 
-    Nothing per patient and no image of a patient leaves the machine: tables are over cases, pictures are global.
+    Nothing per patient and no image of a patient leaves the machine: tables are over cases, pictures are global. A run
+    over a single case has no such table: only a file on this machine (`CSVLogger`) gets more of it than what it took.
 
     Args:
         output: The run's folder.
@@ -39,12 +44,14 @@ class TrackerLogger(Callback):
                 summary |= {f"{row.name}/mean": row.mean, f"{row.name}/std": row.std}
                 kept[f"{row.name}/mean"] = {True: "max", False: "min"}.get(row.higher_is_better, "last")
         summary = {name: value for name, value in summary.items() if value == value}
+        of_one = len(tables[TIMINGS]) < FEWEST_TOLD
+        harmless = {name: value for name, value in summary.items() if not of_one or name in EFFORT}
         for logger in loggers:
             if isinstance(logger, WandbLogger):
                 for name, direction in kept.items():
                     logger.experiment.define_metric(name, summary=direction)
-            logger.log_metrics(summary)
-            if isinstance(logger, WandbLogger):
+            logger.log_metrics(summary if isinstance(logger, CSVLogger) else harmless)
+            if isinstance(logger, WandbLogger) and not of_one:
                 self._log_wandb(logger, tables[GLOBAL_IMPORTANCE])
             logger.save()
 

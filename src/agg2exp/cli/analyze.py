@@ -52,7 +52,7 @@ def main(config: DictConfig) -> None:
         content = page(overview(data_sets), found, [item.path for item in written], left_out)
         path.write_text(content, encoding="utf-8")
     _print(output, overview(data_sets), found, left_out)
-    _log(config, output, written)
+    _log(config, output, written, data_sets)
 
 
 def settings_of(config: DictConfig) -> AnalysisSettings:
@@ -116,7 +116,7 @@ def overview(data_sets: Sequence[DataSet]) -> pd.DataFrame:
         {
             "data set": data.name,
             "cases": len(data.cases),
-            "patients": len(data.cases) if data.patients is None else len({*data.patients.values()}),
+            "patients": data.n_patients,
             "classes": len(data.scheme),
             "extra regions": data.local["source"].nunique() - len(data.labels),
             "cases without Dice": len(data.cases) - data.segmentation.dropna(subset="dice")["case"].nunique(),
@@ -172,7 +172,7 @@ def _make(output: Path, parts: Sequence[Part], left_out: list[LeftOut]) -> list[
             for name, content in possible(part.data_set, part.name, part.made, left_out):
                 path = write(output, (name, content)).relative_to(output)
                 table = content if isinstance(content, pd.DataFrame) else None
-                written.append(Written(path, table, part.public))
+                written.append(Written(path, table, part.public, part.data_set))
     return written
 
 
@@ -194,17 +194,24 @@ def _print(output: Path, sets: pd.DataFrame, found: Sequence[Finding], left_out:
     console.print(DISCLAIMER, style="italic dim")
 
 
-def _log(config: DictConfig, output: Path, written: Sequence[Written]) -> None:
+def _log(config: DictConfig, output: Path, written: Sequence[Written], data_sets: Sequence[DataSet]) -> None:
     """Hand what is about no single patient to W&B, if a logger was chosen."""
     from lightning.pytorch.loggers import WandbLogger
 
+    from agg2exp.cli.leaving import names_may_leave
     from agg2exp.cli.parts import loggers_of, tracked
+    from agg2exp.domain.privacy import FEWEST_TOLD
 
+    small = {data.name for data in data_sets if data.n_patients < FEWEST_TOLD}
+    names = {data.name for data in data_sets}
     loggers = loggers_of(config)
     with tracked(loggers, config):
         for logger in (logger for logger in loggers if isinstance(logger, WandbLogger)):
-            for item in written:
-                if item.may_leave and item.path.suffix == ".png":
+            told = written if names_may_leave(names, config.runs) else []
+            for item in (item for item in told if item.may_leave):
+                if small & ({item.data_set} if item.data_set in names else names):
+                    continue
+                if item.path.suffix == ".png":
                     logger.log_image(item.name, [str(output / item.path)])
-                elif item.may_leave and item.table is not None:
+                elif item.table is not None:
                     logger.log_table(item.name, dataframe=item.table)

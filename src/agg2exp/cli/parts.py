@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from agg2exp.callbacks.finisher import Finisher
 from agg2exp.callbacks.roi_importance import RoIImportanceWriter
 from agg2exp.cli.application import JobError, build, plain
+from agg2exp.cli.leaving import harmless
 from agg2exp.cli.sweep import is_sweep, run_names
 from agg2exp.data.datamodule import CaseDataModule
 from agg2exp.domain.errors import SettingError
@@ -150,14 +151,14 @@ def _is_started_by_others(trainer: Trainer) -> bool:
 
 @contextmanager
 def tracked(loggers: Sequence[Logger], config: DictConfig) -> Iterator[None]:
-    """Tell W&B the resolved configuration but for case ids, and finish the loggers, also after a failed job.
+    """Tell W&B what is harmless of the configuration, and finish the loggers, also after a failed job.
 
     The next job of a multirun then starts a run of its own.
     """
     try:
         for logger in loggers:
             if isinstance(logger, WandbLogger):
-                logger.experiment.config.update(_of_no_patient(plain(config)))
+                logger.experiment.config.update(harmless(plain(config)))
         yield
     finally:
         failed = sys.exc_info()[0] is not None
@@ -166,15 +167,6 @@ def tracked(loggers: Sequence[Logger], config: DictConfig) -> Iterator[None]:
                 logger.experiment.finish(exit_code=int(failed))
             else:
                 logger.finalize("failed" if failed else "success")
-
-
-def _of_no_patient(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings without the case ids that were chosen, and without the place of metadata."""
-    kept = {key: value for key, value in settings.items() if key != "metadata"}
-    for node, chosen in (("data", "cases"), ("focus", "case")):
-        if isinstance(kept.get(node), dict):
-            kept[node] = {key: value for key, value in kept[node].items() if key != chosen}
-    return kept
 
 
 def model_facts(model: DictConfig, labels: LabelScheme) -> ModelFacts:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from agg2exp.cli.leaving import DATED, told
 from agg2exp.domain.errors import DataError
 from agg2exp.io.stored_yaml import read_stored_yaml
 
@@ -23,17 +25,25 @@ def is_sweep() -> bool:
 def run_names() -> dict[str, str]:
     """Names of this job for a tracker: the sweep is the group; the name says what was chosen, and the job's number.
 
-    A job without choices is named after its folder.
+    A job without choices is named after its folder. What the user named himself, is not told: choices of his own are
+    `own`, and a folder is its date, else a digest of its path, the same for all jobs of a sweep.
     """
     if not HydraConfig.initialized():
         return {}
     settings = HydraConfig.get()
     chosen = settings.runtime.choices
-    words = [str(chosen[group]) for group, usual in NAMING.items() if chosen.get(group) not in (None, "none", usual)]
+    words = [
+        told(str(chosen[group])) for group, usual in NAMING.items() if chosen.get(group) not in (None, "none", usual)
+    ]
     if not is_sweep():
-        return {"name": "-".join(words) or f"{settings.job.name}-{Path(settings.runtime.output_dir).name}"}
-    folder = Path(settings.sweep.dir)
-    return {"group": f"{settings.job.name}-{folder.name}"[:128], "name": "-".join([*words, str(settings.job.num)])}
+        return {"name": "-".join(words) or f"{settings.job.name}-{_folder(settings.runtime.output_dir)}"}
+    group = f"{settings.job.name}-{_folder(settings.sweep.dir)}"
+    return {"group": group, "name": "-".join([*words, str(settings.job.num)])}
+
+
+def _folder(path: str) -> str:
+    name = Path(path).name
+    return name if DATED.fullmatch(name) else hashlib.sha256(str(Path(path).absolute()).encode()).hexdigest()[:8]
 
 
 def same_work(config: DictConfig, ignoring: str) -> Path | None:

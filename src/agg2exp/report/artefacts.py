@@ -50,11 +50,13 @@ class Written:
         path: Below the output folder.
         table: What is in it, if it is a table.
         public: Whether the part that made it is about no single patient.
+        data_set: What it is about: a data set, or several.
     """
 
     path: Path
     table: pd.DataFrame | None
     public: bool
+    data_set: str
 
     @property
     def name(self) -> str:

@@ -70,6 +70,11 @@ class DataSet:
         return tuple(sorted(map(str, self.local["case"].unique())))
 
     @property
+    def n_patients(self) -> int:
+        """How many patients the cases are of."""
+        return len(self.cases) if self.patients is None else len({*self.patients.values()})
+
+    @property
     def scheme(self) -> LabelScheme:
         """The classes after joining."""
         return self.labels.joined(self.join)

@@ -77,9 +77,9 @@ def fake_wandb() -> MagicMock:
 @pytest.mark.parametrize("error", [None, JobError("some cases failed"), KeyboardInterrupt()])
 def test_loggers_are_told_the_configuration_and_finished_whatever_happens(error: BaseException | None):
     wandb, other = fake_wandb(), MagicMock()
-    config = OmegaConf.create({"a": 1, "b": "${a}"})
+    config = OmegaConf.create({"seed": 1, "limit": "${seed}"})
     with pytest.raises(type(error)) if error else _nothing(), tracked([wandb, other], config):
-        wandb.experiment.config.update.assert_called_once_with({"a": 1, "b": 1})
+        wandb.experiment.config.update.assert_called_once_with({"seed": 1, "limit": 1})
         wandb.experiment.finish.assert_not_called()
         if error:
             raise error
@@ -89,10 +89,10 @@ def test_loggers_are_told_the_configuration_and_finished_whatever_happens(error:
 
 def test_w_and_b_is_not_told_which_cases_were_chosen():
     wandb = fake_wandb()
-    told = {"data": {"root": "/data", "cases": ["s0001"]}, "focus": {"target": "heart", "case": "s0001"}}
+    told = {"data": {"split": "test", "cases": [1001]}, "focus": {"target": "heart", "case": "s0001"}}
     with tracked([wandb], OmegaConf.create({**told, "metadata": "patients.csv"})):
         wandb.experiment.config.update.assert_called_once_with(
-            {"data": {"root": "/data"}, "focus": {"target": "heart"}}
+            {"data": {"split": "test"}, "focus": {"target": "heart"}}
         )
 
 

@@ -23,7 +23,7 @@ from agg2exp.report.artefacts import Written, check_data_sets, file_of
 def test_only_what_is_about_no_single_patient_may_leave(public: bool, columns: list[str] | None, leaves: bool):
     table = None if columns is None else pd.DataFrame(columns=columns)
     path = Path("heat_maps/graph/importance.csv" if columns else "heat_maps/graph/importance.png")
-    written = Written(path, table, public)
+    written = Written(path, table, public, "x")
     assert written.may_leave is leaves
     assert written.name == "heat_maps/graph/importance"
 
