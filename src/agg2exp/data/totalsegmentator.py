@@ -88,11 +88,11 @@ class TotalSegmentatorLayout:
         """All cases of `meta.csv`, in its order."""
         table = self.root / "meta.csv"
         if not table.is_file():
-            raise SettingError("root", str(self.root), "a folder with meta.csv (TotalSegmentator v2 layout)")
+            raise SettingError("data.root", str(self.root), "a folder with meta.csv (TotalSegmentator v2 layout)")
         try:
             rows = read_case_table(table)
         except DataError as error:
-            raise SettingError("root", str(self.root), "a folder with a meta.csv of cases", str(error)) from error
+            raise SettingError("data.root", str(self.root), "a folder with a meta.csv of cases", str(error)) from error
         return [self._record(row) for row in rows]
 
     def _record(self, row: dict[str, str]) -> CaseRecord:

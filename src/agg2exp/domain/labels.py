@@ -55,6 +55,8 @@ class LabelScheme:
                 raise SettingError(f"classes.{name}.files", files, "at least one structure file")
             if group not in self.colours:
                 raise SettingError(f"classes.{name}.group", group, f"one of {sorted(self.colours)}")
+        if wrong := problem_of([self.name]):
+            raise SettingError("name", self.name, wrong)
         if wrong := problem_of(self.classes):
             raise SettingError("classes", list(self.classes), wrong)
         for group, colour in self.colours.items():
@@ -133,7 +135,7 @@ def _spec(key: str, spec: object) -> tuple[str, tuple[str, ...]]:
         raise SettingError(f"{key}.files", files, "a list of structure files ([] for background)")
     words = tuple(_word(f"{key}.files", file) for file in files)
     for word in words:
-        if leads_outside(word) or words.count(word) > 1:
+        if leads_outside(word) or problem_of([word]) or words.count(word) > 1:
             raise SettingError(f"{key}.files", word, "names of files in the folder segmentations, each once")
     return _word(f"{key}.group", entries.get("group")), words
 

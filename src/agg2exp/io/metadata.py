@@ -44,7 +44,7 @@ def read_metadata(
     text.check_ids(column)
     content = StringIO(as_csv(names, (row.fields for row in text.rows)))
     try:
-        table = pd.read_csv(content, index_col=False, skip_blank_lines=False, dtype_backend="numpy_nullable")
+        table = pd.read_csv(content, header=0, names=names, index_col=False, dtype_backend="numpy_nullable")
     except (ValueError, OverflowError) as error:  # pandas' own are ValueErrors
         raise DataError(f"{path}: expected a CSV file with a row per case, got {error}.") from error
     if patient_column in names:  # as written: NA is a word, too

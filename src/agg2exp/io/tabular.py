@@ -23,7 +23,7 @@ MARKS = (  # of encodings at the beginning of a file, the longer of two that beg
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\ufffe\uffff]")
 EXCELS = re.compile(r'"?sep=([,;\t|]?)"?', re.IGNORECASE)  # first line by which Excel is told the separator
 
 
@@ -122,7 +122,7 @@ def _lines(path: Path) -> list[str]:
             f"{path}, line {len(_ends(read))}: expected a CSV file in UTF-8, got the byte "
             f"0x{error.object[error.start]:02x} ({error.reason}). Save the table as CSV in UTF-8."
         ) from error
-    return _ends(text)
+    return _ends(text.lstrip("\ufeff"))  # several marks come of tools that each wrote one
 
 
 def _ends(text: str) -> list[str]:

@@ -38,7 +38,10 @@ def test_the_label_scheme_is_that_of_the_model(tmp_path: Path):
     ("labels", "problem"),
     [
         ({"name": "x", "groups": {}}, "no 'classes'"),
-        ({"name": "x", "groups": {"other": "#000000"}, "classes": {}}, "classes: expected background first"),
+        (
+            {"name": "x", "groups": {"other": "#000000"}, "classes": {}},
+            "classes: expected a mapping with at least one name",
+        ),
         ({"name": "x", "groups": {}, "classes": ["heart"]}, r"\['heart'\] where entries by name belong"),
         (["heart"], r"\['heart'\] where entries by name belong"),
         ({"name": 3, "groups": {}, "classes": {}}, "3 as a name"),
