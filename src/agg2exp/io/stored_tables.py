@@ -66,7 +66,7 @@ def read_stored_table(path: Path, columns: Mapping[str, Values], once: Sequence[
     try:
         if not path.is_file():
             raise DataError(f"{path}: expected a table of a finished run, got none.")
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, page_checksum_verification=True)
         if file.metadata.num_rows > MOST_ROWS:
             raise DataError(f"{path}: expected at most {MOST_ROWS} rows, got {file.metadata.num_rows}.")
         schema = file.schema_arrow

@@ -78,10 +78,10 @@ def case_tables(results: Sequence[CaseResult]) -> dict[str, pd.DataFrame]:
 
 
 def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
-    """Write each table as Parquet, atomically."""
+    """Write each table as Parquet, atomically, with checksums that tell flipped bits."""
     for name, table in tables.items():
         with written_whole(folder / f"{name}.parquet") as path:
-            table.to_parquet(path, index=False)
+            table.to_parquet(path, index=False, write_page_checksum=True)
 
 
 def read_tables(folder: Path, names: Iterable[str]) -> dict[str, pd.DataFrame]:

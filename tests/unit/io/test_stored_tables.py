@@ -22,6 +22,7 @@ from agg2exp.io.stored_tables import (
     read_stored_table,
     wrong_shares,
 )
+from agg2exp.io.tables import write_tables
 from tests.helpers.stored_runs import CLASSES, NODULE, stored_run
 
 CASES = ["c00000", "c00001", "c00002"]
@@ -123,6 +124,21 @@ def test_truths_may_be_missing_and_numbers_may_be_whole(tmp_path: Path):
     assert table["up"].tolist() == [True, None] and table["n"].tolist() == [1, 2]
     pd.DataFrame({"name": ["a"], "up": [None]}).to_parquet(path)
     assert read_stored_table(path, {"name": WORDS, "up": TRUTHS}, ("name",))["up"].isna().all()
+
+
+def test_a_flipped_bit_is_found_wherever_it_is(tmp_path: Path):
+    """Also where the number that it makes is a possible one."""
+    table = pd.DataFrame({"name": [f"n{i}" for i in range(99)], "x": np.random.default_rng(0).random(99)})
+    path = tmp_path / "table.parquet"
+    write_tables(tmp_path, {"table": table})
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 7):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        try:
+            found = read_stored_table(path, {"name": WORDS, "x": NUMBERS}, ("name",))
+        except DataError:
+            continue
+        pd.testing.assert_frame_equal(found, table)
 
 
 def test_what_is_no_table_is_named_and_nobody_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
