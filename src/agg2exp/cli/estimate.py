@@ -16,6 +16,7 @@ from agg2exp.domain.class_scores import ClassScores
 from agg2exp.inference import WindowedModel
 from agg2exp.modules.explanation import ExplanationModule
 
+LONGEST = timedelta.max.total_seconds() - 1
 TRIED = 3  # cases; each may take as long to fail as to be read
 LONG = 100  # evaluations of whole images, from which a run is worth an estimate
 
@@ -49,7 +50,7 @@ class Estimate:
         return (
             f"{self.cases} cases x at most {self.evaluations} evaluations of the image, {self.gradients} of them "
             f"differentiated for each class: {self.forwards:,} window forwards and {self.backwards:,} backwards, about "
-            f"{timedelta(seconds=round(self.seconds))} (measured on one window batch; {missing})"
+            f"{timedelta(seconds=round(min(self.seconds, LONGEST)))} (measured on one window batch; {missing})"
         )
 
 

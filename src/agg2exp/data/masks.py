@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agg2exp.data.records import CaseRecord, MaskFile
-from agg2exp.domain.case import Grid
+from agg2exp.domain.case import SAME_VOXEL, Grid
 from agg2exp.domain.errors import CaseError
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.io.nifti import Notice, StoredVolume, UnreadableVolumeError, open_volume
@@ -221,9 +221,9 @@ def _order(case_id: str, stored: StoredVolume, native: Grid) -> Callable[[NDArra
     if sorted(grid.shape) != sorted(native.shape):
         raise CaseError(case_id, f"expected {name} on the scan's grid {native.shape}, got {grid.shape}. Resample it.")
     apart = native.distance(grid)
-    far = f", corner voxels up to {apart:.3g} mm from those of the scan" if np.isfinite(apart) else ""
+    far = f", with corner voxels up to {apart:.3g} mm from those of the scan" if np.isfinite(apart) else ""
     raise CaseError(
         case_id,
-        f"{name} lies elsewhere in space than the scan{far} (affine\n{grid.affine}\nagainst\n{native.affine}). "
-        "Resample it to the scan's grid.",
+        f"{name} lies elsewhere in space than the scan{far}; {SAME_VOXEL * min(native.spacing):.2g} mm pass. "
+        "Resample it to the scan's grid, or repair its header.",
     )

@@ -143,7 +143,9 @@ def _affine(header: Any, plain: Any) -> tuple[NDArray[np.float64], tuple[str, ..
     affine = np.asarray(affine, dtype=np.float64)
     volume = np.linalg.det(affine[:3, :3]) if np.isfinite(affine).all() else np.nan
     if not (np.isfinite(volume) and abs(volume) > 0):
-        raise UnreadableVolumeError(f"its affine\n{affine}\ndoes not span three dimensions. Repair the header")
+        raise UnreadableVolumeError(
+            f"its affine {affine[:3].tolist()} does not span three dimensions. Repair the header"
+        )
     return affine, tuple(notices)
 
 
