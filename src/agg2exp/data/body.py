@@ -6,8 +6,49 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from agg2exp.data.hounsfield import not_hounsfield, sample
+from agg2exp.io.nifti import Notice
 
-def body_mask(hu: NDArray[np.floating], threshold: float = -500.0) -> NDArray[np.bool_]:
+THRESHOLD = -500.0  # HU
+NEARLY_ALL = 0.98  # of the volume
+FILLED = 0.1  # of the voxels: no value of a scanner is that frequent in tissue
+UNKNOWN = "so that the body is unknown, and with it enrichment_body and expected_by_distance (NaN)"
+
+
+def known_body(scan: NDArray[np.number], hu: NDArray[np.floating], notice: Notice) -> NDArray[np.bool_] | None:
+    """The patient without the air around, (D', H', W'); None where the intensities do not tell.
+
+    They do not if they are no Hounsfield units, or if nearly the whole volume would be body while one value fills a
+    part of it: padding, or clipped air. A view that lies within the patient is all body.
+
+    Args:
+        scan: (D, H, W) as stored, before clipping hides what it is.
+        hu: (D', H', W') on the model's grid, not clipped at `THRESHOLD`.
+        notice: Told why the body is unknown.
+    """
+    if scan.min() == scan.max():  # which is said where the scan is read
+        return None
+    looks_like = not_hounsfield(scan)
+    if looks_like:
+        notice(
+            f"the intensities are no Hounsfield units, they look like {looks_like}: a model of CT makes nothing of "
+            f"them. They do not tell air from tissue, {UNKNOWN}. Convert the scan, unless the model knows such images"
+        )
+        return None
+    body = body_mask(hu)
+    if body.mean() > NEARLY_ALL:
+        values = sample(scan)
+        _, counts = np.unique(values, return_counts=True)
+        if counts.max() > FILLED * len(values):
+            notice(
+                f"one value fills more than {FILLED:.0%} of the scan and is no air (below {THRESHOLD:.0f} HU), as "
+                f"after clipping or padding, {UNKNOWN}. Give the scan as it came, with air at -1000"
+            )
+            return None
+    return body
+
+
+def body_mask(hu: NDArray[np.floating], threshold: float = THRESHOLD) -> NDArray[np.bool_]:
     """Largest connected part above `threshold` HU with its holes (lungs, airways, bowel gas) filled, (D, H, W).
 
     Holes are filled slice by slice across the third axis (from below in RAS+), where the lungs are closed off even in

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from agg2exp.data.body import body_mask
+from agg2exp.data.body import THRESHOLD, known_body
 from agg2exp.data.lost_regions import LostRegions
 from agg2exp.data.masks import read_extra_masks, read_label_map
 from agg2exp.data.preprocessing import Preprocessing
@@ -87,12 +90,20 @@ class CaseDataset(Dataset[Case | Failure]):
             extra={name: masks.get(name) for name in record.extra},
             label_names=record.label_names,
             label_map=self._label_map(record, native, lost, notices.append),
-            body=torch.from_numpy(body_mask(self.preprocessing.to_hu(image[0]))),
+            body=self._body(hu, image, native, notices.append),
             metadata=dict(record.metadata),
             fingerprint=self.fingerprint(record),
             origin=self.layout.origin(record),
             notices=tuple(dict.fromkeys(notices)),
         )
+
+    def _body(self, scan: NDArray[Any], image: Tensor, native: Grid, notice: Notice) -> Tensor | None:
+        preprocessing = self.preprocessing
+        if preprocessing.hu_range[0] >= THRESHOLD:  # a narrow window hides air
+            preprocessing = replace(preprocessing, hu_range=(2 * THRESHOLD, 0.0))
+            image, _ = preprocessing.image(scan, native)
+        body = known_body(scan, preprocessing.to_hu(image[0]), notice)
+        return None if body is None else torch.from_numpy(body)
 
     def _labels(
         self, record: CaseRecord, native: Grid, lost: LostRegions, notice: Notice

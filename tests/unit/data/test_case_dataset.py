@@ -233,3 +233,23 @@ def test_what_is_assumed_in_reading_travels_with_the_case(root: Path):
         "masks that hold 0 and 255 are read as 0 and 1",
     ]
     assert flat.notices == ("every voxel of the scan has the same value, so that there is nothing in it to explain",)
+
+
+def test_a_scan_that_is_no_ct_is_read_without_a_body(root: Path):
+    hu = np.asarray(nib.load(root / "bad/ct.nii.gz").dataobj)
+    cases.write_nifti(root / "bad/ct.nii.gz", (hu + 1024) / 2048, cases.scan_grid())
+    good, bad = (dataset(root)[i] for i in range(2))
+    assert good.body is not None
+    assert bad.body is None
+    assert any("scaled to [0, 1]" in notice for notice in bad.notices)
+    assert not any("Hounsfield" in notice for notice in good.notices)
+
+
+def test_a_narrow_window_does_not_hide_the_air(root: Path):
+    hu = np.asarray(nib.load(root / "good/ct.nii.gz").dataobj).copy()
+    hu[:, :4] = -1000
+    cases.write_nifti(root / "good/ct.nii.gz", hu, cases.scan_grid())
+    wide = dataset(root)
+    narrow = CaseDataset(wide.layout, wide.records, Preprocessing((4.0,) * 3, hu_range=(-160, 240)))
+    assert torch.equal(narrow[0].body, wide[0].body)
+    assert 0.5 < wide[0].body.double().mean() < 0.9
