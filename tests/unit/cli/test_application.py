@@ -1,10 +1,13 @@
 """Objects from the configuration, and messages that name the setting a user wrote."""
 
+import logging
+import sys
+
 import pytest
 from omegaconf import OmegaConf
 
 from agg2exp.cli.application import JobError, build, job, plain
-from agg2exp.domain.errors import SettingError, check_range
+from agg2exp.domain.errors import DataError, SettingError, check_range
 
 HERE = "tests.unit.cli.test_application"
 
@@ -92,3 +95,20 @@ def test_plain_resolves_everything():
     assert plain(OmegaConf.create({"a": 1, "b": ["${a}", {"c": "${a}"}]})) == {"a": 1, "b": [1, {"c": 1}]}
     with pytest.raises(Exception, match="Missing mandatory value: a"):
         plain(OmegaConf.create({"a": "???"}))
+
+
+def test_neither_errors_nor_the_log_command_the_terminal(capsys: pytest.CaptureFixture[str]):
+    handler = logging.StreamHandler(sys.stdout)
+    logging.getLogger().addHandler(handler)
+
+    @job
+    def task(config):
+        logging.getLogger("agg2exp").warning("case %s", "a\x1b[31m\nb")
+        raise DataError("case c\x1b]0;title\x07")
+
+    try:
+        with pytest.raises(JobError, match=r"agg2exp: case c\\x1b\]0;title\\x07"):
+            task(OmegaConf.create({}))
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert capsys.readouterr().out == "case a\\x1b[31m\nb\n"
