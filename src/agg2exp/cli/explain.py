@@ -50,7 +50,7 @@ def explain(config: DictConfig) -> None:
     Raises:
         JobError: A setting is wrong, the disk is full, or some cases failed (the others are done).
     """
-    with _telling_how_to_resume(Path(config.paths.output)):
+    with telling_how_to_resume(Path(config.paths.output)):
         _explain(config)
 
 
@@ -115,7 +115,7 @@ def _explain(config: DictConfig) -> None:
 
 
 @contextmanager
-def _telling_how_to_resume(output: Path) -> Iterator[None]:
+def telling_how_to_resume(output: Path, kept: str = "what was finished is kept") -> Iterator[None]:
     """Say how to go on after Ctrl-C, SIGTERM (pre-emption) or a full disk, which end the run in order."""
 
     def terminate(signum: int, frame: object) -> None:
@@ -131,7 +131,7 @@ def _telling_how_to_resume(output: Path) -> Iterator[None]:
             f"writable, and repeat the command with resume={output}"
         ) from error
     except (KeyboardInterrupt, SystemExit):
-        log.warning("interrupted; what was finished is kept. To go on, repeat the command with resume=%s", output)
+        log.warning("interrupted; %s. To go on, repeat the command with resume=%s", kept, output)
         raise
     finally:
         signal.signal(signal.SIGTERM, before)

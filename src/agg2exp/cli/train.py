@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hydra
 from omegaconf import DictConfig
 
 from agg2exp.cli.application import JobError, build, job, one_log
 from agg2exp.cli.conf_dir import conf_dir
-from agg2exp.domain.errors import SettingError
+from agg2exp.cli.explain import telling_how_to_resume
+from agg2exp.domain.errors import CaseError, SettingError
+from agg2exp.io.atomic import written_whole
+
+if TYPE_CHECKING:
+    from lightning import Trainer
+
+    from agg2exp.data.datamodule import CaseDataModule
+    from agg2exp.modules.segmentation import SegmentationModule
 
 log = logging.getLogger(__name__)
 
@@ -18,14 +27,19 @@ log = logging.getLogger(__name__)
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
 @job
 def main(config: DictConfig) -> None:
-    """Fit, save `weights.safetensors`, and write Dice per class of the test split."""
-    import pandas as pd
+    """Fit, save `weights.safetensors`, and write Dice per class of the test split, if there is one."""
+    kept = "the best weights so far and the state after the last whole epoch are kept in checkpoints/"
+    with telling_how_to_resume(Path(config.paths.output), kept):
+        _train(config)
+
+
+def _train(config: DictConfig) -> None:
     from lightning import seed_everything
 
     from agg2exp.cli.data_choice import data_module
     from agg2exp.cli.leftovers import without_leftovers
     from agg2exp.cli.parts import model_facts, tracked, trainer
-    from agg2exp.io.tabular import for_spreadsheet
+    from agg2exp.cli.training import kept_state, load_best, log_beside, state_of, training_settings
     from agg2exp.models.checkpoint import load_weights, save_weights
     from agg2exp.models.weights_file import WeightsError
 
@@ -42,15 +56,51 @@ def main(config: DictConfig) -> None:
         except (SettingError, WeightsError) as error:
             raise JobError(f"agg2exp: start: {error}") from error
     module = build(config, "module", network=network, inference=build(config, "inference"), labels=labels)
+    data.prepare_data()
+    path = output / "checkpoints" / "last.ckpt"
+    settings = training_settings(config, module, data)
+    before = kept_state(path, settings)
+    if before is not None:
+        log.info("the training goes on after epoch %d", before["epoch"] + 1)
+        log_beside(config, before["epoch"] + 1)
     run = trainer(config)
+    state = state_of(run)
+    if state is not None:
+        state.settings = settings
     with tracked(run.loggers, config):
-        run.fit(module, datamodule=data)
-        (result,) = run.test(module, datamodule=data, ckpt_path="best", weights_only=True)
+        try:
+            run.fit(module, datamodule=data, ckpt_path=None if before is None else path, weights_only=True)
+            load_best(run, network)
+            weights = output / "weights.safetensors"
+            save_weights(network, weights, facts)
+            log.info("weights: %s (explain them with model.weights=%s)", weights, weights)
+            if any(record.split == "test" for record in data.layout.records()):
+                _test(run, module, data, output)
+            else:
+                log.info("there are no cases of the split test, so that the weights are not tested")
+        except Exception as error:
+            case = _of_case(error)
+            if case is None:
+                raise
+            raise JobError(f"agg2exp: {case}") from error
 
-    weights = output / "weights.safetensors"
-    save_weights(network, weights, facts)
-    dice = {name: result[f"test/dice/{name}"] for name in labels.classes}
+
+def _test(run: Trainer, module: SegmentationModule, data: CaseDataModule, output: Path) -> None:
+    """Write `test_dice.csv`."""
+    import pandas as pd
+
+    from agg2exp.io.tabular import for_spreadsheet
+
+    (result,) = run.test(module, datamodule=data, verbose=False)
+    dice = {name: result[f"test/dice/{name}"] for name in module.labels.classes}
     table = pd.DataFrame({"class": dice.keys(), "dice": dice.values()})
-    for_spreadsheet(table).to_csv(output / "test_dice.csv", index=False)
+    with written_whole(output / "test_dice.csv") as path:
+        for_spreadsheet(table).to_csv(path, index=False)
     log.info("mean Dice over the structures of the test cases: %.3f", result["test/dice"])
-    log.info("weights: %s (explain them with model.weights=%s)", weights, weights)
+
+
+def _of_case(error: BaseException | None) -> CaseError | None:
+    """The case that cannot be read, if that is what went wrong."""
+    while error is not None and not isinstance(error, CaseError):
+        error = error.__cause__ or error.__context__
+    return error

@@ -6,15 +6,17 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import lightning
 from rich.progress import Progress, track
 from torch.utils.data import DataLoader
 
 from agg2exp.data.case_dataset import CaseDataset
+from agg2exp.data.generator import Generator
 from agg2exp.data.patches import TrainingPatches
 from agg2exp.data.preprocessing import Preprocessing
+from agg2exp.data.random_state import random_state, set_random_state
 from agg2exp.data.records import CaseRecord, Layout
 from agg2exp.distributed.assignment import deal
 from agg2exp.domain.case import Case, Failure
@@ -26,16 +28,6 @@ from agg2exp.io.nifti import UnreadableVolumeError, open_volume
 log = logging.getLogger(__name__)
 
 MANY = 200  # headers, from which reading them shows a progress bar
-
-
-class Generator(Protocol):
-    """Something that writes the cases of a data set that are not there yet."""
-
-    def missing(self) -> list[str]:
-        """Ids of the cases to write."""
-
-    def generate(self, advance: Callable[[str], None] | None = None) -> None:
-        """Write them, calling `advance` after each."""
 
 
 class CaseDataModule(lightning.LightningDataModule):
@@ -83,6 +75,8 @@ class CaseDataModule(lightning.LightningDataModule):
         self._prepared = False
         self._by_id: dict[str, CaseRecord] = {}
         self._finished: frozenset[str] = frozenset()
+        self._training: DataLoader[Any] | None = None
+        self._random: dict[str, Any] | None = None
 
     def prepare_data(self) -> None:
         """On one process and once: generate what is missing, with a progress bar, and check the label scheme."""
@@ -202,7 +196,18 @@ class CaseDataModule(lightning.LightningDataModule):
         if not usable:
             raise SettingError("data.split", "train", "training cases with every class of the label scheme annotated")
         dataset = CaseDataset(self.layout, usable, self.preprocessing, self.limits)
-        return self.patches(n_classes=len(self.layout.scheme)).loader(dataset, usable)
+        self._training = self.patches(n_classes=len(self.layout.scheme)).loader(dataset, usable)
+        if self._random is not None:
+            set_random_state(self._training, self._random)
+        return self._training
+
+    def state_dict(self) -> dict[str, Any]:
+        """Random states of the training patches; called by Lightning when it keeps the state of a training."""
+        return {} if self._training is None else random_state(self._training)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Called by Lightning before it asks for training patches."""
+        self._random = state_dict
 
     def _chosen(self) -> list[CaseRecord]:
         return self.records(self.split, self.cases)[: self.limit]

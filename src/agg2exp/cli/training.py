@@ -1,0 +1,110 @@
+"""How far a training is, and what it must be repeated with to go on."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from agg2exp.callbacks.training_state import TrainingState
+from agg2exp.data.case_dataset import CaseDataset
+from agg2exp.data.datamodule import CaseDataModule
+from agg2exp.domain.code import versions
+from agg2exp.domain.description import described, text
+from agg2exp.domain.errors import SettingError
+from agg2exp.io.digests import digest
+from agg2exp.modules.segmentation import SegmentationModule
+
+log = logging.getLogger(__name__)
+
+SILENT = ("default_root_dir", "enable_progress_bar", "enable_model_summary", "log_every_n_steps", "profiler")
+"""Settings of the trainer that weights do not depend on."""
+
+
+def training_settings(config: DictConfig, module: SegmentationModule, data: CaseDataModule) -> dict[str, str]:
+    """What the weights depend on, the network with its first weights among it; call it before the training."""
+    trainer: Any = OmegaConf.to_container(config.trainer, resolve=True)
+    best: Any = OmegaConf.to_container(config.callbacks, resolve=True).get("best") or {}  # type: ignore[union-attr]
+    own = described(module, without={*vars(lightning.LightningModule()), "network", "overlap"})
+    return {
+        **versions(),
+        "folder": str(Path(config.paths.output).resolve()),  # elsewhere Lightning forgets how good the best weights are
+        "seed": str(config.seed),
+        "network": text(module.network),
+        **{f"module: {name}": value for name, value in own.items()},
+        "cases": _of_cases(data),
+        "preprocessing": text(data.preprocessing),
+        "patches": text(data.patches, "data.patches"),
+        "trainer": json.dumps({k: v for k, v in trainer.items() if k not in SILENT}, sort_keys=True),
+        "best": json.dumps({k: v for k, v in best.items() if k != "dirpath"}, sort_keys=True),
+    }
+
+
+def _of_cases(data: CaseDataModule) -> str:
+    """Which cases are trained with and chosen by, and the content of their files."""
+    records = [record for record in data.layout.records() if record.split in ("train", "val")]
+    dataset = CaseDataset(data.layout, records, data.preprocessing)
+    return digest([(record.id, record.split, dataset.fingerprint(record)) for record in records])
+
+
+def state_of(trainer: Trainer) -> TrainingState | None:
+    """The callback that keeps the state of the training, unless it was switched off."""
+    return next((c for c in trainer.callbacks if isinstance(c, TrainingState)), None)  # type: ignore[attr-defined]
+
+
+def kept_state(path: Path, settings: Mapping[str, str]) -> dict[str, Any] | None:
+    """What an earlier part of the run kept; None where it ended before its first epoch did.
+
+    Raises:
+        SettingError: It cannot be read, or was made with other settings.
+    """
+    if not path.is_file():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        before = next(
+            s["settings"] for name, s in state["callbacks"].items() if name.startswith(TrainingState.__name__)
+        )
+    except Exception as error:
+        raise SettingError(
+            "resume", str(path), f"a readable state of a training ({type(error).__name__})", "Start a new run."
+        ) from error
+    differing = [key for key in {**before, **settings} if before.get(key) != settings.get(key)]
+    if differing:
+        changes = "; ".join(f"{key}: then {before.get(key)}, now {settings.get(key)}" for key in differing)
+        raise SettingError(
+            "resume",
+            str(path),
+            f"the settings of the training so far ({changes})",
+            "Repeat the earlier command, or start a new run; start=<weights> begins with the weights of this one.",
+        )
+    return state
+
+
+def log_beside(config: DictConfig, epoch: int) -> None:
+    """Let a resumed training log into a folder of its own, since Lightning's logger deletes what it finds."""
+    node = OmegaConf.select(config, "logger.csv")
+    if node and node.get("_target_", "").endswith(".CSVLogger"):
+        folder = Path(str(node.save_dir)) / str(node.name)
+        names = (f"from_epoch_{epoch}" + (f"_{again}" if again else "") for again in range(10**6))
+        OmegaConf.update(config, "logger.csv.version", next(name for name in names if not (folder / name).exists()))
+
+
+def load_best(trainer: Trainer, network: nn.Module) -> None:
+    """Put the weights of the best validation into the network; without any validation the last ones stay."""
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]  # set by Lightning
+    best = next((c.best_model_path for c in callbacks if isinstance(c, ModelCheckpoint) and c.best_model_path), None)
+    if best is None:
+        log.warning("no weights were validated; those of the last epoch are kept")
+        return
+    state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
+    network.load_state_dict({k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")})
