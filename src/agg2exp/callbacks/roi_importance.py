@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from agg2exp.domain.description import described
 from agg2exp.domain.errors import CaseError, check_choice
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import LabelScheme
-from agg2exp.domain.roi_importance import Kind
+from agg2exp.domain.roi_importance import Kind, LocalImportance
 from agg2exp.io.case_store import CASE_FILES, CaseResult, CaseStore, SupervoxelValues
 from agg2exp.io.tables import (
     GLOBAL_IMPORTANCE,
@@ -40,6 +41,7 @@ from agg2exp.io.tables import (
 log = logging.getLogger(__name__)
 
 POOR_DICE = 0.5
+OF_TWINS = (Kind.IMPORTANCE, Kind.EXPECTED_BY_DISTANCE)
 ELSEWHERE = ("regions", "by_distance", "output", "draws", "failures", "store", "interval", "write_interval",
              "log", "log_dict")  # fmt: skip
 """Attributes of the writer that the result of a case does not depend on, or that have a setting of their own name."""
@@ -88,32 +90,39 @@ class RoIImportanceWriter(CaseWriter):
                 raise CaseError(case.id, "regions=label needs an annotation, this case has none.")
             regions = case.labels
             unknown = tuple(c for c, known in enumerate(case.annotated) if not known)
-        expected = None
-        if self.by_distance and case.body is not None:
-            expected = expected_by_distance(
+
+        def importance_of(attribution: Attribution) -> LocalImportance:
+            expected = None
+            if self.by_distance and case.body is not None:
+                expected = expected_by_distance(
+                    case.id,
+                    attribution,
+                    explanation.classes,
+                    len(labels),
+                    predicted,
+                    regions,
+                    case.body,
+                    case.grid.spacing,
+                    extra=case.extra,
+                )
+            return local_importance(
                 case.id,
-                explanation.attribution,
+                attribution,
                 explanation.classes,
-                len(labels),
+                labels,
                 predicted,
                 regions,
-                case.body,
-                case.grid.spacing,
+                voxel_volume=case.grid.voxel_volume,
+                unknown=unknown,
                 extra=case.extra,
+                body=case.body,
+                expected=expected,
             )
-        importance = local_importance(
-            case.id,
-            explanation.attribution,
-            explanation.classes,
-            labels,
-            predicted,
-            regions,
-            voxel_volume=case.grid.voxel_volume,
-            unknown=unknown,
-            extra=case.extra,
-            body=case.body,
-            expected=expected,
-        )
+
+        def of_twin(twin: Callable[[], Attribution]) -> LocalImportance:
+            return importance_of(twin().to(predicted.device))
+
+        importance = importance_of(explanation.attribution)
         dice = iou = np.full(len(labels), np.nan)
         if case.labels is not None:
             dice, iou = dice_and_iou(predicted, case.labels, case.annotated, len(labels))
@@ -132,6 +141,7 @@ class RoIImportanceWriter(CaseWriter):
             metrics=_arrays(explanation.metrics),
             curves=_arrays(explanation.curves),
             efficiency=_arrays(explanation.efficiency),
+            twins=_of_twins(importance, [partial(of_twin, twin) for twin in explanation.twins]),
             supervoxels=_supervoxel_values(explanation.attribution),
             origin=case.origin,
         )
@@ -177,6 +187,23 @@ class RoIImportanceWriter(CaseWriter):
 
 def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[np.float64]]:
     return {name: tensor.double().cpu().numpy() for name, tensor in tensors.items()}
+
+
+def _of_twins(
+    importance: LocalImportance, twins: Sequence[Callable[[], LocalImportance]]
+) -> dict[str, NDArray[np.float64]]:
+    """Importance and its expectation by distance of each twin of the network, by kind (T, K, R).
+
+    A twin whose attribution is not finite has NaN: random weights may overflow, which is no failure of the case.
+    """
+    found: list[Mapping[Kind, NDArray[np.float64]]] = []
+    for number, twin in enumerate(twins, start=1):
+        try:
+            found.append(twin().values)
+        except CaseError as error:
+            log.warning("twin %d of the network, with random weights, has no importances: %s", number, error)
+            found.append(dict.fromkeys(OF_TWINS, np.full_like(importance.values[Kind.IMPORTANCE], np.nan)))
+    return {kind.value: np.stack([values[kind] for values in found]) for kind in OF_TWINS} if found else {}
 
 
 def _supervoxel_values(attribution: Attribution) -> SupervoxelValues | None:

@@ -11,8 +11,10 @@ import pandas as pd
 from omegaconf import DictConfig, ListConfig
 
 from agg2exp.cli.application import JobError
+from agg2exp.cli.run_settings import configuration
 from agg2exp.cli.runs import find_runs, paths
 from agg2exp.cli.stored_run import StoredRun, read_stored_run
+from agg2exp.cli.twin_tables import read_twins
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.io.published_table import read_published_table
@@ -162,4 +164,5 @@ def _from_runs(name: str, folders: Sequence[Path], damaged: list[LeftOut]) -> Da
         {case: scan for run in runs for case, scan in run.scans.items()},
         runs=tuple(run.folder for run in runs),
         settings=first.settings,
+        twins=read_twins([run.folder for run in runs], [configuration(run.folder) for run in runs]),
     )

@@ -19,7 +19,7 @@ FILES = ("data.layout",)
 """Which files of a case are read, extra masks among them."""
 NEUTRAL = {
     "inference": {"batch"},
-    "module": {"classes", "class_chunk", "compile_network", "cache", "cache_predictions", "seed"},
+    "module": {"classes", "class_chunk", "compile_network", "cache", "cache_predictions", "seed", "twins"},
     "data.layout": {"cache", "scheme"},
 }
 """Members of these nodes that importances do not depend on, or that stand elsewhere too."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -57,6 +57,8 @@ class Explanation:
         metrics: By name, evaluation metrics of the K attributions, (K,) float64 each.
         curves: By name, curves that belong to metrics, (K, N, 2) float64 of N points each.
         efficiency: By name, what they cost, (K,) float64 each.
+        twins: Of each twin of the network with random weights, what computes the attribution of the same classes; one
+            after another, since each is as large as `attribution`. Passes and seconds do not count them.
     """
 
     case_id: str
@@ -70,6 +72,7 @@ class Explanation:
     metrics: Mapping[str, Tensor] = field(default_factory=dict)
     curves: Mapping[str, Tensor] = field(default_factory=dict)
     efficiency: Mapping[str, Tensor] = field(default_factory=dict)
+    twins: Sequence[Callable[[], Attribution]] = ()
 
     def to(self, device: torch.device | str) -> Explanation:
         """The same explanation with its tensors on `device`."""

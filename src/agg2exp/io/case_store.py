@@ -25,7 +25,7 @@ CASE_FILES = "files of the case"
 
 
 CHECKSUM = "checksum"
-PER_TARGET = ("notes", "metrics", "curves", "efficiency")
+PER_TARGET = ("notes", "metrics", "curves", "efficiency", "twins")
 SUPERVOXELS = ("voxels", "values", "errors")
 
 
@@ -70,6 +70,7 @@ class CaseResult:
         metrics: By name, evaluation metrics of each target's attribution (K).
         curves: By name, curves that belong to metrics, as points (K, N, 2).
         efficiency: By name, what the attribution of each target cost (K).
+        twins: By kind, the RoI importance of T twins of the network with random weights (T, K, R).
         supervoxels: Attribution per supervoxel, if there are any.
         origin: Which scan it is and where its files were found; None if that is not known (runs of earlier versions).
     """
@@ -87,6 +88,7 @@ class CaseResult:
     metrics: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     curves: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     efficiency: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    twins: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     supervoxels: SupervoxelValues | None = None
     origin: Origin | None = None
 

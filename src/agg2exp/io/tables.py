@@ -21,6 +21,7 @@ CURVES = "curves"
 EFFICIENCY = "efficiency"
 METRIC_SUMMARY = "metric_summary"
 SUPERVOXELS = "supervoxels"
+TWINS = "twins"
 
 
 def check_same_settings(results: Sequence[CaseResult]) -> None:
@@ -52,10 +53,13 @@ def case_tables(results: Sequence[CaseResult]) -> dict[str, pd.DataFrame]:
         `curves`: case, target, name, x, y of every point; only if a metric gives curves.
         `supervoxels`: case, target, supervoxel, voxels, value φ, standard error; only if there are supervoxels. With
             label and name where supervoxels have a number that is the same in all cases.
+        `twins`: case, twin, target, source, importance, expected_by_distance; only if there were networks with random
+            weights.
     """
     ordered = sorted(results, key=lambda r: r.importance.case_id)
     further = {part: [_per_target(r, part) for r in ordered] for part in (NOTES, METRICS, EFFICIENCY)}
     further[CURVES] = [_curves(r) for r in ordered]
+    further[TWINS] = [_twins(r) for r in ordered]
     further[SUPERVOXELS] = [_supervoxels(r) for r in ordered]
     return {
         ROI_IMPORTANCE: pd.concat([r.importance.to_frame() for r in ordered], ignore_index=True),
@@ -121,6 +125,18 @@ def _curves(result: CaseResult) -> pd.DataFrame:
         for target, (x, y) in zip(result.importance.targets, curves.transpose(0, 2, 1), strict=True)
     ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _twins(result: CaseResult) -> pd.DataFrame:
+    """One row per twin, target and source."""
+    if not result.twins:
+        return pd.DataFrame()
+    importance, n = result.importance, len(next(iter(result.twins.values())))
+    names = {"twin": range(1, n + 1), "target": importance.targets, "source": importance.sources}
+    index = pd.MultiIndex.from_product([[importance.case_id], *names.values()], names=["case", *names])
+    return pd.DataFrame(
+        {kind: result.twins[kind].ravel() for kind in sorted(result.twins, reverse=True)}, index=index
+    ).reset_index()
 
 
 def _supervoxels(result: CaseResult) -> pd.DataFrame:

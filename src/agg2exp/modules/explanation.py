@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import lightning
@@ -29,6 +30,7 @@ from agg2exp.modules.chunks import chunks, in_chunks
 from agg2exp.modules.evaluated import evaluated
 from agg2exp.modules.memory import Economy, accumulator_device, economies, in_less_memory, synchronize
 from agg2exp.modules.settings import settings_of
+from agg2exp.modules.twins import check_twins, twins_of
 from agg2exp.modules.work import Work
 from agg2exp.scores import Score
 
@@ -55,6 +57,7 @@ class ExplanationModule(lightning.LightningModule):
         cache: Folder where perturbed scores are kept, so that runs with other methods need not compute them again;
             they are found again by the image's voxels and all settings but the method's.
         cache_predictions: Keep predictions there, too (16 bytes per voxel).
+        twins: Networks with random weights through which each case is explained as well, for its scores and masks.
         provenance: What the network and its images were made from (weights, preprocessing), kept with the results.
 
     Raises:
@@ -76,6 +79,7 @@ class ExplanationModule(lightning.LightningModule):
         metrics: Mapping[str, EvaluationMetric] | None = None,
         cache: str | Path | None = None,
         cache_predictions: bool = False,
+        twins: int = 0,
         provenance: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
@@ -83,6 +87,7 @@ class ExplanationModule(lightning.LightningModule):
         check_choice("mask_policy", mask_policy, ("fixed", "recomputed"))
         if class_chunk is not None:
             check_range("class_chunk", class_chunk, 1, integer=True)
+        check_twins(twins, network)
         self.network = network
         self.attribution = attribution
         self.score = score
@@ -96,6 +101,7 @@ class ExplanationModule(lightning.LightningModule):
         self.metrics = dict(metrics or {})
         self.cache = ArrayCache(None if cache is None else Path(cache))
         self.cache_predictions = cache_predictions
+        self.twins = twins
         self.provenance = dict(provenance or {})
         self.progress: CaseProgress = Silent()
         self.economy = Economy()
@@ -139,9 +145,15 @@ class ExplanationModule(lightning.LightningModule):
         }
         scores = by_policy[self.mask_policy]
 
-        def attribute(model: WindowedModel, image: Tensor, first: Attribution | None = None) -> Attribution:
+        def attribute(
+            model: WindowedModel, image: Tensor, first: Attribution | None = None, scores: Scores = scores
+        ) -> Attribution:
             at_image = replace(case, image=image)
             return in_chunks(parts, lambda part: self._attribute(model, at_image, replace(scores, classes=part), first))
+
+        def attribute_twin(twin: nn.Module) -> Attribution:
+            random = WindowedModel(twin, inference, on_windows=self.progress.advance, accumulators=place)
+            return attribute(random, case.image, attribution, by_policy["fixed"])  # its own masks show other things
 
         synchronize(case.image.device)
         before, begun = model.passes, time.perf_counter()
@@ -157,6 +169,7 @@ class ExplanationModule(lightning.LightningModule):
             settings={**settings, "expansion": attribution.expansion},
             passes=model.passes,
             seconds=done - start,
+            twins=[partial(attribute_twin, twin) for twin in twins_of(self, self.twins, self.seed)],
         )
         if self.metrics:
             evaluation = Evaluation(
@@ -181,7 +194,7 @@ class ExplanationModule(lightning.LightningModule):
     @property
     def work(self) -> Work:
         """How much work a case is."""
-        return Work(self.attribution, self.metrics, len(self.classes), self.mask_policy == "recomputed")
+        return Work(self.attribution, self.metrics, len(self.classes), self.mask_policy == "recomputed", self.twins)
 
     def _attribute(self, model: WindowedModel, case: Case, scores: Scores, first: Attribution | None) -> Attribution:
         """`attribute`; on a perturbed image with the choices that the method made for the `first` attribution."""

@@ -40,6 +40,7 @@ def settings_of(module: ExplanationModule) -> dict[str, str]:
         "classes": ",".join(module.labels.classes[c] for c in module.classes),
         "labels": module.labels.name,
         "seed": str(module.seed),
+        **({"twins": str(module.twins)} if module.twins else {}),
     }
 
 

@@ -18,21 +18,23 @@ class Work:
         metrics: By name, what is computed beside the attribution.
         n_classes: Classes explained (K).
         recomputed: Whether masks are taken from every perturbed image.
+        twins: Networks with random weights through which the case is explained as well.
     """
 
     method: Attributor
     metrics: Mapping[str, EvaluationMetric]
     n_classes: int
     recomputed: bool
+    twins: int = 0
 
     def evaluations(self, n_chunks: int = 1) -> int:
         """How many images are evaluated, at most; by a method that shares them between classes, once per chunk."""
         once = self._times(n_chunks) * self.method.evaluations()
-        return 1 + once + sum(images + runs * once for images, runs in self._of_metrics())
+        return 1 + once * (1 + self.twins) + sum(images + runs * once for images, runs in self._of_metrics())
 
     def gradients(self) -> int:
         """How many of them are differentiated, for each explained class."""
-        return self.method.gradients() * (1 + sum(runs for _, runs in self._of_metrics()))
+        return self.method.gradients() * (1 + self.twins + sum(runs for _, runs in self._of_metrics()))
 
     def forwards(self) -> int:
         """How many images pass the network, at most.

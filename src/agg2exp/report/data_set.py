@@ -51,6 +51,8 @@ class DataSet:
         metadata: Facts per case, indexed by case id; None if none were given.
         patients: Patient of each case; None: each case is a patient.
         join: Classes to analyse as one, by the new name.
+        twins: Importance and expectation by distance of networks with random weights: columns case, twin, target,
+            source, and these kinds; None if there were none.
     """
 
     name: str
@@ -63,6 +65,7 @@ class DataSet:
     metadata: pd.DataFrame | None = None
     patients: Mapping[str, str] | None = None
     join: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    twins: pd.DataFrame | None = None
 
     @cached_property
     def cases(self) -> tuple[str, ...]:
@@ -86,11 +89,22 @@ class DataSet:
             DataError: No case has a value of this kind, or it does not add up over joined classes; see also
                 `Importances.from_frame`.
         """
-        if self.local[kind.value].isna().all():
+        return self._importances(self.local, kind)
+
+    def of_twins(self, kind: Kind) -> list[Importances]:
+        """The same of each twin of the network.
+
+        Raises:
+            DataError: A twin has no value at all; see also `importances`.
+        """
+        return [] if self.twins is None else [self._importances(part, kind) for _, part in self.twins.groupby("twin")]
+
+    def _importances(self, rows: pd.DataFrame, kind: Kind) -> Importances:
+        if rows[kind.value].isna().all():
             raise DataError(f"expected values of {kind.value}, got none")
         if self.join and kind not in ADDITIVE:
             raise DataError(f"{kind.value} does not add up over regions, so that it is not known of joined classes")
-        importances = Importances.from_frame(self.local, kind, self.labels.classes)
+        importances = Importances.from_frame(rows, kind, self.labels.classes)
         return joined(importances, self.join) if self.join else importances
 
     def matrix(self, importances: Importances, draws: int, seed: int) -> GlobalImportance:

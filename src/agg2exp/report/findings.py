@@ -11,6 +11,11 @@ from agg2exp.analysis.outliers import MEAN
 
 MOST = 10  # rows of a finding
 
+BEYOND_DISTANCE = (
+    "Edges beyond distance alone (untrained networks have such edges too, by the shape of their receptive field: "
+    "explain with twins=5 to tell which were learned)"
+)
+
 
 class Finding(NamedTuple):
     """Rows worth reading, under a title; a headline is worth a look in the terminal."""
@@ -30,7 +35,7 @@ def findings(tables: Mapping[str, pd.DataFrame], alpha: float) -> list[Finding]:
     select: dict[str, Callable[[pd.DataFrame], Finding]] = {
         "presence": lambda t: Finding("Extra regions", t[t["extra_mask"]]),
         "graph": lambda t: Finding("Strongest edges between structures", _strongest(t)),
-        "graph_beyond_distance": lambda t: Finding("Edges that proximity does not explain", _edges(t, alpha), True),
+        "graph_beyond_distance": lambda t: _edges(t, alpha),
         "outliers": lambda t: Finding("Most abnormal cases", _abnormal(t)),
         "outliers_and_dice": lambda t: Finding("Normality and Dice", t.drop(columns=["seeds", "excluded"])),
         "outliers_and_metadata": lambda t: Finding("Outliers differ from inliers in", t[_found(t, alpha)], True),
@@ -62,9 +67,13 @@ def _strongest(table: pd.DataFrame) -> pd.DataFrame:
     return rows.nlargest(MOST, "mean")[["source", "target", "mean", "ci_low", "ci_high", "count"]]
 
 
-def _edges(table: pd.DataFrame, alpha: float) -> pd.DataFrame:
+def _edges(table: pd.DataFrame, alpha: float) -> Finding:
     columns = ["source", "target", "importance", "expected", "excess", "effect", "p_adjusted", "count"]
-    return table[_found(table, alpha)].nlargest(MOST, "excess")[columns]
+    if "p_learned" not in table:
+        return Finding(BEYOND_DISTANCE, table[_found(table, alpha)].nlargest(MOST, "excess")[columns], True)
+    columns[5:7] = ["excess_twins", "p_learned"]
+    found = table[table["p_learned"] <= alpha].nlargest(MOST, "excess")[columns]
+    return Finding("Learned edges, beyond distance and beyond twins with random weights", found, True)
 
 
 def _abnormal(table: pd.DataFrame) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 from agg2exp.analysis.context import box_outliers, box_summary
 from agg2exp.analysis.edges import edges_beyond_distance
 from agg2exp.analysis.importances import Importances
+from agg2exp.analysis.learned import learned_edges
 from agg2exp.domain.names import safe_name
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
 from agg2exp.figures.distributions import distributions as distribution_picture
@@ -75,19 +76,24 @@ def graph(data: DataSet, matrix: GlobalImportance, settings: AnalysisSettings) -
 def graph_beyond_distance(
     data: DataSet, importances: Importances, matrix: GlobalImportance, settings: AnalysisSettings
 ) -> Iterator[Artefact]:
-    """The graph of those edges alone that get more than their distance explains."""
+    """The graph of those edges alone that get more than their distance explains, and than twins of the network have."""
     expected = data.importances(Kind.EXPECTED_BY_DISTANCE)
-    edges = edges_beyond_distance(importances, expected, data.patients)
+    twins = list(zip(data.of_twins(Kind.IMPORTANCE), data.of_twins(Kind.EXPECTED_BY_DISTANCE), strict=True))
+    if twins:
+        edges = learned_edges((importances, expected), twins, data.patients)
+    else:
+        edges = edges_beyond_distance(importances, expected, data.patients)
     yield "graph_beyond_distance", edges
-    found = edges[edges["p_adjusted"] <= settings.alpha]
+    column = "p_learned" if twins else "p_adjusted"
+    found = edges[edges[column] <= settings.alpha]
     shown = set(zip(found["source"], found["target"], strict=True))
-    p = _p_values(edges)
+    p = _p_values(edges, column)
     yield "graph_beyond_distance", graph_of(matrix, data.scheme, shown=shown, p_values=p)
     picture = importance_graph(matrix, data.scheme, settings.graph.top, layout=settings.graph.layout, shown=shown)
     yield "graph_beyond_distance", picture
 
 
-def _p_values(edges: pd.DataFrame) -> Mapping[tuple[str, str], float]:
+def _p_values(edges: pd.DataFrame, column: str) -> Mapping[tuple[str, str], float]:
     """Adjusted p-value of each edge (source, target) that was tested."""
-    tested = edges[np.isfinite(edges["p_adjusted"])]
-    return dict(zip(zip(tested["source"], tested["target"], strict=True), tested["p_adjusted"], strict=True))
+    tested = edges[np.isfinite(edges[column])]
+    return dict(zip(zip(tested["source"], tested["target"], strict=True), tested[column], strict=True))
