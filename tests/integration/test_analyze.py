@@ -111,7 +111,7 @@ def test_the_page_has_findings_pictures_and_what_was_left_out(analysed: Path):
     assert (
         "| smooth | 24 | 24 | 6 | 1 | 0 | 4 |" in page
     )  # data set, cases, patients, classes, extra, without Dice, meta
-    assert "## smooth: Edges that proximity does not explain" in page
+    assert "## smooth: Edges beyond distance alone (untrained networks have such edges too" in page
     assert "not causation" in page
     assert "| vanilla, far | change | expected data sets that were made with the same settings" in page
     assert "there are no scans" in page or "expected its prediction" in page  # slices of cases whose scans are nowhere

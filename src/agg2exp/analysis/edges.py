@@ -1,4 +1,4 @@
-"""Which edges of the importance graph proximity does not explain."""
+"""Which edges of the importance graph distance alone does not explain; for what was learned see `learned`."""
 
 from __future__ import annotations
 
