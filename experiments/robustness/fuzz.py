@@ -32,6 +32,10 @@ KINDS = {
     "metadata": "metadata_tables",
     "label scheme": "label_schemes",
     "published CSV": "published_tables",
+    "run YAML": "run_settings",
+    "run tables": "run_tables",
+    "case results": "case_results",
+    "failures": "failure_records",
 }
 CLEAN = (CaseError, DataError, SettingError)
 RECORDED = "recorded"

@@ -28,7 +28,7 @@ def read_stored_yaml(path: Path) -> Any:
 
     Raises:
         DataError: There is no such file, it is no YAML, larger than 4 MiB, nested deeper than 64 levels, or has
-            anchors (a few of which expand to gigabytes) or tags, which files of agg2exp never have.
+            anchors (a few of which expand to gigabytes), tags or tabs, which files of agg2exp never have.
     """
     try:
         if not path.is_file():
@@ -37,6 +37,8 @@ def read_stored_yaml(path: Path) -> Any:
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
             raise DataError(f"{path}: expected a YAML file of at most {MOST_BYTES} bytes, got more.")
+        if b"\t" in content:
+            raise DataError(f"{path}: expected YAML as agg2exp writes it, got a tab, which is read in two ways.")
         _check_events(path, content)
         return yaml.load(content, Loader=_Loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, OSError, UnicodeError, ValueError, RecursionError) as error:

@@ -22,7 +22,7 @@ def test_what_omegaconf_writes_is_read_as_it_was(tmp_path: Path):
         "date": "2026-01-31",
         "word": "${oc.env:HOME}",
         "number": "1e-4",
-        "ü": ["", "yes", "0012", "a: b", "x" * 300],
+        "ü": ["", "yes", "0012", "a: b", "x" * 300, "a\tb"],
     }
     OmegaConf.save(OmegaConf.create(content), tmp_path / "stored.yaml")
     assert read_stored_yaml(tmp_path / "stored.yaml") == content
@@ -44,6 +44,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "\n".join(
         ("a: !!python/object/apply:os.system [touch canary]", "got the tag '.*os.system'"),
         ("a: !!python/name:os.system", "got the tag"),
         ("a: !!int ''", "got the tag"),
+        ("a\tb: 1", "got a tab"),
         ("[" * (DEEPEST + 1) + "]" * (DEEPEST + 1), f"got more than {DEEPEST} levels"),
         ("[" * 100_000, f"got more than {DEEPEST} levels"),
         ("a: 1\n" * (MOST_BYTES // 4), f"at most {MOST_BYTES} bytes, got more"),
