@@ -136,7 +136,8 @@ class TotalSegmentatorLayout:
     def unknown_structures(self, records: Sequence[CaseRecord]) -> dict[str, str | None]:
         """Structures of the label scheme that no case has a file for, with the most similar name that exists."""
         folders = [self.root / record.id / "segmentations" for record in records]
-        found = {path.name.removesuffix(".nii.gz") for folder in folders for path in folder.glob("*.nii.gz")}
+        names = (name for folder in folders for name in _names(folder))
+        found = {name.removesuffix(".nii.gz") for name in names if name.endswith(".nii.gz")}
         wanted = {structure for files in self.scheme.files for structure in files}
         spare = found - wanted
         near = {name: difflib.get_close_matches(name, spare, n=1, cutoff=0.8) for name in sorted(wanted - found)}
@@ -232,8 +233,12 @@ def _exists(path: Path) -> bool:
 
 def _nearest(path: Path) -> str | None:
     """The file beside it with the most similar name."""
+    return next(iter(difflib.get_close_matches(path.name, _names(path.parent), n=1, cutoff=0.8)), None)
+
+
+def _names(folder: Path) -> list[str]:
+    """Names in a folder; none where it is not there or must not be read."""
     try:
-        names = [file.name for file in path.parent.iterdir()]
+        return [path.name for path in folder.iterdir()]
     except OSError:
-        return None
-    return next(iter(difflib.get_close_matches(path.name, names, n=1, cutoff=0.8)), None)
+        return []

@@ -2,6 +2,8 @@
 
 import gzip
 import logging
+import os
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -164,6 +166,31 @@ def test_costs_are_voxels_and_finite_whatever_the_headers_say(tmp_path: Path):
     assert set(costs.values()) == {0.0}
     for case in costs:
         assert isinstance(data.read(case), Failure)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take and give back a user's rights")
+def test_folders_that_must_not_be_read_are_the_failures_of_their_cases(tmp_path: Path):
+    with tempfile.TemporaryDirectory() as shared:  # pytest's own folders are closed to other users
+        folder = Path(shared)
+        folder.chmod(0o755)
+        root = cases.write_data_set(folder / "data", {"s1": "test", "s2": "test", "s3": "test"})
+        (root / "s1/segmentations").chmod(0)
+        (root / "s2").chmod(0)
+        data = masked(root, a="{case}/segmentations/heart.nii.gz#1")
+        os.seteuid(65534)
+        try:
+            data.prepare_data()
+            costs, prints = data.costs(), data.fingerprints(data.expected())
+            one, two, three = map(data.read, data.expected())
+        finally:
+            os.seteuid(0)
+    assert costs["s1"] == costs["s3"] > costs["s2"] == 0
+    assert prints["s1"] == prints["s2"] == ""
+    assert isinstance(one, Failure)
+    assert isinstance(two, Failure)
+    assert isinstance(three, Case)
+    assert "cannot be looked for (Permission denied)" in one.error
+    assert "must not be read (Permission denied)" in two.error
 
 
 def test_reading_many_headers_shows_progress(root: Path, monkeypatch: pytest.MonkeyPatch):
