@@ -18,10 +18,10 @@ class Prediction:
     """Per-voxel results of the stitched logits f(x) (L, D, H, W), kept without the logits themselves.
 
     Attributes:
-        labels: (D, H, W) int16, predicted label map ŷ = argmax_c f_c(x) (Eq. 1).
+        labels: (D, H, W) int16, predicted label map ŷ = argmax_c f_c(x) (Eq. 1), the lowest of equal ones.
         top_logit: (D, H, W), f_ŷ(x): the logit of the predicted class.
         top_probability: (D, H, W), softmax probability of the predicted class.
-        runner_up: (D, H, W) int16, the class with the second-highest logit.
+        runner_up: (D, H, W) int16, the class with the second-highest logit, again the lowest of equal ones.
         runner_up_logit: (D, H, W), the logit of that class.
         n_classes: L.
     """
@@ -35,14 +35,16 @@ class Prediction:
 
     @classmethod
     def from_logits(cls, logits: Tensor) -> Self:
-        """From stitched logits (L, D, H, W), L >= 2."""
-        top, index = logits.topk(2, dim=0)
+        """From stitched logits (L, D, H, W), L >= 2. Of equal logits the one of the lowest label comes first."""
+        top, labels = logits.max(dim=0)  # the first of equal ones, which topk does not promise
+        second, runner_up = logits.scatter(0, labels.unsqueeze(0), -torch.inf).max(dim=0)
+        log_sum = (logits - top).exp_().sum(dim=0).log_().add_(top)
         return cls(
-            labels=index[0].to(torch.int16),
-            top_logit=top[0],
-            top_probability=(top[0] - logits.logsumexp(dim=0)).exp(),
-            runner_up=index[1].to(torch.int16),
-            runner_up_logit=top[1],
+            labels=labels.to(torch.int16),
+            top_logit=top,
+            top_probability=(top - log_sum).exp_(),
+            runner_up=runner_up.to(torch.int16),
+            runner_up_logit=second,
             n_classes=logits.shape[0],
         )
 
