@@ -7,13 +7,14 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
 from agg2exp.domain.attribution import Attribution
+from agg2exp.domain.case import Case
 from agg2exp.domain.class_scores import Scores
 from agg2exp.domain.description import described
 from agg2exp.domain.explanation import PassCounts
@@ -103,6 +104,10 @@ class EvaluationMetric(Metric):
 
     def check(self, case_id: str, image: Tensor) -> None:
         """Raise `SettingError` if an image (C, D, H, W) does not allow the metric, before anything is computed."""
+
+    def for_case(self, case: Case) -> Self:
+        """The metric for one case; a metric that needs more of the case than its image takes it here."""
+        return self
 
     @abstractmethod
     def evaluate(self, case: Evaluation) -> Mapping[str, Tensor]:

@@ -133,7 +133,8 @@ class ExplanationModule(lightning.LightningModule):
         parts = chunks(self.classes, self.economy.classes or self.class_chunk)
         windows = len(model.plan(case.image).windows)
         self.progress.begin(case.id, windows * self.work.evaluations(len(parts)))
-        for metric in self.metrics.values():
+        metrics = {name: metric.for_case(case) for name, metric in self.metrics.items()}
+        for metric in metrics.values():
             metric.check(case.id, case.image)
         kept = self.metrics or self.cache_predictions
         settings = self.settings()
@@ -187,7 +188,7 @@ class ExplanationModule(lightning.LightningModule):
                 seconds=done - begun,
                 passes=explanation.passes - before,
             )
-            found = evaluated(self.metrics, evaluation)
+            found = evaluated(metrics, evaluation)
             explanation = replace(explanation, metrics=found.quality, curves=found.curves, efficiency=found.cost)
         return explanation if place == case.image.device and len(parts) == 1 else explanation.to("cpu")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,12 +14,13 @@ from torch import Tensor
 from agg2exp.attribution import InputXGradient
 from agg2exp.baselines import Mean
 from agg2exp.domain.attribution import SupervoxelAttribution
-from agg2exp.domain.errors import SettingError
+from agg2exp.domain.errors import CaseError, SettingError
 from agg2exp.inference import SlidingWindow
 from agg2exp.metrics import Evaluation, InsertionDeletion
 from agg2exp.metrics.insertion_deletion import densities, normalised_curve, remaining
 from agg2exp.scores import MarginScore, Score, SumScore
-from agg2exp.supervoxels import Cubes, Semantic, Supervoxels
+from agg2exp.supervoxels import Cubes, Given, LabelMap, Semantic, Supervoxels
+from tests.helpers.explanations import small_case
 from tests.helpers.networks import LinearNetwork
 from tests.unit.inference.slow import literal_score, score_of, stitched_logits
 from tests.unit.metrics.toy import SETTINGS, SHAPE, Fixed, evaluation, random_image, toy_network
@@ -110,6 +112,79 @@ def test_areas_are_those_under_the_curves_that_come_with_them() -> None:
         assert (curves[:, 0, 1].abs() == 1).all() and (curves[:, -1, 1] == 0).all()
         for value, (x, y) in zip(found[name], curves.mT.numpy(), strict=True):
             assert np.trapezoid(y, x) == pytest.approx(float(value))
+
+
+def tied(n: int, groups: list[list[int]]) -> Tensor:
+    """Densities (n,) with the groups in falling order; 1e-9 apart inside a group, as rounding leaves them."""
+    density = torch.zeros(n, dtype=torch.float64)
+    for value, group in enumerate(groups):
+        for i, s in enumerate(group):
+            density[s] = len(groups) - value + 1e-9 * i
+    return density
+
+
+@pytest.mark.parametrize("steps", [3, 40])
+@pytest.mark.parametrize("groups", [[[0, 3], [1, 2]], [[0, 1, 2, 3]], [[2], [0, 1, 3]]])
+def test_ties_are_the_mean_over_all_orders_of_an_additive_score(groups: list[list[int]], steps: int) -> None:
+    network, image = LinearNetwork([0.5, 1.0], [0.0, -0.25]), random_image()[:, :8, :8, :8]
+    parts = (torch.arange(8)[:, None, None] // 4 * 2 + torch.arange(8)[None, :, None] // 4).expand(8, 8, 8)
+    boxes = Given(parts.contiguous())
+    metric, density = InsertionDeletion(boxes, steps), tied(4, groups)
+
+    def found(values: Tensor) -> dict[str, Tensor]:
+        e = SupervoxelAttribution(parts.contiguous(), values.expand(2, 4).clone(), "value")
+        case = evaluation(network, image, Fixed(e), classes=(0, 1))
+        return {name: value for name, value in metric.evaluate(case).items() if name in NAMES}
+
+    orders = [
+        [s for group in choice for s in group]
+        for choice in itertools.product(*(itertools.permutations(group) for group in groups))
+    ]
+    each = [found(torch.tensor([4.0 - order.index(s) for s in range(4)]).double()) for order in orders]
+    for name, value in found(density).items():
+        mean = torch.stack([one[name] for one in each]).mean(dim=0)
+        assert value.tolist() == pytest.approx(mean.tolist(), abs=1e-9)
+
+
+def test_rounding_decides_nothing_where_densities_tie() -> None:
+    """The same tie with its supervoxels in another order, or rounded otherwise, gives the same curves."""
+    parts = Cubes(20)(random_image(), torch.zeros(SHAPE))
+    n = int(parts.max()) + 1
+    levels = torch.randint(-1, 2, (4, n), generator=torch.Generator().manual_seed(1)).double()
+    curves = []
+    for seed in range(4):
+        noise = 1e-8 * torch.randn(4, n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        e = SupervoxelAttribution(parts, levels + noise, "value")
+        curves.append(InsertionDeletion(Cubes(20), 7).evaluate(evaluation(toy_network(), random_image(), Fixed(e))))
+    for other in curves[1:]:
+        for name, value in other.items():
+            assert torch.allclose(value, curves[0][name], atol=1e-9), name
+
+
+def test_a_network_that_sees_only_a_part_gives_the_same_for_every_window_batch() -> None:
+    """Gradients of the rest are equal up to rounding; in float32 batches round differently."""
+    image = torch.rand(1, 16, 16, 16, generator=torch.Generator().manual_seed(3))
+    image[..., 6:] = 0.25
+    found = []
+    for batch in (1, 2, 5):
+        settings = SlidingWindow((8, 8, 8), 0.5, "gaussian", batch)
+        case = evaluation(toy_network(), image, settings=settings)
+        found.append(InsertionDeletion(Cubes(64), 20).evaluate(case)["insertion_deletion"])
+    for other in found[1:]:
+        assert other.tolist() == pytest.approx(found[0].tolist(), abs=1e-4, nan_ok=True)
+
+
+def test_supervoxels_may_be_a_label_map_of_the_case() -> None:
+    atlas = torch.arange(720).reshape(SHAPE) // 90 * 3
+    metric = InsertionDeletion(LabelMap("{case}/atlas.nii.gz"), 4)
+    case, before = evaluation(toy_network(), random_image()), metric.settings()
+    of_case = metric.for_case(replace(small_case(), label_map=atlas))
+    expected = InsertionDeletion(Given(atlas), 4).evaluate(case)
+    for name, value in of_case.evaluate(case).items():
+        torch.testing.assert_close(value, expected[name], equal_nan=True)
+    assert metric.settings() == before
+    with pytest.raises(CaseError, match="expected the label map a/atlas"):
+        metric.for_case(small_case())
 
 
 def test_supervoxels_leave_in_order() -> None:
