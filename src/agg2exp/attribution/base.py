@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
@@ -11,16 +12,28 @@ import torch
 from rich.progress import Progress
 from torch import Tensor, nn
 
+from agg2exp.attribution.arguments import (
+    check_score,
+    class_indices,
+    image_of,
+    names_of,
+    network_of,
+    plain,
+    whole_number,
+)
 from agg2exp.baselines import Baseline
 from agg2exp.domain.attribution import Attribution, SupervoxelAttribution
 from agg2exp.domain.case import Case
 from agg2exp.domain.class_scores import Scores
 from agg2exp.domain.description import described
 from agg2exp.domain.errors import SettingError
+from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.seeding import RandomStreams
-from agg2exp.inference import SlidingWindow, WindowedModel
+from agg2exp.inference import SlidingWindow, WindowedModel, check_head
 from agg2exp.scores import Score, SumScore
 from agg2exp.supervoxels import Supervoxels
+
+log = logging.getLogger(__name__)
 
 
 class Attributor(ABC):
@@ -86,8 +99,9 @@ class Attributor(ABC):
         self,
         model: nn.Module | WindowedModel,
         inputs: Tensor,
-        target: int | Sequence[int] | None = None,
+        target: int | str | Sequence[int | str] | Tensor | None = None,
         *,
+        classes: Sequence[str] | LabelScheme | None = None,
         baselines: Baseline | Tensor | float | None = None,
         feature_mask: Tensor | None = None,
         n_samples: int | None = None,
@@ -95,6 +109,7 @@ class Attributor(ABC):
         perturbations_per_eval: int | None = None,
         score: Score | None = None,
         seed: int = 0,
+        head: str | None = None,
         show_progress: bool = False,
     ) -> Attribution:
         """Explain one image in one call, in captum's words.
@@ -105,7 +120,8 @@ class Attributor(ABC):
             model: The network through sliding windows, or a network (B, C, D, H, W) -> (B, L, D, H, W) whose window
                 is the whole image.
             inputs: x, (C, D, H, W) or (1, C, D, H, W).
-            target: Label indices of the classes to explain (K); None for all L.
+            target: The classes to explain (K), by label index or name; None for all L.
+            classes: Names of the L classes, in label order; not needed for a model that has a label scheme.
             baselines: x′.
             feature_mask: (D, H, W) supervoxel of every voxel.
             n_samples: Noisy copies, or coalitions.
@@ -113,42 +129,51 @@ class Attributor(ABC):
             perturbations_per_eval: Windows evaluated at a time.
             score: 𝒜; the sum over the predicted mask by default.
             seed: Seed of every random number.
+            head: "softmax": the classes exclude each other; None: the prediction must look so, see `check_head`.
             show_progress: Show a bar.
 
         Returns:
-            One attribution per class, in the order of `target`.
+            One attribution per class, in the order of `target`: NaN for a class that is nowhere predicted, as it has no
+            score. Its note `predicted_voxels` says how many voxels each class has.
 
         Raises:
             SettingError: The method has no such setting, or a value is not allowed.
+            NetworkError: The network cannot be explained, see `check_network` and `check_head`.
         """
-        image = inputs[0] if inputs.ndim == 5 and len(inputs) == 1 else inputs
-        if image.ndim != 4:
-            raise SettingError("inputs", f"shape {tuple(inputs.shape)}", "an image (C, D, H, W) or (1, C, D, H, W)")
+        image, network = image_of(inputs), network_of(model)
+        names = names_of(network, classes)
+        check_score(score, head)
+        streams = RandomStreams(whole_number("seed", seed), "", self.name)
         given = {
-            "baselines": baselines,
+            "baselines": plain(baselines),
             "feature_mask": feature_mask,
-            "n_samples": n_samples,
-            "n_steps": n_steps,
+            "n_samples": plain(n_samples),
+            "n_steps": plain(n_steps),
         }
         method = self.having(**{name: value for name, value in given.items() if value is not None})
-        network, settings = (
-            (model.network, model.settings)
-            if isinstance(model, WindowedModel)
-            else (model, SlidingWindow((image.shape[1], image.shape[2], image.shape[3])))
-        )
+        whole = SlidingWindow((image.shape[1], image.shape[2], image.shape[3]))
+        settings = model.settings if isinstance(model, WindowedModel) else whole
         if perturbations_per_eval is not None:
-            settings = replace(settings, batch=perturbations_per_eval)
+            settings = replace(settings, batch=whole_number("perturbations_per_eval", perturbations_per_eval, 1))
         with Progress(disable=not show_progress) as progress:
             bar = progress.add_task(self.name)
             windowed = WindowedModel(network, settings, lambda n: progress.advance(bar, n))
             windows = len(windowed.plan(image).windows)
-            prediction = windowed.predict(image)
-            classes = range(prediction.n_classes) if target is None else [target] if isinstance(target, int) else target
-            times = len(classes) if method.per_class else 1
+            n_classes = windowed.check(image)
+            wanted = class_indices(target, n_classes, names) if n_classes else ()  # before the volume is evaluated
+            times = len(wanted) if method.per_class else 1
             progress.update(bar, total=windows * (1 + times * method.evaluations()))
-            scores = (score or SumScore())(prediction, tuple(classes))
+            prediction = windowed.predict(image)
+            if head is None:
+                check_head(prediction)
+            scores = (score or SumScore())(prediction, wanted)
             with torch.enable_grad():
-                return method.numbered(windowed, image, scores, RandomStreams(seed, "", self.name))
+                attribution = method.numbered(windowed, image, scores, streams)
+        voxels = prediction.voxels()[list(wanted)].cpu()
+        absent = [str(c) for c, n in zip(wanted, voxels.tolist(), strict=True) if n == 0]
+        if absent:
+            log.warning("label %s is nowhere predicted: its attribution is NaN", ", ".join(absent))
+        return attribution.known_where(voxels > 0, predicted_voxels=voxels.double())
 
     def having(self, **settings: Any) -> Self:
         """The same method with other settings.

@@ -18,13 +18,19 @@ class Given(Baseline):
     """x′ as given, for the Python call.
 
     Attributes:
-        volume: (C, D, H, W), of the image's shape.
+        volume: (C, D, H, W), of the image's shape; or (1, C, D, H, W), as captum has it.
 
     Raises:
-        SettingError: When called, if the image has another shape.
+        SettingError: The volume is not finite; or, when called, the image has another shape.
     """
 
     volume: Tensor
+
+    def __post_init__(self) -> None:
+        if not bool(self.volume.isfinite().all()):
+            raise SettingError("baselines", "NaN or infinity", "a volume of finite numbers")
+        if self.volume.ndim == 5 and len(self.volume) == 1:
+            object.__setattr__(self, "volume", self.volume[0])
 
     def __call__(self, image: Tensor, streams: RandomStreams) -> Tensor:
         """(C, D, H, W)."""

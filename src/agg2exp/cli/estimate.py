@@ -14,7 +14,9 @@ from agg2exp.data.datamodule import CaseDataModule
 from agg2exp.domain.case import Case
 from agg2exp.domain.class_scores import ClassScores
 from agg2exp.inference import WindowedModel
+from agg2exp.inference.network_check import PASSES
 from agg2exp.modules.explanation import ExplanationModule
+from agg2exp.modules.fitness import check_classes
 
 LONGEST = timedelta.max.total_seconds() - 1
 TRIED = 3  # cases; each may take as long to fail as to be read
@@ -50,7 +52,8 @@ class Estimate:
         return (
             f"{self.cases} cases x at most {self.evaluations} evaluations of the image, {self.gradients} of them "
             f"differentiated for each class: {self.forwards:,} window forwards and {self.backwards:,} backwards, about "
-            f"{timedelta(seconds=round(min(self.seconds, LONGEST)))} (measured on one window batch; {missing})"
+            f"{timedelta(seconds=round(min(self.seconds, LONGEST)))} (measured on one window batch; {missing}; "
+            f"{PASSES} forwards more check the network)"
         )
 
 
@@ -71,9 +74,12 @@ def estimate(
     case = next((c for c in map(data.read, tried) if isinstance(c, Case)), None)
     if case is None:
         return None
-    windows = len(WindowedModel(module, module.inference).plan(case.image).windows)
+    module, case = module.to(device), case.to(device)
+    model = WindowedModel(module, module.inference)
+    check_classes(model, case.image, module.labels)
+    windows = len(model.plan(case.image).windows)
     everything = max(windows * sum(costs.values()) / costs[case.id], len(costs))
-    forward, backward = _seconds_per_window(module.to(device), case.to(device))
+    forward, backward = _seconds_per_window(module, case)
     evaluations, gradients = module.work.forwards(), module.work.gradients() * len(module.classes)
     return Estimate(
         cases=len(costs),

@@ -40,6 +40,10 @@ class Attribution(ABC):
         """One attribution of all `n_classes`, from others of the same kind and case for further classes."""
 
     @abstractmethod
+    def known_where(self, known: Tensor, **notes: Tensor) -> Attribution:
+        """The same attribution, NaN for the classes that are not known (K,) bool; `notes` (K,) are added."""
+
+    @abstractmethod
     def dense(self, k: int) -> Tensor:
         """e of the k-th explained class, (C, D, H, W)."""
 
@@ -89,6 +93,10 @@ class DenseAttribution(Attribution):
             end += other.n_classes
             notes.append(other.notes)
         return DenseAttribution(values, _joined_notes(notes))
+
+    def known_where(self, known: Tensor, **notes: Tensor) -> DenseAttribution:
+        """The same attribution, NaN for the classes that are not known (K,) bool."""
+        return replace(self, values=_known(self.values, known), notes={**self.notes, **notes})
 
     def dense(self, k: int) -> Tensor:
         """e of the k-th explained class, (C, D, H, W)."""
@@ -172,6 +180,12 @@ class SupervoxelAttribution(Attribution):
             notes=_joined_notes([part.notes for part in parts]),
         )
 
+    def known_where(self, known: Tensor, **notes: Tensor) -> SupervoxelAttribution:
+        """The same attribution, NaN for the classes that are not known (K,) bool, also their standard errors."""
+        errors = None if self.standard_errors is None else _known(self.standard_errors, known)
+        values = _known(self.values, known)
+        return replace(self, values=values, standard_errors=errors, notes={**self.notes, **notes})
+
     def dense(self, k: int) -> Tensor:
         """e of the k-th explained class, (1, D, H, W)."""
         return self._per_voxel()[k][self.partition].unsqueeze(0)
@@ -192,6 +206,13 @@ class SupervoxelAttribution(Attribution):
         """Σ_{i in voxels} e_k(i), (K,) float64."""
         counts = torch.bincount(self.partition.flatten()[voxels], minlength=self.values.shape[1])
         return self._per_voxel().double() @ counts.double()
+
+
+def _known(values: Tensor, known: Tensor) -> Tensor:
+    """Values (K, …) as they are if every class is known, else a copy with NaN for the others."""
+    if bool(known.all()):
+        return values
+    return values.masked_fill(~known.to(values.device).view(-1, *[1] * (values.ndim - 1)), torch.nan)
 
 
 def _joined_notes(notes: list[Mapping[str, Tensor]]) -> dict[str, Tensor]:

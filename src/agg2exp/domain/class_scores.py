@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from agg2exp.domain.errors import SettingError
 from agg2exp.domain.prediction import Prediction
 
 
@@ -30,9 +31,35 @@ class ClassScores:
     weights: Tensor
     runner_up: Tensor | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("weights", "runner_up"):
+            volume = getattr(self, name)
+            if volume is not None and volume.shape != self.labels.shape:
+                allowed = f"the shape of the labels {tuple(self.labels.shape)}"
+                raise SettingError(f"scores.{name}", tuple(volume.shape), allowed)
+
+    def check_shape(self, shape: tuple[int, ...]) -> None:
+        """Raise `SettingError` if they were made for a volume of another shape."""
+        if self.labels.shape != shape:
+            came, allowed = tuple(self.labels.shape), f"scores of a volume of the image's shape {shape}"
+            raise SettingError("scores", f"those of a volume {came}", allowed, "Make them from model.predict(image).")
+
+    def equals(self, other: ClassScores) -> bool:
+        """Whether the other scores are the same, number by number."""
+        return self.classes == other.classes and all(
+            _same(getattr(self, name), getattr(other, name)) for name in ("labels", "weights", "runner_up")
+        )
+
+    def copy(self) -> ClassScores:
+        """The same scores in memory of their own."""
+        runner_up = None if self.runner_up is None else self.runner_up.clone()
+        return ClassScores(self.classes, self.labels.clone(), self.weights.clone(), runner_up)
+
     def is_of(self, prediction: Prediction) -> bool:
         """Whether masks and runner-up are those of the prediction itself, so that `value_at` holds."""
-        return self.labels is prediction.labels and (self.runner_up is None or self.runner_up is prediction.runner_up)
+        return _same(self.labels, prediction.labels) and (
+            self.runner_up is None or _same(self.runner_up, prediction.runner_up)
+        )
 
     def value_at(self, prediction: Prediction) -> Tensor:
         """f̂_c at the image that the prediction was made from, (K,) float64; see `is_of`."""
@@ -61,8 +88,15 @@ class RecomputedScores:
     rule: Callable[[Prediction], ClassScores]
 
     def at(self, prediction: Prediction) -> ClassScores:
-        """The constants at the image that the prediction was made from."""
-        return replace(self.rule(prediction), classes=self.classes)
+        """The constants at the image that the prediction was made from; the rule gets a copy, which it may change."""
+        return replace(self.rule(prediction.copy()), classes=self.classes)
+
+
+def _same(a: Tensor | None, b: Tensor | None) -> bool:
+    """Equal in shape, dtype, device and values, or both None."""
+    if a is None or b is None or a is b:
+        return a is b
+    return a.dtype == b.dtype and a.device == b.device and torch.equal(a, b)
 
 
 Scores = ClassScores | RecomputedScores

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 
 
@@ -73,7 +74,7 @@ def check_range(
             (True, True): f" of at least {low} and {top}",
         }[(low is not None, high is not None)]
     )
-    fits = isinstance(value, kind) and not isinstance(value, bool)
+    fits = isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
     if fits and low is not None:
         fits = value >= low  # type: ignore[operator]  # value is a number here
     if fits and high is not None:

@@ -74,6 +74,10 @@ class Prediction:
         """The same prediction on `device`."""
         return self._mapped(lambda volume: volume.to(device))
 
+    def copy(self) -> Prediction:
+        """The same prediction in memory of its own."""
+        return self._mapped(lambda volume: volume.clone())
+
     def crop(self, where: tuple[slice, ...]) -> Prediction:
         """The part inside three slices."""
         return self._mapped(lambda volume: volume[where])

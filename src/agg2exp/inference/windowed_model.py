@@ -13,13 +13,11 @@ from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.prediction import Prediction
 from agg2exp.inference.batches import batches, window_image_pairs
 from agg2exp.inference.frozen import frozen
+from agg2exp.inference.network_check import check_network
+from agg2exp.inference.network_pass import check_differentiable, check_finite, logits_of
 from agg2exp.inference.sliding_window import SlidingWindow, WindowPlan
 from agg2exp.inference.stitching import SlabStitcher
 from agg2exp.inference.targets import Target, n_bins, targets
-
-
-class NonFiniteLogitsError(RuntimeError):
-    """The network returned NaN or infinity."""
 
 
 class WindowedModel:
@@ -59,8 +57,8 @@ class WindowedModel:
         self.forwards = 0
         self.backwards = 0
         self.reused = 0
-        self._plan: WindowPlan | None = None
-        self._last: tuple[ClassScores, dict[int, Target]] | None = None
+        self._plan: tuple[object, WindowPlan] | None = None
+        self._targets_of: tuple[WindowPlan, ClassScores, dict[int, Target]] | None = None
 
     @property
     def passes(self) -> PassCounts:
@@ -69,10 +67,20 @@ class WindowedModel:
 
     def plan(self, image: Tensor) -> WindowPlan:
         """Windows over an image (…, D, H, W); the last plan is kept."""
-        shape = tuple(image.shape[-3:])
-        if self._plan is None or self._plan.shape != shape:
-            self._plan = WindowPlan(self.settings, shape, image.dtype, image.device)
-        return self._plan
+        key = (self.settings, tuple(image.shape[-3:]), image.dtype, image.device)
+        if self._plan is None or self._plan[0] != key:
+            self._plan = key, WindowPlan(*key)
+        return self._plan[1]
+
+    def check(self, image: Tensor) -> int:
+        """Whether the network can be explained, on the window in the middle of an image (C, D, H, W).
+
+        Returns:
+            L, or 0 if the logits there are not finite. See `check_network`, whose passes are not counted.
+        """
+        plan = self.plan(image)
+        middle = plan.windows[len(plan.windows) // 2]
+        return check_network(self.network, self._pad(plan, image)[(slice(None), *middle)], self.settings)
 
     def zeros(self, image: Tensor, scores: Scores) -> Tensor:
         """Room for one value per class and voxel of an image (C, D, H, W): (K, C, D, H, W)."""
@@ -91,12 +99,7 @@ class WindowedModel:
         with frozen(self.network), torch.no_grad():
             for batch in batches([(w, 0) for w in range(len(plan.windows))], self.settings.batch):
                 logits = self._forward(self._cut(plan, padded, batch))
-                if not bool(torch.isfinite(logits).all()):
-                    corners = [tuple(int(s.start) for s in plan.windows[w]) for w, _ in batch]
-                    raise NonFiniteLogitsError(
-                        f"the network returned NaN or infinity for the windows at {corners}; expected finite logits. "
-                        "Check the weights and the scan."
-                    )
+                check_finite(logits, [plan.windows[w] for w, _ in batch])
                 for (w, _), window_logits in zip(batch, logits, strict=True):
                     stitcher.add(w, window_logits)
         return stitcher.finish()
@@ -180,7 +183,8 @@ class WindowedModel:
         with frozen(self.network), torch.enable_grad():
             for batch in batches(window_image_pairs(at, images.shape[0]), self.settings.batch):
                 x = self._cut(plan, padded, batch).requires_grad_()
-                logits = self._forward(x)
+                logits = self._forward(x.clone())  # a network may change its input
+                check_differentiable(logits)
                 present = [k for k, c in enumerate(scores.classes) if any(c in at[w].classes for w, _ in batch)]
                 cotangent = torch.zeros_like(logits)
                 for k in present:
@@ -219,16 +223,10 @@ class WindowedModel:
 
     def _forward(self, x: Tensor) -> Tensor:
         """One window batch through the network, counted and checked."""
-        with self.settings.autocast(x.device):
-            logits: Tensor = self.network(x)
-        if logits.ndim != 5 or logits.shape[0] != x.shape[0] or logits.shape[2:] != x.shape[2:] or logits.shape[1] < 2:
-            raise ValueError(
-                f"the network must map a window batch {tuple(x.shape)} to logits (B, L, D, H, W) of the same size "
-                f"with L >= 2 label channels (background first); it returned {tuple(logits.shape)}"
-            )
+        logits = logits_of(self.network, x, self.settings)
         self.forwards += x.shape[0]
         self._done(x.shape[0])
-        return logits.to(x.dtype)
+        return logits
 
     def _done(self, windows: int) -> None:
         """Report windows as done."""
@@ -243,7 +241,10 @@ class WindowedModel:
         return torch.stack([padded[(b, slice(None), *plan.windows[w])] for w, b in batch])
 
     def _targets(self, image: Tensor, scores: ClassScores) -> dict[int, Target]:
-        """Of the windows that an explained class touches; those of the last scores are kept."""
-        if self._last is None or self._last[0] is not scores:
-            self._last = (scores, targets(self.plan(image), scores))
-        return self._last[1]
+        """Of the windows that an explained class touches; those of the last scores are kept, with a copy of these."""
+        plan = self.plan(image)
+        scores.check_shape(plan.shape)
+        kept = self._targets_of
+        if kept is None or kept[0] is not plan or not kept[1].equals(scores):
+            self._targets_of = kept = plan, scores.copy(), targets(plan, scores)
+        return kept[2]

@@ -11,6 +11,7 @@ from pathlib import Path
 import lightning
 import torch
 from torch import Tensor, nn
+from torch._functorch import config as functorch
 
 from agg2exp.attribution import Attributor
 from agg2exp.domain.attribution import Attribution
@@ -22,12 +23,13 @@ from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.prediction import Prediction
 from agg2exp.domain.roles import CaseProgress, Silent
 from agg2exp.domain.seeding import RandomStreams
-from agg2exp.inference import SlidingWindow, WindowedModel
+from agg2exp.inference import SlidingWindow, WindowedModel, check_head
 from agg2exp.io.array_cache import ArrayCache
 from agg2exp.metrics.base import Evaluation, EvaluationMetric
 from agg2exp.modules.cache_keys import prediction_key, score_key
 from agg2exp.modules.chunks import chunks, in_chunks
 from agg2exp.modules.evaluated import evaluated
+from agg2exp.modules.fitness import check_classes, check_precision
 from agg2exp.modules.memory import Economy, accumulator_device, economies, in_less_memory, synchronize
 from agg2exp.modules.settings import settings_of
 from agg2exp.modules.twins import check_twins, twins_of
@@ -59,6 +61,7 @@ class ExplanationModule(lightning.LightningModule):
         cache_predictions: Keep predictions there, too (16 bytes per voxel).
         twins: Networks with random weights through which each case is explained as well, for its scores and masks.
         provenance: What the network and its images were made from (weights, preprocessing), kept with the results.
+        head: "softmax": its classes exclude each other; None: the first prediction must look so, see `check_head`.
 
     Raises:
         SettingError: A class is not in the label scheme, or another value is not allowed.
@@ -81,10 +84,13 @@ class ExplanationModule(lightning.LightningModule):
         cache_predictions: bool = False,
         twins: int = 0,
         provenance: Mapping[str, str] | None = None,
+        head: str | None = None,
     ) -> None:
         super().__init__()
         check_range("seed", seed, integer=True)
         check_choice("mask_policy", mask_policy, ("fixed", "recomputed"))
+        if head is not None:
+            check_choice("head", head, ("softmax",))
         if class_chunk is not None:
             check_range("class_chunk", class_chunk, 1, integer=True)
         check_twins(twins, network)
@@ -103,9 +109,11 @@ class ExplanationModule(lightning.LightningModule):
         self.cache_predictions = cache_predictions
         self.twins = twins
         self.provenance = dict(provenance or {})
+        self._head_is_known = head is not None
         self.progress: CaseProgress = Silent()
         self.economy = Economy()
         if compile_network:
+            functorch.donated_buffer = False  # the classes of a window share its graph, which needs its buffers again
             self.network.compile()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -131,6 +139,7 @@ class ExplanationModule(lightning.LightningModule):
         place = accumulator_device(len(self.classes), size, case.image.device)
         model = WindowedModel(self, inference, on_windows=self.progress.advance, accumulators=place)
         parts = chunks(self.classes, self.economy.classes or self.class_chunk)
+        check_classes(model, case.image, self.labels)
         windows = len(model.plan(case.image).windows)
         self.progress.begin(case.id, windows * self.work.evaluations(len(parts)))
         metrics = {name: metric.for_case(case) for name, metric in self.metrics.items()}
@@ -141,7 +150,7 @@ class ExplanationModule(lightning.LightningModule):
         key = score_key(settings, case, self.economy) if kept else {}
         prediction = self._prediction(model, case, key)
         by_policy: dict[str, Scores] = {
-            "fixed": self.class_scores(prediction),
+            "fixed": self.class_scores(prediction.copy()),
             "recomputed": RecomputedScores(self.classes, prediction.labels, self.class_scores),
         }
         scores = by_policy[self.mask_policy]
@@ -216,11 +225,9 @@ class ExplanationModule(lightning.LightningModule):
 
     def _predict(self, model: WindowedModel, case: Case) -> Prediction:
         prediction = model.predict(case.image)
-        if prediction.n_classes != len(self.labels):
-            raise ValueError(
-                f"the network gives {prediction.n_classes} label channels, but the label scheme "
-                f"{self.labels.name!r} has {len(self.labels)} classes. Set model.labels to what it was trained with."
-            )
+        if not self._head_is_known:
+            check_head(prediction)
+            self._head_is_known = True
         return prediction
 
     def settings(self) -> dict[str, str]:
@@ -235,6 +242,7 @@ class ExplanationModule(lightning.LightningModule):
         """Say early what would fail late."""
         if torch.is_inference_mode_enabled():
             raise RuntimeError("explanations need gradients: use Trainer(inference_mode=False) (conf/trainer does)")
+        check_precision(self.trainer, ("32-true",), "For half precision set inference.precision=bfloat16 or float16.")
 
     def predict_step(self, batch: Case | Failure, batch_idx: int) -> Explanation | Failure:
         """Explain one case; whatever goes wrong with it is handed on as a `Failure`, and the other cases go on.

@@ -13,6 +13,8 @@ import torch
 from agg2exp.domain.case import Failure
 from agg2exp.domain.errors import CaseError
 from agg2exp.domain.explanation import Explanation
+from agg2exp.inference import NetworkError
+from agg2exp.inference.network_check import is_out_of_memory
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,8 @@ def in_less_memory(
 ) -> Explanation | Failure:
     """Explain a case in the first way that does not run out of memory; whatever else goes wrong ends it as a `Failure`.
 
+    But for a network that cannot be explained: the other cases would fail alike, so that the run ends.
+
     Args:
         case_id: The case.
         ways: One at least.
@@ -57,6 +61,8 @@ def in_less_memory(
     for last, economy in enumerate(ways, start=1 - len(ways)):
         try:
             return explain(economy)
+        except NetworkError:
+            raise
         except Exception as error:  # noqa: BLE001 - recorded with its traceback, and the exit code tells
             if last == 0 or not is_out_of_memory(error):
                 message = str(error) if isinstance(error, CaseError) else f"case {case_id}: {error}"
@@ -74,11 +80,6 @@ def accumulator_device(n_classes: int, class_bytes: int, device: torch.device) -
     if device.type == "cuda" and n_classes * class_bytes > SHARE * torch.cuda.mem_get_info(device)[0]:
         return torch.device("cpu")
     return device
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether a device, or the machine itself, had no memory left for a tensor."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def synchronize(device: torch.device) -> None:

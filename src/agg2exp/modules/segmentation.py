@@ -17,6 +17,7 @@ from agg2exp.domain.errors import CaseError
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.metrics import ClassOverlap
+from agg2exp.modules.fitness import check_precision
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,14 @@ class SegmentationModule(lightning.LightningModule):
         logits: Tensor = self.network(x)
         return logits
 
+    def on_fit_start(self) -> None:
+        """Say early what would fail late."""
+        self._check_precision()
+
+    def on_test_start(self) -> None:
+        """Say early what would fail late."""
+        self._check_precision()
+
     def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> Tensor:
         """Loss of one batch of patches."""
         image, label = batch["image"].as_subclass(Tensor), batch["label"].as_subclass(Tensor)
@@ -81,6 +90,10 @@ class SegmentationModule(lightning.LightningModule):
         optimizer = self.make_optimizer(self.network.parameters())
         schedule = CosineAnnealingLR(optimizer, T_max=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _check_precision(self) -> None:
+        mixed = ("32-true", "bf16-mixed", "16-mixed")
+        check_precision(self.trainer, mixed, "Whole cases are predicted in inference.precision.")
 
     def _measure(self, stage: str, case: Case | Failure) -> None:
         if isinstance(case, Failure):

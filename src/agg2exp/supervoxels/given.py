@@ -26,7 +26,7 @@ class Given(Supervoxels):
     id missing in between as a feature without voxels.)
 
     Attributes:
-        ids: (D, H, W) whole numbers, of the image's shape; kept as int64 0..S-1.
+        ids: (D, H, W) whole numbers, of the image's shape, or (1, 1, D, H, W) as captum has it; kept as int64 0..S-1.
         name_of: What ids are called, by the id as given.
         quiet: Renumbering is no news.
 
@@ -42,6 +42,10 @@ class Given(Supervoxels):
     _numbers: Tensor = field(init=False)
 
     def __post_init__(self, quiet: bool) -> None:
+        if not isinstance(self.ids, Tensor):
+            raise SettingError("feature_mask", type(self.ids).__name__, "a torch.Tensor (D, H, W) of whole numbers")
+        if self.ids.ndim == 5 and self.ids.shape[:2] == (1, 1):
+            object.__setattr__(self, "ids", self.ids[0, 0])
         if self.ids.is_floating_point() or self.ids.is_complex():
             raise SettingError("feature_mask", self.ids.dtype, "whole numbers, such as torch.int64")
         if self.ids.numel() == 0:

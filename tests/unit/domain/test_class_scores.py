@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from agg2exp.domain.class_scores import ClassScores, RecomputedScores
+from agg2exp.domain.errors import SettingError
 from agg2exp.domain.prediction import Prediction
 from agg2exp.scores import MarginScore, MeanScore, MedianScore, ProbabilityScore, Score, SumScore
 from tests.unit.inference.slow import literal_score, relative, score_of
@@ -45,9 +46,35 @@ def test_scores_of_other_masks_or_another_runner_up_are_not_of_the_prediction() 
     assert scores.is_of(prediction)
     assert replace(scores, weights=scores.weights * 2).is_of(prediction)
     assert replace(scores, runner_up=None).is_of(prediction)
-    assert not replace(scores, labels=scores.labels.clone()).is_of(prediction)
+    assert scores.copy().is_of(prediction)
+    assert scores.is_of(Prediction.from_logits(logits_of(0)))
+    changed = scores.labels.clone()
+    changed[0, 0, 0] = -1
+    assert not replace(scores, labels=changed).is_of(prediction)
+    assert not replace(scores, labels=scores.labels.long()).is_of(prediction)
     assert not replace(scores, runner_up=torch.zeros_like(scores.labels)).is_of(prediction)
-    assert not scores.is_of(Prediction.from_logits(logits_of(0)))
+    assert not scores.is_of(Prediction.from_logits(logits_of(1)))
+
+
+def test_a_rule_that_changes_the_prediction_changes_a_copy() -> None:
+    prediction = Prediction.from_logits(logits_of(0))
+    before = prediction.labels.clone()
+
+    def largest_only(p: Prediction) -> ClassScores:
+        p.labels[:1] = -1
+        return MeanScore()(replace(p, labels=p.labels.clamp(min=0)), (0, 1))
+
+    at = RecomputedScores((0, 1), before, largest_only).at(prediction)
+    assert torch.equal(prediction.labels, before)
+    assert not at.is_of(prediction)
+
+
+def test_volumes_of_scores_have_one_shape() -> None:
+    labels = torch.zeros(4, 3, 5, dtype=torch.int16)
+    with pytest.raises(SettingError, match=r"scores.weights: expected the shape of the labels \(4, 3, 5\), got"):
+        ClassScores((0,), labels, torch.ones(4, 3, 6))
+    with pytest.raises(SettingError, match=r"scores\.runner_up"):
+        ClassScores((0,), labels, torch.ones(4, 3, 5), torch.zeros(5, 3, 4, dtype=torch.int16))
 
 
 def test_recomputed_scores_follow_the_prediction_for_their_own_classes() -> None:

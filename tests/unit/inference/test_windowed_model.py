@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from agg2exp.domain.class_scores import ClassScores
+from agg2exp.domain.errors import SettingError
 from agg2exp.domain.prediction import Prediction
 from agg2exp.inference import NonFiniteLogitsError, SlidingWindow, WindowedModel
 from agg2exp.scores import MarginScore, MeanScore, MedianScore, ProbabilityScore, Score, SumScore
@@ -177,3 +179,70 @@ def test_blending_high_overlap_averages_a_constant_to_itself() -> None:
     model = WindowedModel(Constant(), SlidingWindow((8, 8, 8), overlap=0.875, batch=8))
     prediction = model.predict(torch.zeros(1, 11, 11, 11))
     assert torch.allclose(prediction.top_logit, torch.tensor(0.75), rtol=1e-6)
+
+
+def test_other_settings_take_effect_at_once() -> None:
+    network, image = ToyNetwork(), torch.rand(1, 13, 8, 11)
+    model = WindowedModel(network, SlidingWindow(WINDOW))
+    scores = SumScore()(model.predict(image), (0, 1, 2, 3))
+    model.gradient(image[None], scores)
+    for settings in (
+        SlidingWindow((6, 8, 8), 0.5, "gaussian"),
+        SlidingWindow(WINDOW, 0.75),
+        SlidingWindow((13, 8, 11)),
+    ):
+        model.settings = settings
+        fresh = WindowedModel(network, settings)
+        assert [str(w) for w in model.plan(image).windows] == [str(w) for w in fresh.plan(image).windows]
+        assert torch.equal(model.scores(image[None], scores), fresh.scores(image[None], scores))
+        assert torch.equal(model.gradient(image[None], scores), fresh.gradient(image[None], scores))
+        assert torch.equal(model.predict(image).top_logit, fresh.predict(image).top_logit)
+
+
+def test_a_plan_is_of_one_dtype() -> None:
+    image = torch.rand(1, 13, 8, 11)
+    network = ToyNetwork()
+    model = WindowedModel(network, SlidingWindow(WINDOW, blending="gaussian"))
+    model.predict(image)
+    double = image.double()
+    network.double()
+    scores = SumScore()(model.predict(double), (0, 1))
+    fresh = WindowedModel(network, model.settings)
+    assert scores.weights.dtype == model.gradient(double[None], scores).dtype == torch.float64
+    assert torch.equal(model.gradient(double[None], scores), fresh.gradient(double[None], scores))
+    assert torch.equal(model.predict(double).top_logit, fresh.predict(double).top_logit)
+
+
+def test_scores_that_change_in_place_are_taken_as_they_are() -> None:
+    network, image = ToyNetwork(), torch.rand(1, 13, 8, 11)
+    model = WindowedModel(network, SlidingWindow(WINDOW))
+    scores = MarginScore()(model.predict(image), (0, 1, 2, 3))
+    model.gradient(image[None], scores)
+    assert scores.runner_up is not None
+    for change in (
+        lambda: scores.weights.mul_(2),
+        lambda: scores.labels[:5].fill_(-1),
+        lambda: scores.labels.numpy()[5:7].fill(3),
+        lambda: scores.runner_up[7:].fill_(1),
+    ):
+        change()
+        fresh = WindowedModel(network, model.settings)
+        assert torch.equal(model.scores(image[None], scores), fresh.scores(image[None], scores))
+        assert torch.equal(model.gradient(image[None], scores), fresh.gradient(image[None], scores))
+
+
+@pytest.mark.parametrize("shape", [(13, 8, 12), (8, 8, 8), (13, 11, 8)])
+def test_scores_of_another_volume_are_refused(shape: tuple[int, int, int]) -> None:
+    image, baseline = torch.rand(1, 13, 8, 11), torch.zeros(1, 13, 8, 11)
+    model = WindowedModel(ToyNetwork(), SlidingWindow(WINDOW))
+    other = SumScore()(model.predict(torch.rand(1, *shape)), (0, 1))
+    model.gradient(torch.rand(1, 1, *shape), other)
+    said = rf"those of a volume \({', '.join(map(str, shape))}\)"
+    for call in (
+        lambda: model.gradient(image[None], other),
+        lambda: model.scores(image[None], other),
+        lambda: model.coalition_scores(image, baseline, torch.zeros(13, 8, 11).long(), torch.ones(2, 1).bool(), other),
+    ):
+        with pytest.raises(SettingError, match=r"scores: expected scores of a volume of the image's shape") as caught:
+            call()
+        assert re.search(said, str(caught.value))

@@ -1,0 +1,134 @@
+"""Networks of independent channels are told from those whose classes exclude each other."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from agg2exp.attribution import VanillaGradient
+from agg2exp.domain.prediction import Prediction
+from agg2exp.inference import NetworkError, SlidingWindow, check_head
+from agg2exp.inference.head import denied_share
+from agg2exp.modules.explanation import ExplanationModule
+from agg2exp.scores import SumScore
+from tests.conformance.networks import NETWORKS, WINDOWS, segmentation_network
+from tests.helpers.explanations import scheme, small_case
+
+SIDE = 16
+
+
+def scans(n: int, overlapping: bool) -> tuple[Tensor, Tensor]:
+    """n images (n, 1, D, H, W) of three bright boxes, and their masks (n, 3, D, H, W)."""
+    generator = torch.Generator().manual_seed(0)
+    x, y = 0.1 * torch.rand(n, 1, SIDE, SIDE, SIDE, generator=generator), torch.zeros(n, 3, SIDE, SIDE, SIDE)
+    for i in range(n):
+        place = torch.randint(0, 6, (3,), generator=generator).tolist()
+        for c in range(3):
+            at = [0, 2, 4] if overlapping else [0, 4, 8]
+            d, h, w = (p + (at[c] if axis == 0 or overlapping else 0) for axis, p in enumerate(place))
+            size = 8 - 3 * c if overlapping else 3
+            y[i, c, d : d + size, h : h + size, w : w + size] = 1
+        x[i, 0] += (y[i] * torch.tensor([0.3, 0.3, 0.3] if overlapping else [0.3, 0.6, 0.9]).view(3, 1, 1, 1)).sum(0)
+    return x, y
+
+
+def trained(head: str, overlapping: bool = False, dice: bool = False, steps: int = 150) -> tuple[nn.Module, Tensor]:
+    """A small network fitted to the boxes, and an image that it has not seen."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        out = 4 if head == "softmax" else 3
+        network = nn.Sequential(
+            nn.Conv3d(1, 8, 3, padding=1), nn.BatchNorm3d(8), nn.ReLU(), nn.Conv3d(8, out, 3, padding=1)
+        )
+    x, y = scans(7, overlapping)
+    if head == "softmax":
+        y = torch.cat([1 - y.amax(1, keepdim=True), y], dim=1)
+    optimizer = torch.optim.Adam(network.parameters(), 2e-2)
+    for step in range(steps):
+        at = [step % 6, (step + 1) % 6]
+        f, truth = network(x[at]), y[at]
+        p = f.softmax(1) if head == "softmax" else f.sigmoid()
+        if head == "softmax":
+            loss = functional.cross_entropy(f, truth.argmax(1))
+        else:
+            loss = functional.binary_cross_entropy_with_logits(f, truth)
+        if dice:
+            both = (p * truth).sum((2, 3, 4))
+            loss = loss + 1 - ((2 * both + 1) / (p.sum((2, 3, 4)) + truth.sum((2, 3, 4)) + 1)).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return network.eval(), x[6]
+
+
+@pytest.mark.parametrize("dice", [False, True], ids=["cross-entropy", "Dice too"])
+@pytest.mark.parametrize("overlapping", [False, True], ids=["apart", "overlapping"])
+def test_a_network_trained_with_sigmoids_is_refused_and_its_softmax_twin_is_not(overlapping: bool, dice: bool) -> None:
+    network, image = trained("sigmoid", overlapping, dice)
+    with pytest.raises(NetworkError, match=r"channels look independent.*Overlapping masks.*`head: softmax`"):
+        VanillaGradient().attribute(network, image, 1)
+    assert VanillaGradient().attribute(network, image, 1, head="softmax").dense(0).shape == image.shape
+    if overlapping:
+        with pytest.raises(NetworkError, match="channels look independent"):
+            VanillaGradient().attribute(nn.Sequential(network, nn.Sigmoid()), image, 1)
+    else:
+        twin, _ = trained("softmax", dice=dice)
+        assert VanillaGradient().attribute(twin, image, 1).dense(0).any()
+
+
+def test_the_advice_for_classes_that_exclude_each_other_works() -> None:
+    network, image = trained("sigmoid", overlapping=True)
+
+    class WithBackground(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, x: Tensor) -> Tensor:
+            f = self.network(x)
+            return torch.cat([torch.zeros_like(f[:, :1]), f], dim=1)
+
+    assert VanillaGradient().attribute(WithBackground(), image, 1).dense(0).any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", NETWORKS)
+def test_random_weights_are_no_alarm(name: str, seed: int) -> None:
+    x = torch.rand(1, 1, *WINDOWS[name], generator=torch.Generator().manual_seed(seed))
+    for content in (x, x / 10, torch.zeros_like(x)):
+        with torch.no_grad():
+            prediction = Prediction.from_logits(segmentation_network(name, seed).eval()(content)[0])
+        assert denied_share(prediction) < 0.01
+        check_head(prediction)
+
+
+@pytest.mark.parametrize("shift", [0.0, 30.0])
+def test_what_is_counted(shift: float) -> None:
+    logits = torch.full((3, 4, 5, 10), -5.0)
+    logits[1, ..., :9] = 4.0
+    assert denied_share(Prediction.from_logits(logits)) == pytest.approx(0.1)
+    assert denied_share(Prediction.from_logits(logits + shift)) == (0.0 if shift else pytest.approx(0.1))
+    check_head(Prediction.from_logits(logits))
+    logits[..., 7:] = -2.5
+    with pytest.raises(NetworkError, match=r"in 30% of the voxels"):
+        check_head(Prediction.from_logits(logits))
+
+
+def test_a_run_tests_its_first_prediction_unless_the_model_says_softmax() -> None:
+    class Sigmoid(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.cat([20 * (x - level) for level in (0.6, 0.7, 0.8, 0.9)], dim=1)
+
+    def module(head: str | None) -> ExplanationModule:
+        window = SlidingWindow((9, 8, 7))
+        return ExplanationModule(Sigmoid(), VanillaGradient(), SumScore(), window, scheme(), head=head)
+
+    asking = module(None)
+    for _ in range(2):  # a case that is refused leaves the question open
+        with pytest.raises(NetworkError, match="channels look independent"):
+            asking.predict_step(small_case(), 0)
+    assert module("softmax").explain(small_case()).case_id == "a"
+    with pytest.raises(ValueError, match="head: expected one of 'softmax', got 'sigmoid'"):
+        module("sigmoid")
