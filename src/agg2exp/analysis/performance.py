@@ -11,9 +11,8 @@ from scipy.stats import f_oneway, friedmanchisquare
 from agg2exp.analysis.adjustment import benjamini_hochberg
 from agg2exp.analysis.dice import dice_by_class, wide_dice
 from agg2exp.analysis.importances import FEWEST
+from agg2exp.domain.doubt import POOR_DICE
 from agg2exp.domain.errors import DataError
-
-POOR = 0.5  # Dice below which a predicted region is hardly the structure it is named after
 
 
 def mean_dice(segmentation: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -92,7 +91,7 @@ def poor_regions(segmentation: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns case, class, dice.
     """
-    poor = segmentation.loc[segmentation["dice"] < POOR, ["case", "class", "dice"]]
+    poor = segmentation.loc[segmentation["dice"] < POOR_DICE, ["case", "class", "dice"]]
     return poor.sort_values(["dice", "case", "class"], ignore_index=True)
 
 

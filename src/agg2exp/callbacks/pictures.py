@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 
+from agg2exp.aggregation.overlap import dice_and_iou
 from agg2exp.callbacks.case_writer import CaseWriter, known_classes
 from agg2exp.callbacks.finisher import Explained
 from agg2exp.domain.case import Case
+from agg2exp.domain.doubt import doubt
 from agg2exp.domain.errors import check_range
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import LabelScheme
@@ -68,6 +71,9 @@ class SlicePictures(CaseWriter):
         wanted = labels.indices(self.classes)
         predicted = explanation.prediction.labels.cpu().numpy()
         voxels = explanation.prediction.voxels().tolist()
+        dice = np.full(len(labels), np.nan)
+        if case.labels is not None:
+            dice, _ = dice_and_iou(explanation.prediction.labels, case.labels, case.annotated, len(labels))
         for k, c in enumerate(explanation.classes):
             if c not in wanted or not voxels[c]:
                 continue
@@ -81,6 +87,7 @@ class SlicePictures(CaseWriter):
                 case.grid.spacing,
                 explanation.settings["method"],
                 self.top_fraction,
+                doubt(voxels[c], dice[c]),
             )
             save(picture, folder / f"{safe_name(labels.classes[c])}.png")
 

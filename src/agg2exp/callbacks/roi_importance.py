@@ -25,6 +25,7 @@ from agg2exp.callbacks.finisher import Explained
 from agg2exp.domain.attribution import Attribution, SupervoxelAttribution
 from agg2exp.domain.case import Case
 from agg2exp.domain.description import described
+from agg2exp.domain.doubt import POOR_DICE
 from agg2exp.domain.errors import CaseError, check_choice
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import LabelScheme
@@ -40,7 +41,6 @@ from agg2exp.io.tables import (
 
 log = logging.getLogger(__name__)
 
-POOR_DICE = 0.5
 OF_TWINS = (Kind.IMPORTANCE, Kind.EXPECTED_BY_DISTANCE)
 ELSEWHERE = ("regions", "by_distance", "output", "draws", "failures", "store", "interval", "write_interval",
              "log", "log_dict")  # fmt: skip

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agg2exp.domain.case import Failure
+from agg2exp.domain.doubt import POOR_DICE
 from agg2exp.domain.text import visible
 from agg2exp.io.atomic import written_whole
 from agg2exp.io.tables import GLOBAL_IMPORTANCE, SEGMENTATION, read_tables
@@ -98,7 +99,13 @@ def _print_segmentation(console: Console, folder: Path) -> None:
     frame = read_tables(folder, [SEGMENTATION])[SEGMENTATION]
     structures = frame[frame["class"] != frame["class"].iloc[0]]
     if structures["dice"].notna().any():
-        console.print(f"mean Dice over annotated structures: {structures['dice'].mean():.3f}")
+        mean = structures["dice"].mean()
+        console.print(f"mean Dice over annotated structures: {mean:.3f}")
+        if mean < POOR_DICE:
+            console.print(
+                "[yellow]The model does not know such data[/]: it segments them poorly, and what explains a wrong "
+                "segmentation says nothing about a right one. The shipped weights were trained on phantoms only."
+            )
     seen = structures.groupby("class", sort=False)["predicted_voxels"].sum()
     never = list(seen[seen == 0].index)
     if never:

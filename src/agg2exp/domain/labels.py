@@ -11,6 +11,7 @@ from agg2exp.domain.errors import SettingError
 from agg2exp.domain.names import leads_outside, problem_of
 
 MOST_CLASSES = 255
+PATHOLOGIES, BLACK = "pathologies", "#000000"
 COLOUR = re.compile("#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 
 
@@ -23,7 +24,7 @@ class LabelScheme:
         classes: Class names in label order (L).
         files: For each class the structure files that are merged into it (L); none for background.
         groups: For each class its anatomical group (L).
-        colours: Hex colour of each group; the group `pathologies` colours extra masks.
+        colours: Hex colour of each group; the group `pathologies` colours extra masks, black if not given.
     """
 
     name: str
@@ -39,8 +40,7 @@ class LabelScheme:
             raise SettingError("classes", self.classes, "background first (without files), then at least one class")
         if len(self.classes) > MOST_CLASSES:
             raise SettingError("classes", len(self.classes), f"at most {MOST_CLASSES} classes (label maps are 8 bit)")
-        if "pathologies" not in self.colours:
-            raise SettingError("groups", sorted(self.colours), "a colour for the group 'pathologies' (extra masks)")
+        object.__setattr__(self, "colours", {**self.colours, PATHOLOGIES: self.colours.get(PATHOLOGIES, BLACK)})
         structures = Counter(structure for files in self.files for structure in files)
         repeated = [structure for structure, n in structures.items() if n > 1]
         if repeated:
@@ -92,7 +92,7 @@ class LabelScheme:
         """Hex colour of a class, or of an extra mask (group `pathologies`)."""
         if region in self.classes:
             return self.colours[self.groups[self.classes.index(region)]]
-        return self.colours["pathologies"]
+        return self.colours[PATHOLOGIES]
 
     def joined(self, groups: Mapping[str, Sequence[str]]) -> LabelScheme:
         """The scheme with the classes of each group replaced by one, in place and anatomical group of its first member.

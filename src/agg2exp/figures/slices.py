@@ -123,6 +123,7 @@ def slice_picture(
     spacing: tuple[float, float, float],
     method: str,
     top_fraction: float = 0.05,
+    doubt: str = "",
 ) -> Figure:
     """Axial, coronal and sagittal slice with the largest predicted area of the class (Figure 2).
 
@@ -140,6 +141,7 @@ def slice_picture(
         spacing: Millimetres between voxels along D, H, W.
         method: Name of the attribution method.
         top_fraction: Share of all voxels to show, in [0, 1].
+        doubt: Why to read it with care, for the title.
 
     Raises:
         ValueError: The class is not predicted, shapes differ, or the attribution is not finite.
@@ -165,6 +167,7 @@ def slice_picture(
     inches = 11.0 / sum(widths)
     tallest = inches * max(float(extent[plane.up]) for plane in PLANES)
     title = f"{mathtext(case_id)}: attribution of {style.readable(class_name)} by {style.readable(method)}"
+    title += f" ({doubt})" if doubt else ""
     figure = style.new_figure(12.4, tallest + 1.05, title)
     panels = figure.subplots(1, 3, width_ratios=widths)
     for axes, plane in zip(panels, PLANES, strict=True):

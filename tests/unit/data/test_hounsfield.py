@@ -12,8 +12,8 @@ import pytest
 from agg2exp.data.body import body_mask, known_body
 from agg2exp.data.hounsfield import not_hounsfield
 
-I, J = np.meshgrid(np.arange(40), np.arange(40), indexing="ij")
-RADIUS = np.broadcast_to(np.hypot(I - 20, J - 20)[..., None], (40, 40, 12))
+ACROSS, UP = np.meshgrid(np.arange(40), np.arange(40), indexing="ij")
+RADIUS = np.broadcast_to(np.hypot(ACROSS - 20, UP - 20)[..., None], (40, 40, 12))
 REAL = os.environ.get("AGG2EXP_REAL_DATA")
 
 
@@ -54,7 +54,7 @@ CT = {
     "integers": chest().astype(np.int16),
     "padded by the scanner": np.where(RADIUS > 19, -3024, chest()),
     "a view within the abdomen": np.where(RADIUS < 16, -95, 45) + np.random.default_rng(0).normal(0, 12, RADIUS.shape),
-    "a linear field": 9.0 * I[..., None] - 500 + np.zeros(3),
+    "a linear field": 9.0 * ACROSS[..., None] - 500 + np.zeros(3),
 }
 
 

@@ -111,3 +111,12 @@ def test_a_structure_in_two_classes_would_empty_one_of_them():
     classes = {**cases.CLASSES, "vessels": {"group": "cardiovascular", "files": ["vein", "aorta"]}}
     with pytest.raises(SettingError, match=r"every structure file once, got \['aorta'\].*later"):
         cases.scheme(classes)
+
+
+def test_a_group_of_pathologies_is_not_compulsory():
+    classes = {"background": {"group": "all", "files": []}, "liver": {"group": "all", "files": ["liver"]}}
+    scheme = LabelScheme.from_config("mine", classes, {"all": "#336699"})
+    assert scheme.colour("liver") == "#336699"
+    assert scheme.colour("nodule") == "#000000"
+    own = LabelScheme.from_config("mine", classes, {"all": "#336699", "pathologies": "#ff0000"})
+    assert own.colour("nodule") == "#ff0000"

@@ -224,3 +224,14 @@ def test_bytes_are_the_same_twice_and_the_input_is_left_alone(tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     for one, other in zip(given, before, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_the_title_says_why_to_read_it_with_care():
+    volume, labels = np.zeros((4, 5, 6)), np.zeros((4, 5, 6), dtype=int)
+    labels[1:3, 1:3, 1:3] = 1
+    titles = []
+    for doubt in ("", "read with care: Dice 0.13"):
+        figure = slice_picture("a", "heart", volume, labels, 1, volume + 1, (1.0, 1.0, 1.0), "smoothgrad", doubt=doubt)
+        titles.append(" ".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))))
+    assert "Dice 0.13" not in titles[0]
+    assert "read with care: Dice 0.13" in titles[1]
