@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from lightning import Trainer
+from torch.utils.data import DataLoader
 
 from agg2exp.attribution import Attributor, SmoothGrad, VanillaGradient
 from agg2exp.domain.attribution import SupervoxelAttribution
@@ -293,3 +294,13 @@ def test_compiled_network_explains_the_same(tmp_path: Path, monkeypatch: pytest.
     torch.testing.assert_close(a.attribution.values, b.attribution.values, rtol=1e-4, atol=1e-4)
     assert a.passes == b.passes
     assert (a.settings["compiled"], b.settings["compiled"]) == ("True", "False")
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true", "16-true", "bf16-mixed"])
+def test_a_precision_of_lightning_s_is_refused_in_one_sentence(precision: str):
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_checkpointing": False}
+    trainer = Trainer(accelerator="cpu", devices=1, precision=precision, inference_mode=False, **quiet)
+    with pytest.raises(
+        SettingError, match=rf"trainer.precision: expected 32-true, got '{precision}'.*inference.precis"
+    ):
+        trainer.predict(module(), DataLoader([small_case()], batch_size=None))
