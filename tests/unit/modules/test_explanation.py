@@ -300,7 +300,5 @@ def test_compiled_network_explains_the_same(tmp_path: Path, monkeypatch: pytest.
 def test_a_precision_of_lightning_s_is_refused_in_one_sentence(precision: str):
     quiet = {"logger": False, "enable_progress_bar": False, "enable_checkpointing": False}
     trainer = Trainer(accelerator="cpu", devices=1, precision=precision, inference_mode=False, **quiet)
-    with pytest.raises(
-        SettingError, match=rf"trainer.precision: expected 32-true, got '{precision}'.*inference.precis"
-    ):
+    with pytest.raises(SettingError, match=rf"trainer.precision: expected 32-true, got '{precision}'"):
         trainer.predict(module(), DataLoader([small_case()], batch_size=None))
