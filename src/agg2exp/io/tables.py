@@ -22,6 +22,8 @@ EFFICIENCY = "efficiency"
 METRIC_SUMMARY = "metric_summary"
 SUPERVOXELS = "supervoxels"
 TWINS = "twins"
+HOLDING_TIMES = (TIMINGS, EFFICIENCY, METRIC_SUMMARY)
+"""Tables that may have seconds in them; on CPUs all others repeat byte for byte."""
 
 
 def check_same_settings(results: Sequence[CaseResult]) -> None:
@@ -47,9 +49,9 @@ def case_tables(results: Sequence[CaseResult]) -> dict[str, pd.DataFrame]:
     Returns:
         `roi_importance`: case, target, source and one column per kind of RoI importance.
         `segmentation`: case, class, predicted voxels, Dice, IoU, and whether the class was explained or why not.
-        `timings`: case, seconds, network passes, how memory was saved; apart from the others, which repeat exactly.
+        `timings`: case, seconds, network passes, how memory was saved (see `HOLDING_TIMES`).
         `notes`: case, target, name, value: how far an attribution can be trusted; only if the method says so.
-        `metrics`, `efficiency`: case, target, name, value; only if metrics were asked for. Efficiency has times in it.
+        `metrics`, `efficiency`: case, target, name, value; only if metrics were asked for.
         `curves`: case, target, name, x, y of every point; only if a metric gives curves.
         `supervoxels`: case, target, supervoxel, voxels, value φ, standard error; only if there are supervoxels. With
             label and name where supervoxels have a number that is the same in all cases.
