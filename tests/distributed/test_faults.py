@@ -115,6 +115,13 @@ def test_a_rank_killed_while_the_other_has_finished(start):
     assert len(run.kept()) == 1
 
 
+def test_ranks_of_one_machine_listen_on_it_only(start):
+    run = start("busy")
+    processes = [psutil.Process(process) for process in run.until_one_waits_for_the_other().values()]
+    open_ports = [port for process in processes for port in process.net_connections() if port.status == "LISTEN"]
+    assert {port.laddr.ip for port in open_ports} <= {"127.0.0.1", "::1"}
+
+
 def test_rank_0_killed_ends_the_other(start):
     run = start("busy")
     os.kill(run.until_one_waits_for_the_other()[0], signal.SIGKILL)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import time
 from pathlib import Path
 
@@ -55,3 +57,39 @@ class Troubled(Telling):
         while self.cases == 2 and self.has("hangs"):
             time.sleep(1000)
         return super().forward(x)
+
+
+class Killed(ExplanationModule):
+    """Is killed at a case, or does not get the memory for it.
+
+    Args:
+        trouble: A path without its ending, .txt, of a file with the case ("" for none) and what happens at it.
+            "explaining": killed as the kernel does when memory runs out; "recording": it fails, and the process is
+            killed while it writes that down; "memory": the limit of the process is below what the case takes.
+    """
+
+    def __init__(self, *, trouble: str, **arguments) -> None:
+        super().__init__(**arguments)
+        self.trouble = trouble
+
+    def explain(self, case):
+        at, how = Path(f"{self.trouble}.txt").read_text().split(",")
+        if case.id != at:
+            return super().explain(case)
+        if how == "explaining":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if how == "recording":
+            Path.write_text = _killed_half_way
+            raise LookupError("a case that fails")
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**28, before[1]))
+        try:
+            return bytearray(2**32)
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def _killed_half_way(path: Path, text: str, **_) -> None:
+    path.write_bytes(text[: len(text) // 2].encode())
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -27,9 +27,7 @@ class MetricSummary(Callback):
 
     def finish(self, loggers: Sequence[Logger], module: Explained, expected: Sequence[str]) -> None:
         """Reduce the stored values of the expected cases that are done."""
-        store = CaseStore(self.output)
-        finished = set(store.finished())
-        results = [store.read(case) for case in expected if case in finished]
+        results, _ = CaseStore(self.output).readable(expected)
         rows = []
         for part in ("metrics", "efficiency"):
             found = [getattr(result, part) for result in results]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.callbacks import ProgressBar, RichProgressBar
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,6 +17,25 @@ from rich.progress import (
 )
 
 from agg2exp.domain.text import visible
+from agg2exp.log import logged_above
+
+
+class TrainingProgress(RichProgressBar):
+    """Lightning's bars, with log lines above them."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._log = ExitStack()
+
+    def _init_progress(self, trainer: Trainer) -> None:
+        super()._init_progress(trainer)
+        self._log.close()
+        if self._console is not None:
+            self._log.enter_context(logged_above(self._console))
+
+    def _stop_progress(self) -> None:
+        self._log.close()
+        super()._stop_progress()
 
 
 class ExplanationProgress(ProgressBar):
@@ -24,6 +44,7 @@ class ExplanationProgress(ProgressBar):
     def __init__(self) -> None:
         super().__init__()
         self._progress: Progress | None = None
+        self._log = ExitStack()
         self._enabled = True
 
     def disable(self) -> None:
@@ -48,6 +69,7 @@ class ExplanationProgress(ProgressBar):
         self._cases = self._progress.add_task("cases", total=int(sum(trainer.num_predict_batches)))
         self._windows = self._progress.add_task("windows", total=None)
         self._progress.start()
+        self._log.enter_context(logged_above(self._progress.console))
         module: Any = pl_module
         module.progress = self
 
@@ -75,6 +97,7 @@ class ExplanationProgress(ProgressBar):
         self._stop()
 
     def _stop(self) -> None:
+        self._log.close()
         if self._progress is not None:
             self._progress.stop()
             self._progress = None

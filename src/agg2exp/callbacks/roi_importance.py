@@ -160,9 +160,10 @@ class RoIImportanceWriter(CaseWriter):
         trainer.strategy.barrier()
 
     def finish(self, loggers: Sequence[Logger], module: Explained, expected: Sequence[str]) -> None:
-        """Write the tables over the expected cases that are done."""
-        finished = set(self.store.finished())
-        results = [self.store.read(case) for case in expected if case in finished]
+        """Write the tables over the expected cases that are done; a damaged result is named and left out."""
+        results, damaged = self.store.readable(expected)
+        for case, problem in damaged.items():
+            log.error("case %s is left out of the tables: %s", case, problem)
         if not results:
             log.warning("no case was finished, there are no tables")
             return

@@ -58,7 +58,7 @@ class TrackerLogger(Callback):
     def _log_wandb(self, logger: WandbLogger, importance: Any) -> None:
         table = importance[importance["kind"] == "importance"].drop(columns="kind")
         media: dict[str, Any] = {"global_importance": wandb.Table(dataframe=table)}
-        for picture in sorted((self.output / "figures").glob("*.png")):
+        for picture in sorted((self.output / "figures").glob("[!.]*.png")):
             media[picture.stem] = wandb.Image(str(picture))
         logger.experiment.log(media)
 

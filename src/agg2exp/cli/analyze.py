@@ -164,10 +164,11 @@ def _make(output: Path, parts: Sequence[Part], left_out: list[LeftOut]) -> list[
     import pandas as pd
     from rich.progress import Progress
 
+    from agg2exp.log import logged_above
     from agg2exp.report.artefacts import Written, possible, write
 
     written = []
-    with Progress(transient=True) as progress:
+    with Progress(transient=True) as progress, logged_above(progress.console):
         for part in progress.track(parts, description="Analysing"):
             for name, content in possible(part.data_set, part.name, part.made, left_out):
                 path = write(output, (name, content)).relative_to(output)

@@ -13,6 +13,7 @@ from hydra.errors import CompactHydraException, InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from agg2exp.cli.own_folder import owned_output
 from agg2exp.domain.errors import DataError, RankLostError, SettingError
 from agg2exp.domain.text import visible
 
@@ -51,14 +52,15 @@ def one_log() -> None:
 
 
 def job(task: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
-    """Turn the mistakes that users make into messages without a traceback; everything else keeps its own."""
+    """Run a job in a folder of its own, and turn the mistakes that users make into messages without a traceback."""
 
     @functools.wraps(task)
     def run(config: DictConfig) -> None:
         for handler in logging.getLogger().handlers:
             handler.addFilter(VISIBLE)
         try:
-            task(config)
+            with owned_output(config):
+                task(config)
         except (DataError, RankLostError, SettingError) as error:
             raise JobError(f"agg2exp: {error}") from error
 

@@ -7,16 +7,27 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from agg2exp.cli.application import JobError, job, one_log
 from agg2exp.cli.conf_dir import conf_dir
+from agg2exp.cli.own_folder import unwritable
+from agg2exp.domain.errors import RankLostError
+from agg2exp.domain.hints import pasted
 from agg2exp.io.atomic import UNWRITABLE, UnwritableError, written_whole
+from agg2exp.io.run_folder import rank
+from agg2exp.io.under_way import UnderWay
+
+if TYPE_CHECKING:
+    from lightning import Trainer
+
+    from agg2exp.modules.explanation import ExplanationModule
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +46,7 @@ def main() -> None:
         while error is not None and not isinstance(error, OSError | JobError):  # a JobError says all that is needed
             error = error.__cause__ or error.__context__
         if isinstance(error, OSError) and error.errno in UNWRITABLE:
-            sys.stderr.write(
-                f"agg2exp: {error.filename or 'the folder of the run'}: {error.strerror}. The folder of a run must be "
-                "writable: make room, or name another one by resume=<folder> (AGG2EXP_RUNS=<folder> for all runs)\n"
-            )
+            sys.stderr.write(f"agg2exp: {unwritable(error)}\n")
         raise
 
 
@@ -60,8 +68,8 @@ def _explain(config: DictConfig) -> None:
     from agg2exp.cli.kept_configuration import kept
     from agg2exp.cli.leftovers import without_leftovers
     from agg2exp.cli.parts import explanation_module, finish, is_first_rank, result_settings, tracked, trainer
-    from agg2exp.cli.resume import finished_cases
-    from agg2exp.cli.summary import write_environment, write_summary
+    from agg2exp.cli.resume import finished_cases, staying_cases
+    from agg2exp.cli.summary import write_environment
     from agg2exp.cli.sweep import same_work
     from agg2exp.io.case_store import CaseStore
     from agg2exp.io.failures import FailureLog
@@ -79,7 +87,10 @@ def _explain(config: DictConfig) -> None:
         return
     if is_first_rank():
         data.prepare_data()
-    finished = finished_cases(output, result_settings(config, module), data.fingerprints(CaseStore(output).finished()))
+    stored, expected = CaseStore(output).finished(), data.expected()
+    settings, files = result_settings(config, module), data.fingerprints(stored)
+    finished = finished_cases(output, settings, {case: files[case] for case in expected if case in files})
+    staying = staying_cases(output, settings, files, expected)
     data.leave_out(finished)
     run = trainer(config, data)
     if is_first_rank() and data.pending() and (config.dry_run or is_long(module, data)):
@@ -87,31 +98,66 @@ def _explain(config: DictConfig) -> None:
         log.info("%s", work or "the first pending cases cannot be read, so there is no estimate")
     if config.dry_run:
         return
+    journal = UnderWay(output)
+    killers = {case: n for case, n in journal.killed().items() if case in data.pending()}
+    data.hand_out(last=killers, begin=journal.begin)
     if is_first_rank():
         with written_whole(output / "config.yaml") as path:
             OmegaConf.save(kept(config), path)
         write_environment(output, run)
         FailureLog(output).forget(data.pending())
-    if finished:
-        log.info("%d of %d cases are finished already and stay as they are", len(finished), len(data.expected()))
+        journal.start()
+        _tell_what_is_there(finished, staying, killers, len(expected))
+        if killers and {*killers} == {*data.pending()}:  # if they kill it again, the tables of the others are there
+            finish(run, module, [*finished, *staying], loggers=[])
     with tracked(run.loggers, config):
         if data.pending():
             run.predict(module, datamodule=data, return_predictions=False)
         if not run.is_global_zero:
             return
-        expected = data.expected()
-        finish(run, module, expected)
-        failures = FailureLog(output).merge()
-        done = set(CaseStore(output).finished())
-        write_summary(output, expected, done, failures)
-        lost = [case for case in expected if case not in done]
-        if failures or lost:
-            names = sorted({*lost, *(f.case_id for f in failures)})
-            raise JobError(
-                f"agg2exp: {len(names)} of {len(expected)} cases failed ({', '.join(names[:10])}); "
-                f"what went wrong is in {output / 'failures.csv'} and in the log, what was finished is kept. "
-                f"To try them again, repeat the command with resume={output}"
-            )
+        _end(output, run, module, [*expected, *staying])
+
+
+def _tell_what_is_there(
+    finished: Collection[str], staying: Collection[str], killers: Mapping[str, int], n_expected: int
+) -> None:
+    if finished:
+        log.info("%d of %d cases are finished already and stay as they are", len(finished), n_expected)
+    if staying:
+        log.info("%d further cases of earlier parts of this run stay in its tables", len(staying))
+    for case, n in killers.items():
+        log.warning(
+            "case %s was under way when this run was killed (%d ×), perhaps because memory ran out; it is tried last",
+            case,
+            n,
+        )
+
+
+def _end(output: Path, run: Trainer, module: ExplanationModule, cases: Sequence[str]) -> None:
+    """Tables, pictures and summary over what is done.
+
+    Raises:
+        JobError: Some cases failed.
+    """
+    from agg2exp.cli.parts import finish
+    from agg2exp.cli.summary import write_summary
+    from agg2exp.io.case_store import CaseStore
+    from agg2exp.io.failures import FailureLog
+
+    store = CaseStore(output)
+    _, damaged = store.readable(cases)
+    done = set(store.finished()) - set(damaged)
+    finish(run, module, [case for case in cases if case in done], run.loggers)
+    lost = {case: damaged.get(case, "it has no result, and why was not recorded") for case in cases if case not in done}
+    failures = FailureLog(output).merge(lost)
+    write_summary(output, cases, done, failures)
+    if failures or lost:
+        names = sorted({*lost, *(f.case_id for f in failures)})
+        raise JobError(
+            f"agg2exp: {len(names)} of {len(cases)} cases failed ({', '.join(names[:10])}); "
+            f"what went wrong is in {output / 'failures.csv'} and in the log, what was finished is kept. "
+            f"To try them again, repeat the command with {pasted('resume', output)}"
+        )
 
 
 @contextmanager
@@ -122,16 +168,31 @@ def telling_how_to_resume(output: Path, kept: str = "what was finished is kept")
         signal.signal(signum, signal.SIG_IGN)  # once is enough
         raise SystemExit(128 + signum)
 
-    before = signal.signal(signal.SIGTERM, terminate)
+    before, killed = signal.signal(signal.SIGTERM, terminate), False
     try:
         yield
+    except RankLostError:
+        killed = True
+        raise
+    except RuntimeError as error:
+        killed = "DataLoader worker" in str(error)
+        if not killed:
+            raise
+        raise JobError(
+            f"agg2exp: a process that read ahead was killed, perhaps because memory ran out ({error}). What was "
+            f"finished is kept in {output}. To go on, repeat the command with {pasted('resume', output)} and a smaller "
+            "data.num_workers"
+        ) from error
     except UnwritableError as error:
         raise JobError(
             f"agg2exp: {error.strerror}. What was finished before is kept in {output}. Make room, or make the folder "
-            f"writable, and repeat the command with resume={output}"
+            f"writable, and repeat the command with {pasted('resume', output)}"
         ) from error
     except (KeyboardInterrupt, SystemExit):
-        log.warning("interrupted; %s. To go on, repeat the command with resume=%s", kept, output)
+        hint = pasted("resume", output)
+        log.warning("interrupted; %s. To go on, repeat the command with %s", kept, hint)
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
+        if rank() == 0 and not killed:
+            UnderWay(output).end()

@@ -8,6 +8,7 @@ import difflib
 import importlib
 import importlib.util
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -15,6 +16,8 @@ from typing import NamedTuple
 from agg2exp import __version__
 
 JOB_VARIABLE = "AGG2EXP_JOB"
+PRINTING = ("-h", "--help", "--version", "--hydra-help", "-c", "--cfg", "-i", "--info", "-sc", "--shell-completion")
+"""Flags that print something and run nothing."""
 
 
 class Job(NamedTuple):
@@ -44,6 +47,7 @@ def main() -> None:
         SystemExit: Help or version was asked for (0), or the arguments name no known job (2).
     """
     arguments = with_job_word(sys.argv[1:], os.environ)
+    _end_quietly_without_reader(arguments)
     parser = _parser()
     name: str = parser.parse_args(arguments[:1]).job
     if name not in JOBS:
@@ -65,6 +69,12 @@ def with_job_word(arguments: Sequence[str], environment: Mapping[str, str]) -> l
     if missing and "LOCAL_RANK" in environment and JOB_VARIABLE in environment:
         return [environment[JOB_VARIABLE], *arguments]
     return list(arguments)
+
+
+def _end_quietly_without_reader(arguments: Sequence[str]) -> None:
+    """Where words are printed and nothing runs, a pager or `head` that has read enough ends the process."""
+    if any(word.partition("=")[0] in PRINTING for word in arguments) and hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 def _relaunch_as_module() -> None:

@@ -88,11 +88,11 @@ def result_settings(config: DictConfig, module: ExplanationModule) -> dict[str, 
     return settings
 
 
-def finish(run: Trainer, module: ExplanationModule, expected: Sequence[str]) -> None:
+def finish(run: Trainer, module: ExplanationModule, expected: Sequence[str], loggers: Sequence[Logger]) -> None:
     """Have each callback that has a `finish` do what belongs to the end of a run: tables, pictures, trackers."""
     for callback in run.callbacks:  # type: ignore[attr-defined]  # set by Lightning
         if isinstance(callback, Finisher):
-            callback.finish(run.loggers, module, expected)
+            callback.finish(loggers, module, expected)
 
 
 def trainer(config: DictConfig, data: CaseDataModule | None = None) -> Trainer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from agg2exp.domain.errors import SettingError
@@ -37,15 +37,49 @@ def finished_cases(output: Path, settings: Mapping[str, str], fingerprints: Mapp
         except DamagedResultError as error:
             log.warning("case %s is computed again: %s", case, error)
             continue
-        now = {**settings, CASE_FILES: fingerprints[case]}
-        differing = [key for key in {**before, **now} if before.get(key) != now.get(key) and key not in FOUND]
-        if differing:
-            changes = "; ".join(f"{key}: then {before.get(key)}, now {now.get(key)}" for key in differing)
-            raise SettingError(
-                "resume",
-                str(output),
-                f"the settings of its finished cases (case {case}: {changes})",
-                "Repeat the earlier command, or start a new run for other settings or files.",
-            )
+        _check(output, case, before, {**settings, CASE_FILES: fingerprints[case]})
         finished.add(case)
     return frozenset(finished)
+
+
+def staying_cases(
+    output: Path, settings: Mapping[str, str], fingerprints: Mapping[str, str], expected: Collection[str]
+) -> list[str]:
+    """Stored cases that are not expected now; they stay in the run's tables.
+
+    Args:
+        output: The run's folder.
+        settings: What results depend on now.
+        fingerprints: Of the files of each stored case that the data set has.
+        expected: Cases of this part of the run.
+
+    Raises:
+        SettingError: One is unknown to the data set, or was computed with other settings, or from other files.
+    """
+    store = CaseStore(output)
+    staying = [case for case in store.finished() if case not in expected]
+    unknown = [case for case in staying if case not in fingerprints]
+    if unknown:
+        raise SettingError(
+            "resume",
+            str(output),
+            f"a run whose finished cases the data set has; unknown to it are {', '.join(unknown[:5])}",
+            "Choose the data of that run (data, data.root), or start a new run.",
+        )
+    for result in store.readable(staying)[0]:
+        case = result.importance.case_id
+        _check(output, case, result.settings, {**settings, CASE_FILES: fingerprints[case]})
+    return staying
+
+
+def _check(output: Path, case: str, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Raise unless a stored case has the settings of now."""
+    differing = [key for key in {**before, **now} if before.get(key) != now.get(key) and key not in FOUND]
+    if differing:
+        changes = "; ".join(f"{key}: then {before.get(key)}, now {now.get(key)}" for key in differing)
+        raise SettingError(
+            "resume",
+            str(output),
+            f"the settings of its finished cases (case {case}: {changes})",
+            "Repeat the earlier command, or start a new run for other settings or files.",
+        )

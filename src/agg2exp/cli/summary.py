@@ -81,8 +81,8 @@ def write_summary(
 
 def _edges(folder: Path, n: int = 5) -> Table:
     """The strongest edges source -> target, self-importance and background left out."""
-    frame = read_tables(folder, [GLOBAL_IMPORTANCE])[GLOBAL_IMPORTANCE]
-    background = frame["target"].iloc[0] if frame["target"].iloc[0] == frame["source"].iloc[0] else ""
+    tables = read_tables(folder, [GLOBAL_IMPORTANCE, SEGMENTATION])
+    frame, background = tables[GLOBAL_IMPORTANCE], tables[SEGMENTATION]["class"].iloc[0]  # all classes of the scheme
     rows = frame[(frame["kind"] == "importance") & (frame["target"] != frame["source"]) & (frame["count"] > 0)]
     rows = rows[(rows["source"] != background) & (rows["target"] != background)]
     strongest = rows.sort_values(["mean", "target", "source"], ascending=[False, True, True]).head(n)

@@ -13,6 +13,7 @@ from agg2exp.cli.application import JobError, build, job, one_log
 from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.cli.explain import telling_how_to_resume
 from agg2exp.domain.errors import CaseError, SettingError
+from agg2exp.domain.hints import pasted
 from agg2exp.io.atomic import written_whole
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _train(config: DictConfig) -> None:
             load_best(run, network)
             weights = output / "weights.safetensors"
             save_weights(network, weights, facts)
-            log.info("weights: %s (explain them with model.weights=%s)", weights, weights)
+            log.info("weights: %s (explain them with %s)", weights, pasted("model.weights", weights))
             if any(record.split == "test" for record in data.layout.records()):
                 _test(run, module, data, output)
             else:

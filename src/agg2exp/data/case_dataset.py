@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +27,15 @@ from agg2exp.io.nifti import Notice, UnreadableVolumeError, open_volume
 
 
 class CaseDataset(Dataset[Case | Failure]):
-    """Cases of a layout; a case that cannot be read comes out as a `Failure`, so that the others go on."""
+    """Cases of a layout; a case that cannot be read comes out as a `Failure`, so that the others go on.
+
+    Args:
+        layout: Where their files lie.
+        records: The cases.
+        preprocessing: What the model was trained on.
+        limits: Of what is read.
+        begin: Is told the id of a case before it is read, in the process that reads it.
+    """
 
     def __init__(
         self,
@@ -35,17 +43,21 @@ class CaseDataset(Dataset[Case | Failure]):
         records: Sequence[CaseRecord],
         preprocessing: Preprocessing,
         limits: Limits | None = None,
+        begin: Callable[[str], None] | None = None,
     ) -> None:
         self.layout = layout
         self.records = list(records)
         self.preprocessing = preprocessing
         self.limits = limits or Limits()
+        self.begin = begin
 
     def __len__(self) -> int:
         return len(self.records)
 
     def __getitem__(self, index: int) -> Case | Failure:
         record = self.records[index]
+        if self.begin is not None:
+            self.begin(record.id)
         try:
             return self.read(record)
         except Exception as error:  # noqa: BLE001 - whatever one file does, it is recorded and the others go on

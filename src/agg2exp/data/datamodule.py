@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import lightning
-from rich.progress import Progress, track
+from rich.progress import track
 from torch.utils.data import DataLoader
 
 from agg2exp.data.case_dataset import CaseDataset
-from agg2exp.data.generator import Generator
+from agg2exp.data.generator import Generator, generate_missing
 from agg2exp.data.patches import TrainingPatches
 from agg2exp.data.preprocessing import Preprocessing
 from agg2exp.data.random_state import random_state, set_random_state
@@ -37,7 +37,7 @@ class CaseDataModule(lightning.LightningDataModule):
         root: Folder of the data set.
         layout: Makes the layout from `root`: where the files lie, and what the labels mean.
         preprocessing: What the model was trained on.
-        split: Split to explain.
+        split: Split to explain; None for all cases.
         cases: Ids of the cases to explain, as `chosen_ids` takes them; None for all of the split.
         limit: At most so many cases; None for all.
         patches: Cuts training patches; only training needs it.
@@ -51,7 +51,7 @@ class CaseDataModule(lightning.LightningDataModule):
         root: str,
         layout: Callable[..., Layout],
         preprocessing: Preprocessing,
-        split: str = "test",
+        split: str | None = "test",
         cases: Sequence[object] | str | float | None = None,
         limit: int | None = None,
         patches: Callable[..., TrainingPatches] | None = None,
@@ -77,6 +77,8 @@ class CaseDataModule(lightning.LightningDataModule):
         self._finished: frozenset[str] = frozenset()
         self._training: DataLoader[Any] | None = None
         self._random: dict[str, Any] | None = None
+        self._last: Mapping[str, int] = {}
+        self._begin: Callable[[str], None] | None = None
 
     def prepare_data(self) -> None:
         """On one process and once: generate what is missing, with a progress bar, and check the label scheme."""
@@ -84,7 +86,7 @@ class CaseDataModule(lightning.LightningDataModule):
             return
         self._prepared = True
         if self.generator is not None:
-            self._generate(self.generator)
+            generate_missing(self.generator)
             self._by_id = {}
         records = list(self._all().values())
         unknown = self.layout.unknown_structures(records)
@@ -104,18 +106,8 @@ class CaseDataModule(lightning.LightningDataModule):
                 ", ".join(f"{name} ({why})" for name, why in absent.items()),
             )
 
-    @staticmethod
-    def _generate(generator: Generator) -> None:
-        missing = generator.missing()
-        if missing:
-            with Progress() as progress:
-                task = progress.add_task(f"Making {len(missing)} phantoms", total=len(missing))
-                generator.generate(advance=lambda _: progress.advance(task))
-        else:
-            generator.generate()
-
-    def records(self, split: str, cases: Sequence[object] | str | float | None = None) -> list[CaseRecord]:
-        """The cases of a split, or those with the given ids.
+    def records(self, split: str | None, cases: Sequence[object] | str | float | None = None) -> list[CaseRecord]:
+        """The cases of a split, or those with the given ids; all if neither is given.
 
         Raises:
             SettingError: The split is empty, or an id is unknown or could be several.
@@ -123,7 +115,7 @@ class CaseDataModule(lightning.LightningDataModule):
         by_id = self._all()
         if cases is not None:
             return [by_id[c] for c in chosen_ids("data.cases", cases, by_id, f"{self.layout.root}/meta.csv")]
-        chosen = [record for record in by_id.values() if record.split == split]
+        chosen = [record for record in by_id.values() if split is None or record.split == split]
         if not chosen:
             found = dict(Counter(record.split for record in by_id.values()))
             raise SettingError("data.split", split, f"a split with cases; {self.layout.root} has {found}")
@@ -134,14 +126,23 @@ class CaseDataModule(lightning.LightningDataModule):
         return [record.id for record in self._chosen()]
 
     def fingerprints(self, cases: Collection[str]) -> dict[str, str]:
-        """What changes when a file of a case changes, by id, of those cases that are expected; reads their files."""
-        records = [record for record in self._chosen() if record.id in cases]
+        """What changes when a file of a case changes, by id, of cases that the data set has; reads their files."""
+        records = [record for record in self._all().values() if record.id in cases]
         dataset = CaseDataset(self.layout, records, self.preprocessing)
         return {record.id: dataset.fingerprint(record) for record in records}
 
     def leave_out(self, finished: frozenset[str]) -> None:
         """Do not hand out cases that an earlier part of this run has finished."""
         self._finished = finished
+
+    def hand_out(self, last: Mapping[str, int], begin: Callable[[str], None]) -> None:
+        """Hand out some cases after all others, and tell which is begun.
+
+        Args:
+            last: These, the smallest number first.
+            begin: Is told the id of each case before it is read.
+        """
+        self._last, self._begin = last, begin
 
     def pending(self) -> list[str]:
         """Ids of the cases that `predict_dataloader` hands out, over all ranks."""
@@ -155,7 +156,7 @@ class CaseDataModule(lightning.LightningDataModule):
 
     def read(self, case_id: str) -> Case | Failure:
         """One case of the data set."""
-        return CaseDataset(self.layout, [self._all()[case_id]], self.preprocessing, self.limits)[0]
+        return CaseDataset(self.layout, [self._all()[case_id]], self.preprocessing, self.limits, self._begin)[0]
 
     def predict_dataloader(self) -> DataLoader[Case | Failure]:
         """The cases that this rank explains, in the data set's order.
@@ -165,13 +166,13 @@ class CaseDataModule(lightning.LightningDataModule):
         """
         records, trainer = self._pending(), self.trainer
         if trainer is None or trainer.world_size == 1:
-            return self._cases(records)
+            return self._cases(records, self._begin)
         ranks = trainer.world_size
         if len(records) < ranks:
             raise SettingError("trainer.devices", ranks, f"at most one for each of the {len(records)} cases")
         costs = [self._cost(record) for record in records] if trainer.is_global_zero else []
         shares = trainer.strategy.broadcast(deal(costs, ranks))  # one rank deals, so that all agree
-        return self._cases([records[i] for i in shares[trainer.global_rank]])
+        return self._cases([records[i] for i in shares[trainer.global_rank]], self._begin)
 
     def val_dataloader(self) -> DataLoader[Case | Failure]:
         """Whole validation cases."""
@@ -213,7 +214,8 @@ class CaseDataModule(lightning.LightningDataModule):
         return self.records(self.split, self.cases)[: self.limit]
 
     def _pending(self) -> list[CaseRecord]:
-        return [record for record in self._chosen() if record.id not in self._finished]
+        records = [record for record in self._chosen() if record.id not in self._finished]
+        return sorted(records, key=lambda record: self._last.get(record.id, 0))  # stable: else the data set's order
 
     def _all(self) -> dict[str, CaseRecord]:
         """All records of the data set by id; its table is read once."""
@@ -237,8 +239,10 @@ class CaseDataModule(lightning.LightningDataModule):
             return 0.0
         return math.prod(scan.grid.shape) * scan.grid.voxel_volume / math.prod(self.preprocessing.spacing)
 
-    def _cases(self, records: list[CaseRecord]) -> DataLoader[Case | Failure]:
-        dataset = CaseDataset(self.layout, records, self.preprocessing, self.limits)
+    def _cases(
+        self, records: list[CaseRecord], begin: Callable[[str], None] | None = None
+    ) -> DataLoader[Case | Failure]:
+        dataset = CaseDataset(self.layout, records, self.preprocessing, self.limits, begin)
         return DataLoader(dataset, batch_size=1, num_workers=self.num_workers, collate_fn=_only)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -23,13 +24,15 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from agg2exp.distributed.watch import SIGN, SILENCE, ChildWatch, ParentWatch, Watch
 from agg2exp.domain.errors import RankLostError, SettingError
+from agg2exp.domain.hints import override, pasted
 
 log = logging.getLogger(__name__)
 
 JOB = "AGG2EXP_JOB"  # set by the dispatcher
 SIGNS = "AGG2EXP_SIGNS_OF_LIFE"  # a folder; tells a process that it was started by rank 0
 PARENT = "AGG2EXP_PARENT"  # process id of rank 0
-OF_ONE_JOB = ("MASTER_ADDR", "MASTER_PORT", "OMP_NUM_THREADS")  # Lightning sets them and leaves them behind
+INTERFACES = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
+OF_ONE_JOB = ("MASTER_ADDR", "MASTER_PORT", "OMP_NUM_THREADS", *INTERFACES)  # Lightning leaves them behind
 END = 20  # seconds for the children to end after the last barrier; below SILENCE
 
 
@@ -81,6 +84,8 @@ class JobLauncher(_SubprocessScriptLauncher):
         self.cluster_environment.validate_settings(num_devices=self.num_processes, num_nodes=self.num_nodes)
         with _unchanged_afterwards():
             _set_num_threads_if_needed(self.num_processes)
+            if self.num_nodes == 1:
+                _stay_on_this_machine()
             if not self.cluster_environment.creates_processes_externally:
                 return self._as_parent(function, *args, **kwargs)
             if SIGNS in os.environ:
@@ -106,7 +111,7 @@ class JobLauncher(_SubprocessScriptLauncher):
                     raise
                 raise RankLostError(
                     f"{problem}; the run ends, what was finished is kept in {self.output}. "
-                    f"To go on, repeat the command with resume={self.output}"
+                    f"To go on, repeat the command with {pasted('resume', self.output)}"
                 ) from error
             finally:
                 watch.stop()
@@ -150,11 +155,10 @@ class JobLauncher(_SubprocessScriptLauncher):
     def command(self) -> list[str]:
         """What a child runs: this job alone, in the same folder; Hydra writes nothing and sets up no log there."""
         folder = str(self.output.resolve())
-        quoted = folder.replace('"', '\\"')
         return [
             *(sys.executable, "-P", "-m", "agg2exp", os.environ[JOB]),
             *("--config-path", folder, "--config-name", "config"),
-            *(f'hydra.run.dir="{quoted}"', "hydra.output_subdir=null"),
+            *(override("hydra.run.dir", folder), "hydra.output_subdir=null"),
             *("hydra/job_logging=none", "hydra/hydra_logging=none"),
             f"trainer.devices={self.devices}",
         ]
@@ -179,6 +183,14 @@ class JobLauncher(_SubprocessScriptLauncher):
 
 def _nothing() -> None:
     """Leave the handlers of signals as they are."""
+
+
+def _stay_on_this_machine() -> None:
+    """Let the ranks of one machine talk over its loopback interface only, unless the user chose one."""
+    loopback = next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), None)
+    for variable in INTERFACES:
+        if loopback is not None:
+            os.environ.setdefault(variable, loopback)
 
 
 @contextmanager

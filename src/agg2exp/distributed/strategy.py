@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 
 import torch
 from lightning import Trainer
+from lightning.fabric.utilities.seed import reset_seed
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
+from torch._C._distributed_c10d import FileStore
 
 from agg2exp.distributed.launcher import JobLauncher
 from agg2exp.distributed.pace import Doing
@@ -45,6 +47,24 @@ class CaseStrategy(DDPStrategy):
         self.output = Path(output)
         self.patience = patience
         self._forward_hook: Any = None
+
+    def setup_distributed(self) -> None:
+        """Meet the other ranks; those of one machine by a file that all see, so that no port is open to others."""
+        if self.num_nodes > 1 or self._watch is None:
+            super().setup_distributed()
+            return
+        reset_seed()
+        self.set_world_ranks()
+        self._process_group_backend = self._get_process_group_backend()
+        device = self.root_device
+        torch.distributed.init_process_group(
+            self._process_group_backend,
+            store=FileStore(str(self._watch.folder / "store"), self.world_size),
+            rank=self.global_rank,
+            world_size=self.world_size,
+            timeout=self._timeout,
+            device_id=None if device.type == "cpu" else device,
+        )
 
     def _configure_launcher(self) -> None:
         if self.cluster_environment is None or not self.parallel_devices:

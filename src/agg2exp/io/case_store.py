@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -141,6 +141,16 @@ class CaseStore:
         with written_whole(self.path(importance.case_id)) as path:
             path.write_bytes(content)
 
+    def readable(self, case_ids: Sequence[str]) -> tuple[list[CaseResult], dict[str, str]]:
+        """The results of those of the cases that are done, and by case why a result cannot be read."""
+        done, results, damaged = set(self.finished()), [], {}
+        for case in (case for case in case_ids if case in done):
+            try:
+                results.append(self.read(case))
+            except DamagedResultError as error:
+                damaged[case] = str(error)
+        return results, damaged
+
     def read(self, case_id: str) -> CaseResult:
         """Read the file of a case.
 
@@ -159,6 +169,8 @@ class CaseStore:
             if checksum != arrays_digest(arrays, words):
                 raise ValueError("its content is not what was written")
             header = {name: json.loads(value) for name, value in words.items()}
+            if header["case"] != case_id:
+                raise ValueError(f"it is the result of case {header['case']}")
             importance = LocalImportance(
                 case_id=header["case"],
                 targets=tuple(header["targets"]),

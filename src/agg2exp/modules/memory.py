@@ -65,7 +65,11 @@ def in_less_memory(
             raise
         except Exception as error:  # noqa: BLE001 - recorded with its traceback, and the exit code tells
             if last == 0 or not is_out_of_memory(error):
-                message = str(error) if isinstance(error, CaseError) else f"case {case_id}: {error}"
+                message = (
+                    str(error)
+                    if isinstance(error, CaseError)
+                    else f"case {case_id}: {str(error) or type(error).__name__}"
+                )
                 return Failure(case_id, "explaining", message, traceback.format_exc())
         torch.cuda.empty_cache()
         log.warning("case %s: out of memory, tried again with %s", case_id, ways[last + len(ways)])

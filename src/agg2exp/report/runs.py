@@ -12,6 +12,7 @@ import pandas as pd
 
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.explanation import of_method
+from agg2exp.domain.hints import pasted
 from agg2exp.io.case_store import CASE_FILES, CaseStore, DamagedResultError
 from agg2exp.io.stored_tables import AMOUNTS, NUMBERS, ROUNDING, TEXTS, TRUTHS, WORDS, read_stored_table
 from agg2exp.io.tables import CURVES, EFFICIENCY, METRIC_SUMMARY, METRICS
@@ -125,7 +126,7 @@ def read_metrics(runs: Iterable[Run]) -> tuple[pd.DataFrame, pd.DataFrame]:
         if not (run.folder / "tables" / f"{METRIC_SUMMARY}.parquet").is_file():
             raise ValueError(
                 f"{run.folder} has metrics, but no tables/{METRIC_SUMMARY}.parquet: the run did not end, or was told "
-                f"to write none (callbacks.metric_summary). Repeat its command with resume={run.folder}."
+                f"to write none (callbacks.metric_summary). Repeat its command with {pasted('resume', run.folder)}."
             )
         facts.append(_read(run, METRIC_SUMMARY))
         values += [_read(run, name).assign(data=run.data, method=run.method) for name in present]

@@ -142,3 +142,15 @@ def test_shipped_configuration_is_found_from_any_folder(tmp_path: Path):
     folder = Path(done.stdout.strip())
     assert folder.is_absolute()
     assert {f"{job}.yaml" for job in JOBS} <= {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["explain", "--help"], ["explain", "--cfg", "job"], ["-h"]])
+def test_a_reader_that_has_seen_enough_ends_it_quietly(arguments: list[str]):
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "agg2exp", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()  # before anything is written
+    said = process.stderr.read()
+    process.stderr.close()
+    process.wait()
+    assert said == b""

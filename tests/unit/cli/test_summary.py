@@ -50,6 +50,17 @@ def test_strongest_edge_is_named_without_background_and_self_importance(output: 
     assert DISCLAIMER in text
 
 
+def test_background_is_no_structure_whatever_classes_were_chosen(tmp_path: Path, capsys):
+    labels = torch.zeros(SHAPE, dtype=torch.int16)  # nearly all of the volume
+    labels[1:3, 1:3, 1:3], labels[3:, 3:, 3:] = 1, 3
+    case = small_case(labels=labels, annotated=(True,) * 4)
+    writer = RoIImportanceWriter(tmp_path, by_distance=False)
+    writer.write_case(scheme(), case, small_explanation(case, classes=(3, 1)))
+    writer.finish([], explained(), ["a"])
+    write_summary(tmp_path, ["a"], {"a"}, [])
+    assert "│ background │" not in said(capsys)
+
+
 def test_only_places_that_exist_are_named(output: Path, capsys):
     write_summary(output, ["a"], {"a"}, [])
     text = said(capsys)

@@ -49,6 +49,20 @@ def test_chosen_cases_come_in_the_order_asked_for_and_once(root: Path):
     assert data.expected() == ids(data.predict_dataloader()) == ["s4", "s5"]
 
 
+def test_no_split_is_all_cases(root: Path):
+    assert module(root, split=None).expected() == list(SPLITS)
+    assert module(root, split=None, limit=2).expected() == list(SPLITS)[:2]
+
+
+def test_cases_that_are_to_come_last_do_and_each_is_told_before_it_is_read(root: Path):
+    data, begun = module(root), []
+    data.hand_out(last={"s5": 2, "s2": 1}, begin=begun.append)
+    assert data.pending() == ["s6", "s2", "s5"]
+    for n, case in enumerate(data.predict_dataloader(), start=1):
+        assert begun == ["s6", "s2", "s5"][:n]
+        assert case.id == begun[-1]
+
+
 def test_a_limit_takes_the_first_cases(root: Path):
     assert module(root, limit=2).expected() == ids(module(root, limit=2).predict_dataloader()) == ["s5", "s2"]
     assert module(root, limit=9, cases=["s1"]).expected() == ["s1"]

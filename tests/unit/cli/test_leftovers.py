@@ -1,0 +1,42 @@
+"""What an experiment sets for one option does no harm to another."""
+
+from pathlib import Path
+
+import pytest
+
+from agg2exp.cli.application import build
+from agg2exp.cli.conf_dir import conf_dir
+from agg2exp.cli.leftovers import without_leftovers
+from tests.helpers.runs import composed
+
+METHODS = sorted(path.stem for path in (conf_dir() / "attribution").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_demo_takes_any_method(method: str, tmp_path: Path):
+    words = ["experiment=demo", f"attribution={method}", "supervoxels=cubes"]
+    with composed("explain", words, tmp_path) as config:
+        assert build(without_leftovers(config), "attribution").name
+
+
+def test_the_demo_keeps_its_four_samples(tmp_path: Path):
+    with composed("explain", ["experiment=demo"], tmp_path) as config:
+        assert build(config, "attribution").n_samples == 4
+    with composed("explain", [], tmp_path) as config:
+        assert build(config, "attribution").n_samples == 20
+
+
+def test_nodes_without_a_class_are_none(tmp_path: Path):
+    words = ["experiment=demo", "data=totalsegmentator", "data.root=/scans"]
+    with composed("explain", words, tmp_path) as config:
+        assert "generator" in config.data
+        assert without_leftovers(config).data.generator is None
+    with composed("explain", ["experiment=planted_bias", "supervoxels=none"], tmp_path) as config:
+        assert without_leftovers(config).supervoxels == {}
+    with composed("explain", ["experiment=table1", "metric=efficiency"], tmp_path) as config:
+        assert config.metric.faithfulness
+        cleaned = without_leftovers(config)
+        assert cleaned.metric.faithfulness is None
+        assert cleaned.metric.efficiency == config.metric.efficiency
+    with composed("explain", ["experiment=table1"], tmp_path) as config:
+        assert without_leftovers(config) == config
