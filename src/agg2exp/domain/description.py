@@ -5,12 +5,13 @@ from __future__ import annotations
 import enum
 import hashlib
 import inspect
+import random
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,17 @@ from torch import Tensor, nn
 
 from agg2exp.domain.code import code_of
 from agg2exp.domain.errors import SettingError
+from agg2exp.domain.pickled import made_from
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
 LIKE_WORDS = ("None", "True", "False", "nan", "inf")
+CONTAINERS = (dict, list, tuple, set, frozenset)
+USED_UP = (np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random, torch.Generator, Iterator)
+"""What is another after each use."""
+REMEDY = (
+    "Keep what makes it (its seed, its file) in its place, or under a name that begins with _, beside the arguments "
+    "that it was made from."
+)
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{4,}\b")
 
 
@@ -83,6 +92,9 @@ def text(value: object, setting: str = "a setting", above: tuple[int, ...] = ())
         return _of_array(value, inside)
     if isinstance(value, Path):
         return f"file {_sha(value.read_bytes())}" if value.is_file() else repr(str(value))
+    if isinstance(value, CONTAINERS) and type(value) not in CONTAINERS and code_of(type(value)):
+        plain = next(cls for cls in CONTAINERS if isinstance(value, cls))
+        return f"{kind(type(value))}({inside(plain(value))}, {inside(_state(value))})"
     if isinstance(value, Mapping):
         pairs = [(inside(k), inside(v)) for k, v in value.items()]
         return "{" + ", ".join(f"{k}: {v}" for k, v in sorted(pairs)) + "}"
@@ -101,6 +113,8 @@ def _of_array(value: Tensor | np.ndarray[Any, Any], inside: Any) -> str:
         dense = value.detach().cpu()
         dense = (dense if dense.layout is torch.strided else dense.to_dense()).resolve_conj().resolve_neg()
         content, dtype = dense.contiguous().flatten().view(torch.uint8).numpy().tobytes(), str(dense.dtype)
+    elif isinstance(value, np.ma.MaskedArray):
+        return f"masked({inside(value.data)}, {inside(np.ma.getmaskarray(value))})"
     elif value.dtype.hasobject:
         return f"array({inside(value.tolist())})"
     else:
@@ -127,8 +141,18 @@ def _of_network(network: nn.Module, inside: Any) -> str:
 
 
 def code_of_network(network: nn.Module) -> str:
-    """Of the classes of all its modules; "" where all of them are recorded otherwise."""
-    return code_of(*dict.fromkeys(type(module) for module in network.modules()))
+    """Of the classes of all its modules, and of what TorchScript holds; "" where all of it is recorded otherwise."""
+    code = code_of(*dict.fromkeys(type(module) for module in network.modules()))
+    scripts = [_of_script(m) for m in network.modules() if isinstance(m, torch.jit.ScriptModule)]
+    return _sha(*(part.encode() for part in (code, *scripts))) if any(scripts) else code
+
+
+def _of_script(module: torch.jit.ScriptModule) -> str:
+    """What `forward` does, its constants included; "" where there is none."""
+    if not hasattr(module, "forward"):
+        return ""
+    code, constants = module.code_with_constants  # type: ignore[misc]
+    return f"{code} {text(constants.const_mapping)}"
 
 
 def _of_object(value: object, setting: str, inside: Any) -> str:
@@ -142,10 +166,18 @@ def _of_object(value: object, setting: str, inside: Any) -> str:
         code = [f"code {code}"] if (code := code_of(value)) else []
         return f"{value.__module__}.{value.__qualname__}({', '.join([*code, *map(inside, also)])})"
     if isinstance(value, BuiltinFunctionType | np.ufunc):
+        owner = getattr(value, "__self__", None)
+        if not isinstance(owner, ModuleType | type | None):
+            return f"{inside(owner)}.{value.__name__}"
         return f"{getattr(value, '__module__', None)}.{value.__name__}"
     if isinstance(value, type):
         return kind(value)
     words = repr(value)
+    if isinstance(value, USED_UP):
+        raise SettingError(setting, words, "a value that stays as it is when it is used", REMEDY)
+    parts = made_from(value)
+    if parts is not None:
+        return f"{kind(type(value))}({inside(parts)})"
     if hasattr(value, "__dict__") or is_dataclass(value) or _slots(type(value)):
         name = kind(type(value)) if code_of(type(value)) else type(value).__qualname__
         return f"{name}({', '.join(f'{k}={inside(v)}' for k, v in _state(value).items())})"
@@ -155,8 +187,7 @@ def _of_object(value: object, setting: str, inside: Any) -> str:
             words,
             "a value that can be told from others when the run goes on: a number, text, tensor, array, file, or an "
             "object of a class with attributes",
-            "An address in memory says nothing. Keep what makes it (its seed, its file) in its place, or under a "
-            "name that begins with _, beside the arguments that it was made from.",
+            f"An address in memory says nothing. {REMEDY}",
         )
     return words
 

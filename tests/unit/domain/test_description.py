@@ -1,20 +1,45 @@
 """The same words mean the same thing, other words another one."""
 
+import collections
 import enum
+import fractions
 import functools
+import logging
+import os
+import random
+import subprocess
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
-from agg2exp.domain.description import described, text
+from agg2exp.domain.description import code_of_network, described, text
 from agg2exp.domain.errors import SettingError
 
 LARGE = torch.arange(5000.0)
+
+
+class Words(dict[str, int]):
+    """A dict that knows more than its entries."""
+
+    def __init__(self, entries: dict[str, int], factor: int) -> None:
+        super().__init__(entries)
+        self.factor = factor
+
+
+class Points(list[int]):
+    def __init__(self, entries: list[int], factor: int) -> None:
+        super().__init__(entries)
+        self.factor = factor
+
+
+Pair = collections.namedtuple("Pair", ["first", "second"])
 
 
 class Kind(enum.Enum):
@@ -91,6 +116,23 @@ def changed(tensor: torch.Tensor, at: int = 2500) -> torch.Tensor:
         (Record(LARGE), Record(LARGE.clone()), Record(changed(LARGE))),
         (Record(LARGE.bfloat16()), Record(LARGE.bfloat16()), Record(changed(LARGE, 2).bfloat16())),
         (Learned(1.0), Learned(1.0), Learned(2.0)),
+        (Plain(table=np.mean), Plain(table=np.mean), Plain(table=np.median)),
+        (Plain(table=np.add), Plain(table=np.add), Plain(table=np.subtract)),
+        (Plain(table=fractions.Fraction(1, 3)), Plain(table=fractions.Fraction(1, 3)),
+         Plain(table=fractions.Fraction(2, 3))),
+        (Plain(table=Words({"a": 1}, 2)), Plain(table=Words({"a": 1}, 2)), Plain(table=Words({"a": 1}, 3))),
+        (Plain(table=Points([1], 2)), Plain(table=Points([1], 2)), Plain(table=Points([1], 3))),
+        (Plain(table=Pair(1, 2)), Plain(table=Pair(1, 2)), Plain(table=Pair(1, 3))),
+        (Plain(table=[1].count), Plain(table=[1].count), Plain(table=[2].count)),
+        (Plain(table=np.ma.array([1, 2], mask=[0, 1])), Plain(table=np.ma.array([1, 2], mask=[0, 1])),
+         Plain(table=np.ma.array([1, 2], mask=[1, 0]))),
+        (Plain(table=pd.DataFrame({"a": LARGE.numpy()})), Plain(table=pd.DataFrame({"a": LARGE.numpy()})),
+         Plain(table=pd.DataFrame({"a": changed(LARGE).numpy()}))),
+        (Plain(table=pd.Series(["a", "b"])), Plain(table=pd.Series(["a", "b"])), Plain(table=pd.Series(["a", "c"]))),
+        (Plain(table=logging.getLogger("a")), Plain(table=logging.getLogger("a")),
+         Plain(table=logging.getLogger("b"))),
+        (Plain(table=torch.jit.script(nn.LeakyReLU(0.1))), Plain(table=torch.jit.script(nn.LeakyReLU(0.1))),
+         Plain(table=torch.jit.script(nn.LeakyReLU(0.2)))),
     ],
 )  # fmt: skip
 def test_equal_things_are_described_alike_and_others_otherwise(one: object, same: object, other: object) -> None:
@@ -126,10 +168,60 @@ def test_a_file_counts_by_its_content_not_by_its_place(tmp_path: Path) -> None:
     assert text(tmp_path / "a") != first
 
 
-@pytest.mark.parametrize("value", [object(), torch.Generator(), [np.random.default_rng(0).bit_generator.lock]])
+@pytest.mark.parametrize("value", [object(), [np.random.default_rng(0).bit_generator.lock]])
 def test_an_address_in_memory_is_refused_with_what_to_do(value: object) -> None:
     with pytest.raises(SettingError, match=r"^table: expected a value that can be told .*An address in memory"):
         described(Plain(table=value))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        torch.Generator(),
+        random.Random(0),
+        np.random.default_rng(0),
+        np.random.RandomState(0),
+        iter([1]),
+        (n for n in [1]),
+        np.random.RandomState(0).normal,
+    ],
+)
+def test_what_is_another_after_each_use_is_refused_with_what_to_do(value: object) -> None:
+    with pytest.raises(SettingError, match=r"^table: expected a value that stays as it is .*its seed"):
+        described(Plain(table=value))
+
+
+def test_the_code_of_a_torchscript_network_counts_as_that_of_a_class_does() -> None:
+    """Weights are the same; what is done with them is not."""
+
+    def scripted(slope: float, trace: bool = False) -> nn.Module:
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Conv3d(1, 1, 1), nn.LeakyReLU(slope))
+        return torch.jit.trace(network, torch.zeros(1, 1, 2, 2, 2)) if trace else torch.jit.script(network)
+
+    for trace in (False, True):
+        one, same, other = (code_of_network(scripted(slope, trace)) for slope in (0.1, 0.1, 0.2))
+        assert one == same != other
+    assert code_of_network(nn.Conv3d(1, 1, 1)) == ""
+
+
+def test_every_process_describes_alike() -> None:
+    """Hashes of words differ between processes, and so do addresses."""
+    program = (
+        "import fractions, numpy as np, pandas as pd, torch, functools\n"
+        "from agg2exp.domain.description import text\n"
+        "print(text([{'x', 'y', 'z', 'w'}, frozenset({('a', 1), ('b', 2)}), fractions.Fraction(1, 3), np.median,\n"
+        "    pd.DataFrame({'a': ['x', 'y'], 'b': [1, 2]}), functools.partial(max, 2),\n"
+        "    torch.jit.script(torch.nn.ReLU()),\n"
+        "    {'b': torch.ones(2), 'a': None}]))"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "77")
+    }
+    assert len(said) == 1
 
 
 def test_things_that_hold_each_other_come_to_an_end() -> None:
