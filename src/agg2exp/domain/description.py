@@ -151,7 +151,7 @@ def _of_script(module: torch.jit.ScriptModule) -> str:
     """What `forward` does, its constants included; "" where there is none."""
     if not hasattr(module, "forward"):
         return ""
-    code, constants = module.code_with_constants  # type: ignore[misc]
+    code, constants = module.code_with_constants
     return f"{code} {text(constants.const_mapping)}"
 
 
