@@ -34,15 +34,25 @@ COARSEST = 0.49
 
 
 def is_there(case_id: str, path: Path) -> bool:
-    """Whether a file exists.
+    """Whether a file exists; what stands in its place without being one is no absence.
 
     Raises:
-        CaseError: Its folder must not be read, or the name is none.
+        CaseError: Its folder must not be read, the name is none, or it is a folder or a link that leads nowhere.
     """
     try:
-        return path.is_file()
+        if path.is_file():
+            return True
+        link, folder = path.is_symlink(), path.is_dir()
     except OSError as error:
         raise CaseError(case_id, f"{path} cannot be looked for ({error.strerror}). Change its permissions.") from error
+    if folder:
+        raise CaseError(case_id, f"expected a NIfTI file at {path}, got a folder. Put the file in its place.")
+    if link:
+        raise CaseError(
+            case_id,
+            f"expected a NIfTI file at {path}, got a link to a file that is not there. Fetch it, or remove the link.",
+        )
+    return False
 
 
 def read_mask(
@@ -183,7 +193,7 @@ class _Values:
             return np.asarray(self.voxels > file.threshold)
         raise CaseError(
             self.case_id,
-            f"expected a mask in {self.path}, 0 outside and one other value inside, got {self._in_words()}. Name one "
+            f"expected a mask in {self.path}, 0 outside and one whole number inside, got {self._in_words()}. Name one "
             "label of a label map by #5 at the path's end; for a soft mask, or for all labels of a map, set "
             "data.layout.mask_threshold (0.5: inside is what lies above it).",
         )

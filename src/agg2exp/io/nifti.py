@@ -27,6 +27,7 @@ Notice = Callable[[str], None]
 """Told, in a sentence each, what had to be assumed in reading a file."""
 
 CHUNK = 1 << 24
+GZIP = b"\x1f\x8b"  # what every gzip file begins with, and no header of NIfTI
 PADDING = 4096  # bytes; some writers fill up the last block
 
 
@@ -85,6 +86,10 @@ def open_volume(path: Path) -> StoredVolume:
         ) from error
     except PermissionError as error:
         raise UnreadableVolumeError(f"{path} must not be read ({error.strerror}). Change its permissions.") from error
+    except IsADirectoryError as error:
+        raise UnreadableVolumeError(
+            f"expected a NIfTI file at {path}, got a folder. Put the file in its place."
+        ) from error
     except Exception as error:  # gzip and zlib have errors of many kinds
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
     try:
@@ -106,7 +111,10 @@ def read_volume(path: Path) -> tuple[NDArray[Any], Grid]:
 
 
 def _opened(path: Path) -> IO[bytes]:
-    return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
+    """The unpacked content; packed is what looks so, whatever its name says, as for ITK and FSL."""
+    with path.open("rb") as file:
+        packed = file.read(len(GZIP)) == GZIP
+    return gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]
 
 
 def _at_most(file: IO[bytes], n_bytes: int) -> bytearray:
@@ -119,7 +127,8 @@ def _at_most(file: IO[bytes], n_bytes: int) -> bytearray:
 
 def _damaged(path: Path, problem: str) -> UnreadableVolumeError:
     return UnreadableVolumeError(
-        f"{path} cannot be read as NIfTI, it is damaged or cut off ({problem}). Copy or convert the file again."
+        f"{path} cannot be read as NIfTI, it is damaged or cut off ({' '.join(problem.split())}). "
+        "Copy or convert the file again."
     )
 
 

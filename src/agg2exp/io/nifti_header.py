@@ -68,7 +68,10 @@ def parse(raw: bytes) -> Header:
     except UnreadableVolumeError:
         raise
     except StopIteration as error:
-        raise UnreadableVolumeError("it is damaged or no NIfTI, as there is no header of NIfTI-1 or NIfTI-2") from error
+        raise UnreadableVolumeError(
+            f"it is damaged or no NIfTI, expected a header of NIfTI-1 or NIfTI-2, got {_in_words(raw)}. Fetch the file "
+            "again, or convert it"
+        ) from error
     except Exception as error:  # bytes may be anything, and so is what nibabel raises
         raise UnreadableVolumeError(f"its header is damaged ({type(error).__name__}: {error})") from error
     n_bytes = math.prod(map(int, shape)) * dtype.itemsize
@@ -80,12 +83,18 @@ def parse(raw: bytes) -> Header:
             "Give one time point or channel per file"
         )
     if min(shape) < 1:
-        raise UnreadableVolumeError(f"expected at least one voxel along each axis, got the shape {shape}")
+        raise UnreadableVolumeError(
+            f"expected at least one voxel along each axis, got the shape {tuple(map(int, shape))}. Repair the header"
+        )
     if dtype.kind not in "biuf":
         raise UnreadableVolumeError(f"expected one number per voxel, got {dtype}. Convert the file")
     unit, (affine, notices) = _unit(header), _affine(header, plain)
     grid = Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine).scaled(MILLIMETRES.get(unit, 1.0))
     return Header(grid, form, offset, n_bytes, _step(plain), unit in MILLIMETRES, notices)
+
+
+def _in_words(raw: bytes) -> str:
+    return f"one that begins with {raw[:16]!r}" if raw else "an empty file"
 
 
 def _offset(plain: Any) -> int:
@@ -115,7 +124,8 @@ def _unit(header: Any) -> str:
         return str(header.get_xyzt_units()[0])
     except KeyError as error:
         raise UnreadableVolumeError(
-            f"expected metres, millimetres or micrometres in xyzt_units, got the code {error}. Repair the header"
+            f"expected metres, millimetres or micrometres in xyzt_units, got the code {int(header['xyzt_units']) % 8}. "
+            "Repair the header"
         ) from error
 
 
@@ -141,12 +151,17 @@ def _affine(header: Any, plain: Any) -> tuple[NDArray[np.float64], tuple[str, ..
         affine = sform
         notices += _contradiction(Grid(header.get_data_shape()[:3], sform), qform)
     affine = np.asarray(affine, dtype=np.float64)
-    volume = np.linalg.det(affine[:3, :3]) if np.isfinite(affine).all() else np.nan
-    if not (np.isfinite(volume) and abs(volume) > 0):
+    if not _spans(affine):
         raise UnreadableVolumeError(
             f"its affine {affine[:3].tolist()} does not span three dimensions. Repair the header"
         )
     return affine, tuple(notices)
+
+
+def _spans(affine: NDArray[np.float64]) -> bool:
+    """Whether three dimensions are spanned, by finite numbers."""
+    volume = np.linalg.det(affine[:3, :3]) if np.isfinite(affine).all() else np.nan
+    return bool(np.isfinite(volume) and volume != 0)
 
 
 def _qform(header: Any, plain: Any) -> NDArray[np.float64] | None:
@@ -172,7 +187,7 @@ def _contradiction(sform: Grid, qform: NDArray[np.float64] | None) -> list[str]:
 
     Axes that point elsewhere, or voxels of another size, make another scan of it (the left for the right).
     """
-    if qform is None or not (np.isfinite(qform).all() and np.isfinite(sform.affine).all()):
+    if qform is None or not (_spans(qform) and _spans(sform.affine)):
         return []
     other = Grid(sform.shape, qform)
     if sform.same(other):

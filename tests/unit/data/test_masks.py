@@ -196,3 +196,14 @@ def test_a_folder_that_must_not_be_read_is_the_failure_of_its_case(tmp_path: Pat
     monkeypatch.setattr(Path, "is_file", forbidden)
     with pytest.raises(CaseError, match=r"case s1: .*a\.nii cannot be looked for \(Permission denied\)"):
         is_there("s1", tmp_path / "a.nii")
+
+
+def test_what_stands_in_the_place_of_a_mask_without_being_a_file_is_told(tmp_path: Path):
+    folder, link = tmp_path / "folder.nii.gz", tmp_path / "link.nii.gz"
+    folder.mkdir()
+    link.symlink_to("not_fetched.nii.gz")
+    for path, problem in ((folder, "got a folder"), (link, "got a link to a file that is not there")):
+        with pytest.raises(CaseError, match=rf"case s1: expected a NIfTI file at .*{path.name}, {problem}"):
+            of(path)
+    saved(tmp_path / "not_fetched.nii.gz", HARD.astype(np.uint8))
+    np.testing.assert_array_equal(of(link), HARD)

@@ -86,6 +86,42 @@ def test_what_is_no_nifti_is_refused(tmp_path: Path, content: bytes):
         read_volume(tmp_path / "a.nii.gz")
 
 
+@pytest.mark.parametrize(
+    ("content", "got"),
+    [
+        (b"", "an empty file"),
+        (b"<html><body>404", "one that begins with b'<html><body>404'"),
+        (gzip.compress(b"version https://git-lfs", mtime=0), "one that begins with b'version https://'"),
+    ],
+)
+def test_what_a_file_holds_instead_of_a_header_is_shown(tmp_path: Path, content: bytes, got: str):
+    (tmp_path / "a.nii.gz").write_bytes(content)
+    with pytest.raises(UnreadableVolumeError, match=rf"expected a header of NIfTI-1.*, got {got}.*Fetch"):
+        read_volume(tmp_path / "a.nii.gz")
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "A.NII.GZ"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_whether_a_file_is_packed_is_read_from_its_bytes(tmp_path: Path, name: str, packed: bool):
+    volume = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+    content = nib.Nifti1Image(volume, np.eye(4)).to_bytes()
+    (tmp_path / name).write_bytes(gzip.compress(content) if packed else content)
+    np.testing.assert_array_equal(read_volume(tmp_path / name)[0], volume)
+
+
+def test_a_problem_is_told_in_one_line(tmp_path: Path):
+    content = nib.Nifti1Image(np.zeros((3, 4, 5), np.int16), np.eye(4)).to_bytes()
+    (tmp_path / "a.nii").write_bytes(content[:-40])
+    with pytest.raises(UnreadableVolumeError, match=r"^[^\n]*damaged or cut off[^\n]*Copy[^\n]*$"):
+        read_volume(tmp_path / "a.nii")
+
+
+def test_a_folder_in_the_place_of_a_file_is_told(tmp_path: Path):
+    (tmp_path / "a.nii.gz").mkdir()
+    with pytest.raises(UnreadableVolumeError, match=r"a\.nii\.gz, got a folder"):
+        read_volume(tmp_path / "a.nii.gz")
+
+
 def test_a_missing_file_says_what_to_do(tmp_path: Path):
     with pytest.raises(UnreadableVolumeError, match=r"a\.nii\.gz, found none\. Fetch"):
         read_volume(tmp_path / "a.nii.gz")

@@ -192,3 +192,14 @@ def test_only_nifti_is_read(tmp_path: Path):
         open_volume(tmp_path / "a.mgz")
     with pytest.raises(UnreadableVolumeError, match="damaged"):
         open_volume(rewritten(stored(tmp_path / "b.nii", VOLUME, GRID), magic=b"ni1"))
+
+
+def test_a_sform_of_zeros_is_told_as_such_whatever_the_qform_says(tmp_path: Path):
+    path = stored(tmp_path / "a.nii", VOLUME, GRID, srow_x=0, srow_y=0, srow_z=0, sform_code=1, qform_code=1)
+    with pytest.raises(UnreadableVolumeError, match=r"does not span three dimensions. Repair"):
+        open_volume(path)
+
+
+def test_an_unknown_unit_is_named_by_its_code(tmp_path: Path):
+    with pytest.raises(UnreadableVolumeError, match=r"xyzt_units, got the code 4\. Repair"):
+        open_volume(stored(tmp_path / "a.nii", VOLUME, GRID, xyzt_units=4 + 8))
