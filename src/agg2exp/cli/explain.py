@@ -115,7 +115,7 @@ def _explain(config: DictConfig) -> None:
             run.predict(module, datamodule=data, return_predictions=False)
         if not run.is_global_zero:
             return
-        _end(output, run, module, [*expected, *staying])
+        _end(output, run, module, [*expected, *staying], config.model.weights)
 
 
 def _tell_what_is_there(
@@ -133,7 +133,7 @@ def _tell_what_is_there(
         )
 
 
-def _end(output: Path, run: Trainer, module: ExplanationModule, cases: Sequence[str]) -> None:
+def _end(output: Path, run: Trainer, module: ExplanationModule, cases: Sequence[str], weights: str) -> None:
     """Tables, pictures and summary over what is done.
 
     Raises:
@@ -143,6 +143,7 @@ def _end(output: Path, run: Trainer, module: ExplanationModule, cases: Sequence[
     from agg2exp.cli.summary import write_summary
     from agg2exp.io.case_store import CaseStore
     from agg2exp.io.failures import FailureLog
+    from agg2exp.models.checkpoint import trained_on
 
     store = CaseStore(output)
     _, damaged = store.readable(cases)
@@ -150,7 +151,7 @@ def _end(output: Path, run: Trainer, module: ExplanationModule, cases: Sequence[
     finish(run, module, [case for case in cases if case in done], run.loggers)
     lost = {case: damaged.get(case, "it has no result, and why was not recorded") for case in cases if case not in done}
     failures = FailureLog(output).merge(lost)
-    write_summary(output, cases, done, failures)
+    write_summary(output, cases, done, failures, trained_on(weights))
     if failures or lost:
         names = sorted({*lost, *(f.case_id for f in failures)})
         raise JobError(

@@ -56,14 +56,22 @@ def write_environment(output: Path, trainer: Trainer) -> None:
 
 
 def write_summary(
-    output: Path, expected: Sequence[str], finished: Collection[str], failures: Sequence[Failure]
+    output: Path, expected: Sequence[str], finished: Collection[str], failures: Sequence[Failure], trained_on: str = ""
 ) -> None:
-    """Print where things are and the five strongest edges between different regions."""
+    """Print where things are and the five strongest edges between different regions.
+
+    Args:
+        output: The run's folder.
+        expected: Cases that the run is about.
+        finished: Those that are done.
+        failures: Why the others are not.
+        trained_on: The data that the weights know, where that is known.
+    """
     console = Console(stderr=True)
     folder = output / "tables"
     if (folder / f"{GLOBAL_IMPORTANCE}.parquet").is_file():
         console.print(_edges(folder))
-        _print_segmentation(console, folder)
+        _print_segmentation(console, folder, trained_on)
     console.print(f"[bold]{len([c for c in expected if c in finished])}[/] of {len(expected)} cases explained.")
     for failure in failures:
         console.print(f"[red]failed[/] while {failure.stage}: {escape(visible(failure.error))}", highlight=False)
@@ -94,7 +102,7 @@ def _edges(folder: Path, n: int = 5) -> Table:
     return table
 
 
-def _print_segmentation(console: Console, folder: Path) -> None:
+def _print_segmentation(console: Console, folder: Path, trained_on: str) -> None:
     """Mean Dice, and the classes that no case shows."""
     frame = read_tables(folder, [SEGMENTATION])[SEGMENTATION]
     structures = frame[frame["class"] != frame["class"].iloc[0]]
@@ -104,7 +112,8 @@ def _print_segmentation(console: Console, folder: Path) -> None:
         if mean < POOR_DICE:
             console.print(
                 "[yellow]The model does not know such data[/]: it segments them poorly, and what explains a wrong "
-                "segmentation says nothing about a right one. The shipped weights were trained on phantoms only."
+                "segmentation says nothing about a right one."
+                + (f" These weights were trained on {trained_on}." if trained_on else "")
             )
     seen = structures.groupby("class", sort=False)["predicted_voxels"].sum()
     never = list(seen[seen == 0].index)

@@ -157,6 +157,11 @@ def _fingerprint(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()[:16]
 
 
+def trained_on(weights: str | None) -> str:
+    """What weights were trained on, as far as it is known: all shipped ones on phantoms."""
+    return "phantoms" if weights is not None and weights.startswith(SHIPPED) else ""
+
+
 def weights_path(weights: str) -> Path:
     """The file behind `model.weights`."""
     if weights.startswith(SHIPPED):

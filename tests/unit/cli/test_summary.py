@@ -1,6 +1,7 @@
 """What a run says at its end."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from agg2exp.callbacks.roi_importance import RoIImportanceWriter
 from agg2exp.cli.summary import DISCLAIMER, write_environment, write_summary
 from agg2exp.domain.case import Failure
 from agg2exp.io.tables import GLOBAL_IMPORTANCE, read_tables
+from agg2exp.models.checkpoint import trained_on
 from tests.helpers.explanations import SHAPE, explained, scheme, small_case, small_explanation
 
 FAILURE = Failure("b", "reading", "case b: expected a NIfTI file at [b/ct.nii.gz], found none.", "Traceback")
@@ -91,3 +93,24 @@ def test_environment(tmp_path: Path):
     assert facts["packages"]["torch"] == torch.__version__
     assert facts["device"] == "cpu"
     assert facts["threads"] == torch.get_num_threads()
+
+
+@pytest.mark.parametrize("weights", ["shipped:unet_phantom.safetensors", "mine.safetensors"])
+def test_a_poor_segmentation_is_said_with_what_the_weights_know(output: Path, capsys, weights: str):
+    write_summary(output, ["a"], {"a"}, [], trained_on(weights))
+    text = said(capsys)
+    assert "The model does not know such data" in text
+    assert ("These weights were trained on phantoms." in text) == weights.startswith("shipped:")
+
+
+def test_a_good_segmentation_needs_no_such_words(tmp_path: Path, capsys):
+    case = small_case()
+    writer = RoIImportanceWriter(tmp_path, by_distance=False)
+    explanation = small_explanation(case)
+    right = replace(case, labels=explanation.prediction.labels, annotated=(True,) * 4)
+    writer.write_case(scheme(), right, explanation)
+    writer.finish([], explained(), ["a"])
+    write_summary(tmp_path, ["a"], {"a"}, [], trained_on("shipped:unet_phantom.safetensors"))
+    text = said(capsys)
+    assert "mean Dice over annotated structures: 1.000" in text
+    assert "trained on" not in text
