@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from agg2exp.domain.errors import SettingError
-from agg2exp.io.ownership import check_vacant_or_ours
+from agg2exp.io.ownership import check_vacant_or_ours, remove
 
 fcntl: Any = importlib.import_module("fcntl") if importlib.util.find_spec("fcntl") else None  # none on Windows
 
@@ -70,7 +70,7 @@ class Holder:
         return True
 
 
-_held: dict[Path, int] = {}  # open files by folder: closing one would give up its lock
+_held: dict[Path, tuple[int, Path]] = {}  # open files by folder: closing one would give up its lock
 
 
 def rank(environment: Mapping[str, str] = os.environ) -> int:
@@ -120,30 +120,33 @@ def claim(folder: Path, setting: str, name: str = RUN, made_just_now: bool = Fal
     path.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        locked, before = _lock(file), _holder(file)
+        locked = _lock(file)
+        if not _is_at(file, path):  # a multirun has just ended and taken its file along
+            raise SettingError(setting, str(folder), "a folder that no other run uses", f"One has just ended. {hint}")
+        before = _holder(file)
         if locked is False or (locked is None and before is not None and before.is_alive()):
             raise SettingError(setting, str(folder), "a folder that no other run uses", f"{_told(before, path)} {hint}")
         _write(file, Holder(os.getpid(), socket.gethostname(), datetime.now(UTC).isoformat(" ", "seconds"), _group()))
     except BaseException:
         os.close(file)
         raise
-    _held[folder] = file
+    _held[folder] = (file, path)
 
 
 def release(folder: Path) -> None:
-    """Give a folder back; without effect if this process does not hold it."""
-    file = _held.pop(folder.absolute(), None)
-    if file is not None:
+    """Give a folder back; without effect if this process does not hold it.
+
+    A multirun that has ended is known by Hydra's `multirun.yaml`.
+    """
+    file, path = _held.pop(folder.absolute(), (None, None))
+    if file is not None and path is not None:
+        if path.name == SWEEP and (path.parent / "multirun.yaml").is_file():
+            with suppress(OSError):
+                remove(path, lambda path: _read(path) is not None)
         before = _holder(file)
         if before is not None:
             _write(file, Holder(**{**asdict(before), "ended": True}))
         os.close(file)
-
-
-def release_all() -> None:
-    """Give back all that this process holds."""
-    for folder in list(_held):
-        release(folder)
 
 
 def _join(folder: Path, setting: str, name: str) -> None:
@@ -162,6 +165,11 @@ def _join(folder: Path, setting: str, name: str) -> None:
 def _group() -> str:
     values = [os.environ.get(name, "") for name in GROUP]
     return " ".join(values) if any(values) else ""
+
+
+def _is_at(file: int, path: Path) -> bool:
+    """Whether an open file is still the one at its path."""
+    return path.exists() and os.path.samestat(os.fstat(file), path.stat())
 
 
 def _lock(file: int) -> bool | None:

@@ -123,3 +123,12 @@ def test_somebody_else_s_folder_stays_as_it_is(no_rank, tmp_path: Path):
     with pytest.raises(SettingError, match="holds scan; nothing was changed"):
         claim(tmp_path, "resume")
     assert [path.name for path in tmp_path.iterdir()] == ["scan"]
+
+
+def test_a_multirun_that_has_ended_leaves_no_file_and_is_still_ours(no_rank, tmp_path: Path):
+    claim(tmp_path, "hydra.sweep.dir", SWEEP)
+    (tmp_path / "multirun.yaml").write_text("runs: ${oc.env:AGG2EXP_RUNS,runs}\noutput: ${hydra:runtime.output_dir}\n")
+    release(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["multirun.yaml"]
+    claim(tmp_path, "hydra.sweep.dir", SWEEP)
+    release(tmp_path)
