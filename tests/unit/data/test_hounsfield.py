@@ -77,6 +77,30 @@ def test_clipped_or_padded_air_is_no_body(scan: np.ndarray):
     assert "one value fills more than 10%" in said[0]
 
 
+PADDED = {
+    "beside": np.where(ACROSS[..., None] < 6, 0, chest()),
+    "above and below": np.pad(chest(), ((0, 0), (0, 0), (3, 3))),
+    "beside clipped air": np.where(ACROSS[..., None] < 6, 0, np.maximum(chest(), -990)),
+    "with the highest value": np.where(UP[..., None] > 33, 3071, chest()),
+}
+
+
+@pytest.mark.parametrize("scan", PADDED.values(), ids=PADDED)
+def test_padding_that_looks_like_tissue_is_no_body_beside_air(scan: np.ndarray):
+    said: list[str] = []
+    assert body_mask(scan).mean() < 0.98
+    assert known_body(scan, np.clip(scan, -1024, 1024), said.append) is None
+    assert "padding" in said[0]
+
+
+def test_a_phantom_of_one_value_and_a_view_within_clipped_lung_have_a_body():
+    inside = np.where(RADIUS < 14, -850, 45) + np.random.default_rng(0).normal(0, 12, RADIUS.shape)
+    for scan in (np.where(RADIUS < 15, 40, -1000), np.maximum(inside, -849)):
+        said: list[str] = []
+        np.testing.assert_array_equal(known_body(scan, scan, said.append), body_mask(scan))
+        assert said == []
+
+
 @pytest.mark.skipif(not REAL, reason="AGG2EXP_REAL_DATA is not set")
 @pytest.mark.parametrize("case", ["s9001", "s9002"])
 def test_real_scans(case: str):
