@@ -6,6 +6,7 @@ its owner knows: phantoms their description, runs a file that holds who runs in 
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -77,3 +78,20 @@ def check_vacant_or_ours(folder: Path, is_ours: Sign, setting: str, ours: str, h
         more = f" and {len(entries) - SHOWN} more" if len(entries) > SHOWN else ""
         there = f"It holds {', '.join(entries[:SHOWN])}{more}; nothing was changed."
         raise SettingError(setting, str(folder), allowed, f"{there} {hint}".rstrip())
+
+
+def link_out(folder: Path, apart: str) -> Path | None:
+    """The first link below a folder that leads out of it, through which we would write into what is not ours.
+
+    Args:
+        folder: The folder.
+        apart: Name of the folders that somebody else fills, who links what is their own; they are not looked into.
+    """
+    root = Path(os.path.realpath(folder))
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(place, name)
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
+                return path
+        folders[:] = [name for name in folders if name != apart]
+    return None

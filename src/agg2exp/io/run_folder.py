@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from agg2exp.domain.errors import SettingError
-from agg2exp.io.ownership import check_vacant_or_ours, remove
+from agg2exp.io.ownership import check_vacant_or_ours, link_out, remove
 
 fcntl: Any = importlib.import_module("fcntl") if importlib.util.find_spec("fcntl") else None  # none on Windows
 
@@ -35,6 +35,7 @@ GROUP = ("TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT", "SLURM_JOB_ID", "S
 """Variables that tell a process its rank, and that the processes of one run have in common."""
 JOIN = 120  # seconds until rank 0 has claimed the folder; it imports a lot
 OURS = "a run of this program"
+TRACKER = "wandb"  # Weights & Biases links its logs
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def claim(folder: Path, setting: str, name: str = RUN, made_just_now: bool = Fal
         made_just_now: Whether it was made for this run, below a folder that is claimed.
 
     Raises:
-        SettingError: It holds other things, or another run is in it.
+        SettingError: It holds other things, a link leads out of it, or another run is in it.
         OSError: It cannot be written.
     """
     folder = folder.absolute()
@@ -116,6 +117,15 @@ def claim(folder: Path, setting: str, name: str = RUN, made_just_now: bool = Fal
     hint = f"Name a folder of its own by {setting}=<folder>."
     if not made_just_now:
         check_vacant_or_ours(folder, is_run, setting, OURS, hint)
+        link = link_out(folder, apart=TRACKER)
+        if link is not None:
+            raise SettingError(
+                setting,
+                str(folder),
+                "a run without links that lead out of its folder",
+                f"{link} leads to {os.path.realpath(link)}; nothing was changed. Put what is there in the place of the "
+                f"link, or move the whole folder. {hint}",
+            )
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from agg2exp.domain.errors import SettingError
 from agg2exp.io.atomic import written_whole
-from agg2exp.models.key_names import Fit, fits
+from agg2exp.models.key_names import COUNTER, Fit, fits
 from agg2exp.models.weights_file import WeightsError, WeightsFile, read_weights
 
 log = logging.getLogger(__name__)
@@ -122,6 +122,8 @@ def _checked(path: Path, fit: Fit, own: Mapping[str, Tensor]) -> dict[str, Tenso
     state = dict(own)
     for name, value in fit.state.items():
         where = f"{path}: {fit.prefix}{name}"
+        if name.endswith(COUNTER) and value.dtype != own[name].dtype:  # cast along with the weights, and not used
+            continue
         allowed = FLOATS if own[name].is_floating_point() else (own[name].dtype,)
         if value.layout is not torch.strided or value.dtype not in allowed:
             raise WeightsError(
@@ -135,7 +137,7 @@ def _checked(path: Path, fit: Fit, own: Mapping[str, Tensor]) -> dict[str, Tenso
         state[name] = value.to(own[name].dtype)
         if not state[name].isfinite().all():
             raise WeightsError(f"{where} has values beyond the range of {own[name].dtype}, in which the network runs.")
-    others = sorted({str(v.dtype) for k, v in fit.state.items() if v.dtype != own[k].dtype})
+    others = sorted({str(v.dtype) for k, v in fit.state.items() if v.dtype != own[k].dtype and not k.endswith(COUNTER)})
     if others:
         log.warning("%s holds weights in %s; the network runs in float32, see inference.precision", path, others)
     return state

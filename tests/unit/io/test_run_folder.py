@@ -132,3 +132,35 @@ def test_a_multirun_that_has_ended_leaves_no_file_and_is_still_ours(no_rank, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["multirun.yaml"]
     claim(tmp_path, "hydra.sweep.dir", SWEEP)
     release(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["tables", "volumes", "volumes/s0001", "cases", ".hydra/agg2exp.json", "explain.log", "wandb", "absent"]
+)
+def test_a_run_in_which_a_link_leads_out_is_refused_untouched(no_rank, tmp_path: Path, name: str):
+    theirs, run = tmp_path / "theirs", tmp_path / "run"
+    theirs.mkdir()
+    (theirs / "precious").write_text("mine")
+    claim(run, "resume")
+    release(run)
+    (run / name).parent.mkdir(exist_ok=True)
+    (run / name).unlink(missing_ok=True)
+    (run / name).symlink_to(theirs / "precious" if "." in name else theirs / "gone" if name == "absent" else theirs)
+    if not is_run(run):
+        (run / SWEEP).touch()
+    with pytest.raises(SettingError, match=rf"(?s)resume: expected a run without links.*{name}.*theirs"):
+        claim(run, "resume")
+    assert [(path.name, path.read_text()) for path in theirs.iterdir()] == [("precious", "mine")]
+
+
+def test_links_within_a_run_those_of_a_tracker_and_one_to_the_run_are_followed(no_rank, tmp_path: Path):
+    run = tmp_path / "run"
+    claim(run, "resume")
+    release(run)
+    (run / "wandb").mkdir()
+    (run / "wandb" / "core.log").symlink_to(tmp_path / "cache")
+    (run / "latest").symlink_to("wandb")
+    (run / "loop").symlink_to("loop")
+    (tmp_path / "link").symlink_to(run)
+    claim(tmp_path / "link", "resume")
+    release(tmp_path / "link")
