@@ -207,5 +207,24 @@ def test_training_is_recorded_and_finished(tiny: Tiny, tmp_path: Path):
     records = recorded(tmp_path)
     assert [e.get("exit_code", 0) for e in of_type(records, "exit")] == [0]
     summary = merged(records, "summary")
-    assert {"train/loss", "val/dice", "test/dice", "test/dice/heart"} <= set(summary)
+    assert {"train/loss", "test/dice", "test/dice/heart"} <= set(summary)
+    assert not [name for name in summary if name.startswith("val/")]  # one case is no split to tell of
+    local = pd.read_csv(next(tmp_path.rglob("metrics.csv"))) if [*tmp_path.rglob("metrics.csv")] else None
+    assert local is None or "val/dice" in local
     assert of_type(records, "run")[0]["job_type"] == "train"
+
+
+def test_what_one_case_alone_has_is_in_no_global_table(tiny: Tiny, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    shutil.copytree(tiny.root, tmp_path / "scans")
+    of_one = tmp_path / "scans" / "s0003"
+    shutil.copy(of_one / "segmentations" / "heart.nii.gz", of_one / "finding.nii.gz")
+    words = ["attribution=vanilla_gradient", "classes=[heart]", "logger=wandb", "data=totalsegmentator",
+             "+data.layout.extra_masks.nodule='{case}/finding.nii.gz'"]  # fmt: skip
+    words = [w.replace(str(tiny.root), str(tmp_path / "scans")) for w in tiny.explain(*words)]
+    assert run("explain", words, tmp_path / "run").code == 0
+    assert "nodule" in [*pd.read_parquet(tmp_path / "run" / "tables" / "global_importance.parquet")["source"]]
+    files = next((tmp_path / "run").glob("wandb/offline-run-*/files"))
+    (table,) = (json.loads(path.read_text()) for path in files.rglob("*.table.json"))
+    assert {row[3] for row in table["data"]} == {3}
+    assert "nodule" not in json.dumps(table)
+    assert not [*files.rglob("*.png")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from agg2exp.callbacks.finisher import Explained
 from agg2exp.domain.privacy import FEWEST_TOLD
 from agg2exp.io.tables import GLOBAL_IMPORTANCE, METRIC_SUMMARY, SEGMENTATION, TIMINGS, read_tables
 
+log = logging.getLogger(__name__)
+
 EFFORT = ("cases", "window_forwards", "window_backwards", "seconds_per_case")
 """What a run took, which says nothing of a patient."""
 
@@ -23,6 +26,7 @@ class TrackerLogger(Callback):
 
     Nothing per patient and no image of a patient leaves the machine: tables are over cases, pictures are global. A run
     over a single case has no such table: only a file on this machine (`CSVLogger`) gets more of it than what it took.
+    An entry that one case alone has, such as that of a rare finding, stays here too, and so do pictures that show it.
 
     Args:
         output: The run's folder.
@@ -57,8 +61,16 @@ class TrackerLogger(Callback):
 
     def _log_wandb(self, logger: WandbLogger, importance: Any) -> None:
         table = importance[importance["kind"] == "importance"].drop(columns="kind")
-        media: dict[str, Any] = {"global_importance": wandb.Table(dataframe=table)}
-        for picture in sorted((self.output / "figures").glob("[!.]*.png")):
+        of_one = table["count"].between(1, FEWEST_TOLD - 1)
+        media: dict[str, Any] = {"global_importance": wandb.Table(dataframe=table[~of_one])}
+        if of_one.any():
+            regions = sorted({*table[of_one]["source"]} - {*table[table["count"] >= FEWEST_TOLD]["source"]})
+            log.warning(
+                "the pictures and %d entries of the global table stay on this machine, since they are of one case%s",
+                of_one.sum(),
+                f" (it alone has {', '.join(regions)})" if regions else "",
+            )
+        for picture in [] if of_one.any() else sorted((self.output / "figures").glob("[!.]*.png")):
             media[picture.stem] = wandb.Image(str(picture))
         logger.experiment.log(media)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,8 @@ def _train(config: DictConfig) -> None:
     from agg2exp.cli.data_choice import data_module
     from agg2exp.cli.leftovers import without_leftovers
     from agg2exp.cli.parts import model_facts, tracked, trainer
-    from agg2exp.cli.training import kept_state, load_best, log_beside, state_of, training_settings
+    from agg2exp.cli.training import keep_here, kept_state, load_best, log_beside, state_of, training_settings
+    from agg2exp.domain.privacy import FEWEST_TOLD
     from agg2exp.models.checkpoint import load_weights, save_weights
     from agg2exp.models.weights_file import WeightsError
 
@@ -68,6 +70,8 @@ def _train(config: DictConfig) -> None:
     state = state_of(run)
     if state is not None:
         state.settings = settings
+    n_cases = Counter(record.split for record in data.layout.records())
+    keep_here(run.loggers, [split for split in ("val", "test") if n_cases[split] < FEWEST_TOLD])
     with tracked(run.loggers, config):
         try:
             run.fit(module, datamodule=data, ckpt_path=None if before is None else path, weights_only=True)
@@ -75,7 +79,7 @@ def _train(config: DictConfig) -> None:
             weights = output / "weights.safetensors"
             save_weights(network, weights, facts)
             log.info("weights: %s (explain them with %s)", weights, pasted("model.weights", weights))
-            if any(record.split == "test" for record in data.layout.records()):
+            if n_cases["test"]:
                 _test(run, module, data, output)
             else:
                 log.info("there are no cases of the split test, so that the weights are not tested")

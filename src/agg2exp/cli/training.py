@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import lightning
 import torch
 from lightning import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
@@ -108,3 +109,18 @@ def load_best(trainer: Trainer, network: nn.Module) -> None:
         return
     state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
     network.load_state_dict({k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")})
+
+
+def keep_here(loggers: Sequence[Logger], splits: Sequence[str]) -> None:
+    """Let the numbers of splits of one case reach files on this machine only: they are those of a patient."""
+    begins = tuple(f"{split}/" for split in splits)
+    for logger in loggers:
+        if begins and not isinstance(logger, CSVLogger):
+            logger.log_metrics = _without(begins, logger.log_metrics)  # type: ignore[method-assign]
+
+
+def _without(begins: tuple[str, ...], logs: Callable[..., None]) -> Callable[..., None]:
+    def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
+        logs({name: value for name, value in metrics.items() if not name.startswith(begins)}, step)
+
+    return log_metrics
