@@ -43,11 +43,13 @@ class TextTable:
         path: Its file.
         header: Names of the columns, each once; an empty one has values but no name.
         rows: The other lines that are not blank, each with as many fields as the header.
+        separator: What stood between fields.
     """
 
     path: Path
     header: tuple[str, ...]
     rows: tuple[Row, ...]
+    separator: str = ","
 
     def column(self, name: str) -> list[str]:
         """The words of a column of the header."""
@@ -102,8 +104,8 @@ def read_text_table(path: Path) -> TextTable:
                 f"{path}, line {number}: expected text, got the control character U+{ord(found[0]):04X}. "
                 "Save the table as CSV in UTF-8."
             )
-    header, *rows = _divided(path, numbered, told[1] if told else "")
-    return TextTable(path, _names(path, header), tuple(rows))
+    (header, *rows), separator = _divided(path, numbered, told[1] if told else "")
+    return TextTable(path, _names(path, header), tuple(rows), separator)
 
 
 def _lines(path: Path) -> list[str]:
@@ -120,7 +122,8 @@ def _lines(path: Path) -> list[str]:
         read = content[len(mark) :][: error.start].decode(encoding, errors="replace")
         raise DataError(
             f"{path}, line {len(_ends(read))}: expected a CSV file in UTF-8, got the byte "
-            f"0x{error.object[error.start]:02x} ({error.reason}). Save the table as CSV in UTF-8."
+            f"0x{error.object[error.start]:02x} ({error.reason}), as older versions of Excel write. Save the table "
+            f"as 'CSV UTF-8', or convert it: iconv -f WINDOWS-1252 -t UTF-8 {path.name} > new.csv"
         ) from error
     return _ends(text.lstrip("\ufeff"))  # several marks come of tools that each wrote one
 
@@ -130,8 +133,8 @@ def _ends(text: str) -> list[str]:
     return re.split(r"\r\n|\r|\n", text)
 
 
-def _divided(path: Path, numbered: Sequence[tuple[int, str]], told: str) -> list[Row]:
-    """All rows, divided by the separator that fits most lines.
+def _divided(path: Path, numbered: Sequence[tuple[int, str]], told: str) -> tuple[list[Row], str]:
+    """All rows, divided by the separator that fits most lines, and this separator.
 
     Raises:
         DataError: A line has other quotes than CSV has, or more or fewer fields than the header.
@@ -160,15 +163,17 @@ def _divided(path: Path, numbered: Sequence[tuple[int, str]], told: str) -> list
         raise DataError(f"{path}: expected a CSV file with a header and rows, got empty fields alone.")
     width = len(filled[0][1])
     spare = {len(fields) - width for _, fields in filled[1:]} == {1} and not any(f[-1] for _, f in filled[1:])
+    unnamed = {len(fields) - width for _, fields in filled[1:]} == {1} and not spare
+    hint = " If the first column has no name, as in R's tables, give it one (write.csv does)." if unnamed else ""
     for number, fields in filled:
         if len(fields) != width and not spare:
             raise DataError(
                 f"{path}, line {number}: expected {width} fields, as the header has, got {len(fields)} in the row of "
-                f"{fields[0]!r}."
+                f"{fields[0]!r}.{hint}"
             )
     while not any(fields[width - 1] for _, fields in filled):  # each line ends with a separator, or several
         width -= 1
-    return [Row(number, tuple(fields[:width])) for number, fields in filled]
+    return [Row(number, tuple(fields[:width])) for number, fields in filled], separator
 
 
 def _fit(lines: Sequence[str], separator: str) -> tuple[bool, int, int]:

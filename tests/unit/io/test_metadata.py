@@ -91,3 +91,16 @@ def test_blanks_around_words_are_no_part_of_them(tmp_path: Path):
 def test_whatever_stands_in_a_field_is_read(tmp_path: Path, value: str):
     (tmp_path / "meta.csv").write_text(f"case,x\ns1,{value}\ns2,\n", encoding="utf-8")
     assert read_metadata(tmp_path / "meta.csv", None)["x"].notna().tolist() == [True, False]
+
+
+def test_a_decimal_comma_is_one_where_semicolons_separate(tmp_path: Path):
+    path = tmp_path / "meta.csv"
+    path.write_text("case;dose;age;place;range\ns1;1,25;63;Ulm, 3;1,5\ns2;-2,5;64;Bonn;1,5-2\ns3;NA;65;Köln;2\n")
+    table = read_metadata(path, None)
+    assert table["dose"].tolist()[:2] == [1.25, -2.5]
+    assert pd.isna(table["dose"]["s3"])
+    assert table["age"].tolist() == [63, 64, 65]
+    assert table["place"].tolist() == ["Ulm, 3", "Bonn", "Köln"]
+    assert table["range"].tolist() == ["1,5", "1,5-2", "2"]
+    path.write_text('case,n\ns1,"1,250"\ns2,"2,500"\n')
+    assert read_metadata(path, None)["n"].tolist() == ["1,250", "2,500"]  # thousands, or decimals: not guessed

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -88,3 +89,17 @@ def test_a_spreadsheet_finds_nothing_to_compute_in_a_table(kind):
     plain = table.iloc[1:]
     assert for_spreadsheet(plain).to_csv() == plain.to_csv()
     assert table["case"].iloc[0] == "=1+1"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'"a"\t"b"\n"1"\tx\ty\n"2"\tz\tw\n', r"line 2: expected 2 fields.*got 3.*first column has no name"),
+        ("a,b\nx,Zürich\n".encode("latin-1"), r"line 2: expected a CSV file in UTF-8.*0xfc.*iconv -f WINDOWS-1252"),
+    ],
+)
+def test_files_of_other_programs_are_refused_with_what_to_do(content: bytes, said: str, tmp_path: Path):
+    path = tmp_path / "meta.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=said):
+        read_text_table(path)
