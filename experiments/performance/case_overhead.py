@@ -62,7 +62,8 @@ def overhead(folder: Path, cases: int, samples: int) -> None:
         return result
 
     overrides = ["callbacks=tables", "logger=none", "trainer=cpu", f"attribution.n_samples={samples}"]
-    overrides += [f"data.root={folder}/phantoms", f"data.generator.splits={{train:0,val:0,test:{cases}}}"]
+    overrides += ["data=phantom", f"data.root={folder}/phantoms"]
+    overrides += [f"data.generator.splits={{train:0,val:0,test:{cases}}}"]
     with (
         patch.object(WindowedModel, "_forward", timed(forward)),
         patch.object(torch.autograd, "grad", timed(grad)),

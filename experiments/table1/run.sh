@@ -5,7 +5,7 @@ set -e
 out=${1:-outputs/table1}
 common="experiment=table1_efficient metric=occluders samples.cubes=100 samples.semantic=60
   metric.sensitivity.n_samples=1 metric.faithfulness.n_subsets=50
-  data.root=$out/phantom data.generator.splits={train:0,val:0,test:8} paths.cache=$out/cache trainer=cpu"
+  data=phantom data.root=$out/phantom data.generator.splits={train:0,val:0,test:8} paths.cache=$out/cache trainer=cpu"
 explain="agg2exp explain $common"
 $explain hydra.mode=RUN attribution=vanilla_gradient supervoxels=none hydra.run.dir=$out/vanilla_gradient
 $explain hydra.mode=RUN attribution=integrated_gradients attribution.n_steps=5 supervoxels=none hydra.run.dir=$out/integrated_gradients

@@ -21,6 +21,7 @@ from agg2exp.domain.code import versions
 from agg2exp.domain.errors import CaseError, DataError, SettingError, check_range
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.names import problem_of, safe_name
+from agg2exp.io.cache_folder import check_cache, claim_cache
 from agg2exp.io.digests import digest, file_digest
 from agg2exp.io.nifti import Notice, write_volume
 
@@ -66,6 +67,7 @@ class TotalSegmentatorLayout:
         self.root = Path(root).expanduser()
         self.scheme = scheme
         self.cache = Path(cache).expanduser()
+        check_cache(self.cache, "layout.cache")
         self.extra_masks = dict(extra_masks or {})
         self.label_map = label_map
         self.mask_threshold = mask_threshold
@@ -184,8 +186,9 @@ class TotalSegmentatorLayout:
                 log.warning("the merged label map is made again: %s", error)
         merged = merged_structures(record.id, self.scheme, found, native, self.mask_threshold, notice)
         try:
+            claim_cache(self.cache, "layout.cache")
             write_volume(cached, merged, native)
-        except OSError as error:
+        except (OSError, SettingError) as error:
             log.warning("merged label map is not kept for the next run: %s", error)
         return merged
 

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from agg2exp.domain.errors import SettingError
 from agg2exp.io.atomic import written_whole
+from agg2exp.io.cache_folder import check_cache, claim_cache
 from agg2exp.io.digests import arrays_digest
 
 log = logging.getLogger(__name__)
@@ -31,10 +33,15 @@ class ArrayCache:
 
     Args:
         folder: Where entries are kept; None keeps nothing.
+
+    Raises:
+        SettingError: The folder holds what somebody else made.
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self.folder = None if folder is None else Path(folder)
+        self.folder = None if folder is None else Path(folder).expanduser()
+        if self.folder is not None:
+            check_cache(self.folder, "cache")
 
     def get(self, kind: str, key: Mapping[str, str], compute: Callable[[], Arrays]) -> Arrays:
         """The arrays of `key`, read if they are there, else computed and kept.
@@ -54,9 +61,10 @@ class ArrayCache:
                 log.warning("%s is not used, but computed anew: %s", path, error)
         arrays = compute()
         try:
+            claim_cache(self.folder, "cache")
             with written_whole(path) as temporary:
                 temporary.write_bytes(_content(arrays, key))
-        except OSError as error:
+        except (OSError, SettingError) as error:
             log.warning("%s cannot be kept for later runs: %s", path, error)
         return arrays
 

@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from agg2exp.io.array_cache import ArrayCache
+from agg2exp.io.cache_folder import TAG
 
 KEY = {"weights": "abc", "image": "ä µ"}
 ARRAYS = {
@@ -30,7 +31,7 @@ import numpy as np
 from agg2exp.io.array_cache import ArrayCache
 
 folder, me, rounds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-cache = ArrayCache(folder)
+cache = ArrayCache(folder / "cache")
 (folder / f"ready{me}").touch()
 while not all((folder / f"ready{i}").exists() for i in range(3)):
     time.sleep(0.001)
@@ -143,15 +144,15 @@ def test_full_disk_costs_the_entry_only(tmp_path: Path, where: str, caplog: pyte
     with patch.object(Path, where, side_effect=OSError(28, "No space left on device")):
         assert same(ArrayCache(tmp_path).get("kind", KEY, Computing()), ARRAYS)
     assert "No space left" in caplog.text
-    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} <= {TAG}
 
 
 def test_folder_that_cannot_be_written_costs_the_entries_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("in the way")
     assert same(ArrayCache(tmp_path / "file").get("kind", KEY, Computing()), ARRAYS)
-    path = filled(tmp_path)
+    path = filled(tmp_path / "cache")
     DAMAGES["a folder"](path)
-    assert same(ArrayCache(tmp_path).get("kind", KEY, Computing()), ARRAYS)
+    assert same(ArrayCache(tmp_path / "cache").get("kind", KEY, Computing()), ARRAYS)
     assert {r.levelno for r in caplog.records} == {logging.WARNING}
 
 
@@ -167,4 +168,4 @@ def test_several_processes_fill_the_same_entries(tmp_path: Path) -> None:
         for process in processes:
             process.kill()
     assert ends == [(b"", 0)] * 3
-    assert len(list((tmp_path / "race").iterdir())) == rounds
+    assert len(list((tmp_path / "cache" / "race").iterdir())) == rounds
