@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from agg2exp.analysis.adjustment import benjamini_hochberg
+from agg2exp.analysis.few_patients import least_p, why_uneven
 from agg2exp.analysis.importances import FEWEST, Importances, check_same_scheme
 from agg2exp.domain.errors import DataError
 
 BLOCK = 64  # draws at a time
-UNEVEN = 10  # patients with a value, below which no test against more than twice as many holds its level
 
 Sides = tuple[NDArray[np.float64], NDArray[np.float64]]
 """How often each patient counts in the first and in the second data set, (B, N) each."""
@@ -28,8 +28,10 @@ def compare(first: Importances, second: Importances, draws: int = 9999, seed: in
     tails of t are those of the smaller one and longer than permutations tell: hence the bootstrap of each data set
     about its own mean (Efron and Tibshirani, 1993, algorithm 16.2). p is the larger of both, (1 + number of draws with
     |t*| ≥ |t|) / (1 + draws); for one entry alone to survive the adjustment over 17 × 17, p must get below 0.05 / 289,
-    hence the number of draws. Fewer than 10 patients against more than twice as many are not tested, as neither then
-    holds its level (measured: experiments/statistics).
+    hence the number of draws.
+
+    So far out, neither reference holds where values are skewed: p is at least `least_p`, and `why_uneven` tells which
+    entries are not tested.
 
     The effect size is Cliff's δ = P(second > first) − P(second < first) over pairs of patients: −1 to 1, with no
     assumption on the form of the distributions, which are skewed and bounded.
@@ -44,8 +46,8 @@ def compare(first: Importances, second: Importances, draws: int = 9999, seed: in
         One row per (target, source) of either data set: columns target, source, mean_first, mean_second, difference
         (second − first), count_first, count_second (patients with a value), cliffs_delta, p,
         excluded (why there is no p, else empty: a class or extra mask that one data set does not have, fewer than
-        5 patients, fewer than 10 against more than twice as many, no variation), p_adjusted (Benjamini–Hochberg over
-        the entries tested).
+        5 patients, too few or too skewed values against more than twice as many, no variation), p_adjusted
+        (Benjamini–Hochberg over the entries tested).
 
     Raises:
         DataError: The label schemes or kinds differ, or a patient is in both.
@@ -62,11 +64,12 @@ def compare(first: Importances, second: Importances, draws: int = 9999, seed: in
     x = np.concatenate([_entries(data, targets, sources) for data in (first, second)])  # (N₁ + N₂, K·R)
     in_second = np.arange(len(x)) >= len(first.cases)
     counts, means = _counts_and_means(x, in_second)
-    excluded = _why_not(x, counts, list(pd.MultiIndex.from_product([targets, sources])), (first, second))
+    excluded = _why_not(x, counts, in_second, list(pd.MultiIndex.from_product([targets, sources])), (first, second))
     tested = excluded == ""
     p, delta = np.full(len(tested), np.nan), np.full(len(tested), np.nan)
     if tested.any():
-        p[tested] = _p_values(x[:, tested], in_second, draws, np.random.default_rng(seed))
+        drawn = _p_values(x[:, tested], in_second, draws, np.random.default_rng(seed))
+        p[tested] = np.maximum(drawn, least_p(x[~in_second][:, tested], x[in_second][:, tested]))
         delta[tested] = cliffs_delta(x[:, tested], in_second)
     return pd.DataFrame(
         {
@@ -116,6 +119,7 @@ def _counts_and_means(
 def _why_not(
     x: NDArray[np.float64],
     counts: NDArray[np.int64],
+    in_second: NDArray[np.bool_],
     entries: list[tuple[str, str]],
     data: tuple[Importances, Importances],
 ) -> NDArray[np.str_]:
@@ -134,12 +138,11 @@ def _why_not(
             reasons.append(", ".join(missing))
         elif few:
             reasons.append(f"{' and '.join(few)}, at least {FEWEST} needed")
-        elif n.min() < UNEVEN and n.max() > 2 * n.min():
-            reasons.append(
-                f"{n[0]} patients against {n[1]}: if spreads differ, so uneven a test needs {UNEVEN} or more"
-            )
+        elif np.nanmin(values) == np.nanmax(values):
+            reasons.append("the same value in all patients")
         else:
-            reasons.append("the same value in all patients" if np.nanmin(values) == np.nanmax(values) else "")
+            smaller = values[in_second == (n[1] < n[0])]
+            reasons.append(why_uneven(n, smaller[~np.isnan(smaller)]))
     return np.array(reasons)
 
 

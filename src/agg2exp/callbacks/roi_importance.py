@@ -30,6 +30,7 @@ from agg2exp.domain.errors import CaseError, check_choice
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roi_importance import Kind, LocalImportance
+from agg2exp.inference.network_check import is_out_of_memory
 from agg2exp.io.case_store import CASE_FILES, CaseResult, CaseStore, SupervoxelValues
 from agg2exp.io.tables import (
     GLOBAL_IMPORTANCE,
@@ -195,7 +196,11 @@ def _of_twins(
 ) -> dict[str, NDArray[np.float64]]:
     """Importance and its expectation by distance of each twin of the network, by kind (T, K, R).
 
-    A twin whose attribution is not finite has NaN: random weights may overflow, which is no failure of the case.
+    A twin whose attribution is not finite has NaN: random weights may overflow, which is no failure of the case. Where
+    a twin runs out of memory, the case fails, so that it is tried again: an edge counts as learned by all twins.
+
+    Raises:
+        CaseError: Out of memory.
     """
     found: list[Mapping[Kind, NDArray[np.float64]]] = []
     for number, twin in enumerate(twins, start=1):
@@ -204,6 +209,14 @@ def _of_twins(
         except CaseError as error:
             log.warning("twin %d of the network, with random weights, has no importances: %s", number, error)
             found.append(dict.fromkeys(OF_TWINS, np.full_like(importance.values[Kind.IMPORTANCE], np.nan)))
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            raise CaseError(
+                importance.case_id,
+                f"out of memory in twin {number} of the network, after the network itself was explained. Explain fewer "
+                "classes at a time (module.class_chunk=1), or without twins in another run (twins=0).",
+            ) from error
     return {kind.value: np.stack([values[kind] for values in found]) for kind in OF_TWINS} if found else {}
 
 

@@ -1,8 +1,10 @@
+from itertools import permutations
+
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from agg2exp.analysis.outlier_correlation import dice_correlation
+from agg2exp.analysis.outlier_correlation import dice_correlation, spearman
 from agg2exp.analysis.outliers import MEAN, normality
 from tests.unit.analysis import tables
 
@@ -69,9 +71,10 @@ def test_scans_of_a_patient_are_one_row():
             for x in (normality(data, data, 0), normality(data, data, 1), dice)
         ]
     for k, name in enumerate(CLASSES):
-        rho = [spearmanr(x[:, k], means[2][:, k], nan_policy="omit") for x in means[:2]]
-        assert result.loc[name, "rho_median"] == pytest.approx(np.mean([test.statistic for test in rho]))
-        assert result.loc[name, "p"] == pytest.approx(np.mean([test.pvalue for test in rho]))
+        known = ~np.isnan(means[2][:, k]) & ~np.isnan(means[0][:, k])
+        rho, p = spearman(np.stack([x[known, k] for x in means[:2]]), means[2][known, k])
+        assert result.loc[name, "rho_median"] == pytest.approx(np.mean(rho))
+        assert result.loc[name, "p"] == pytest.approx(np.mean(p))
     assert result.loc["aorta", ["count", "without_normality", "without_dice"]].tolist() == [10, 1, 1]
     assert result.loc["heart", "count"] == result.loc[MEAN, "count"] == 12
     both = ~np.isnan(means[0]) & ~np.isnan(means[2])
@@ -141,3 +144,31 @@ def test_without_dice_of_any_case_there_is_an_error():
         dice_correlation(data, data, tables.segmentation(dice, [f"x{i}" for i in range(12)], CLASSES))
     with pytest.raises(ValueError, match="no annotated labels"):
         dice_correlation(data, data, segmentation(dice * np.nan, data))
+
+
+def test_p_of_few_patients_counts_all_orders():
+    g = np.random.default_rng(0)
+    y = np.array([3.0, 1, 1, 4, 9, 7])
+    x = g.random((4, 6)).round(1)
+    rho, p = spearman(x, y)
+    for row, its_rho, its_p in zip(x, rho, p, strict=True):
+        others = np.array([spearmanr(row, order).statistic for order in permutations(y)])
+        assert its_rho == spearmanr(row, y).statistic
+        assert its_p == pytest.approx((np.abs(others) >= abs(its_rho) - 1e-9).mean())
+    assert spearman(np.arange(5.0)[None], np.arange(5.0))[1] == pytest.approx(2 / 120)  # Student's: 0
+
+
+def test_p_of_many_patients_is_students():
+    g = np.random.default_rng(1)
+    x, y = g.random((3, 20)), g.random(20)
+    rho, p = spearman(x, y)
+    assert rho.tolist() == [spearmanr(row, y).statistic for row in x]
+    assert p.tolist() == [spearmanr(row, y).pvalue for row in x]
+
+
+@pytest.mark.parametrize("n", [5, 6, 8, 12, 19])
+def test_level_holds_for_few_patients(n):
+    g = np.random.default_rng(n)
+    p = np.concatenate([spearman(g.random((500, n)), g.exponential(size=n))[1] for _ in range(2)])
+    assert (p <= 0.05).mean() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1000)
+    assert (p <= 0.005).mean() <= 0.005 + 3 * np.sqrt(0.005 / 1000)

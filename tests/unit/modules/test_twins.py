@@ -7,7 +7,7 @@ from torch import nn
 
 from agg2exp.attribution import SmoothGrad, VanillaGradient
 from agg2exp.callbacks.roi_importance import RoIImportanceWriter
-from agg2exp.domain.errors import SettingError
+from agg2exp.domain.errors import CaseError, SettingError
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.io.tables import TWINS, case_tables
@@ -102,3 +102,15 @@ def test_a_twin_that_overflows_is_unknown_and_the_case_goes_on(tmp_path, caplog)
     )
     assert np.isfinite(found.twins["importance"][0]).any() and np.isnan(found.twins["importance"][1]).all()
     assert "twin 2 of the network" in caplog.text
+
+
+def test_out_of_memory_in_a_twin_fails_the_case_with_what_to_do(tmp_path):
+    case = small_case()
+    explanation = module(2).explain(case)
+
+    def exhausted():
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    explanation = replace(explanation, twins=[explanation.twins[0], exhausted])
+    with pytest.raises(CaseError, match=rf"case {case.id}.*twin 2.*class_chunk=1.*twins=0"):
+        RoIImportanceWriter(tmp_path).result(scheme(), case, explanation)
