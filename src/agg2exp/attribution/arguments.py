@@ -6,6 +6,7 @@ import numbers
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from agg2exp.domain.errors import SettingError, check_choice, check_range
@@ -32,6 +33,8 @@ def image_of(inputs: object) -> Tensor:
     allowed = "an image (C, D, H, W) or (1, C, D, H, W)"
     if not isinstance(inputs, Tensor):
         raise SettingError("inputs", type(inputs).__name__, f"{allowed}, a torch.Tensor")
+    if inputs.layout != torch.strided:
+        raise SettingError("inputs", inputs.layout, "a dense image", "For example image.to_dense().")
     image = inputs[0] if inputs.ndim == 5 and len(inputs) == 1 else inputs
     if image.ndim != 4 or not image.numel():
         raise SettingError("inputs", f"shape {tuple(inputs.shape)}", allowed)

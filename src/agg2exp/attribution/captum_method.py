@@ -133,7 +133,7 @@ class CaptumMethod(Attributor):
 
         def explained(c: int) -> Tensor:
             with seeded(seed, image.device):
-                return self._attribute(ScoreModule(model, replace(scores, classes=(c,))), image, given)
+                return self._attribute(ScoreModule(model, replace(scores, classes=(c,)), image.dtype), image, given)
 
         if not self.uses_supervoxels:
             values = model.zeros(image, scores)

@@ -19,17 +19,19 @@ class ScoreModule(nn.Module):
     Args:
         model: The network through sliding windows.
         scores: f̂_c, of one class.
+        dtype: Of the image; captum's noise makes others of it.
     """
 
-    def __init__(self, model: WindowedModel, scores: Scores) -> None:
+    def __init__(self, model: WindowedModel, scores: Scores, dtype: torch.dtype) -> None:
         super().__init__()
         self.network = model.network
         self.model = model
         self.scores = scores
+        self.dtype = dtype
 
     def forward(self, images: Tensor) -> Tensor:
         """f̂_c of every image (B)."""
-        return self.model.scores(images.detach(), self.scores)[:, 0]
+        return self.model.scores(images.detach().to(self.dtype), self.scores)[:, 0]
 
     def gradient(
         self,
@@ -39,7 +41,8 @@ class ScoreModule(nn.Module):
         additional_forward_args: object = None,
     ) -> tuple[Tensor]:
         """∇f̂_c(x_b) of every image in place of captum's automatic differentiation, which would hold all windows."""
-        rows = [self.model.gradient(x.detach().unsqueeze(0), self.scores)[0].to(x.device) for x in inputs[0]]
+        images = inputs[0].detach().to(self.dtype)
+        rows = [self.model.gradient(x.unsqueeze(0), self.scores)[0].to(x.device) for x in images]
         return (torch.stack(rows),)
 
 

@@ -9,18 +9,28 @@ from agg2exp.inference.network_pass import NetworkError
 
 DENIED = -2.0  # a sigmoid of 0.12
 MOST = 0.2
+ROUNDING = 1e-3
+WHERE = 0.01
 
 
 def denied_share(prediction: Prediction) -> float:
     """Share of voxels where every logit is below -2, so that channels on their own would deny every class.
 
-    Of outputs that are probabilities already (all within [0, 1], some above 0.5) those below sigmoid(-2) count.
+    Of outputs that are probabilities already (all within [0, 1], some above 0.5) those below sigmoid(-2) count. Where
+    the L classes share one probability, none is denied, however many they are:
+
+    - probabilities that sum to 1 have Σ_c exp(p_c) >= L + 1, as exp(p) >= 1 + p;
+    - logarithms of such have Σ_c exp(f_c) = 1 in windows; less where windows overlap, hence asked of 1 % of the voxels.
     """
-    top = prediction.top_logit
+    top = prediction.top_logit.double()
     low, high = float(prediction.runner_up_logit.amin()), float(top.amax())
-    is_probability = low >= 0 and 0.5 < high <= 1
-    limit = 1 / (1 + math.exp(-DENIED)) if is_probability else DENIED
-    return float((top < limit).double().mean())
+    log_sum = top - prediction.top_probability.double().log()  # log Σ_c exp(f_c)
+    if low >= 0 and 0.5 < high <= 1:
+        shared = log_sum >= math.log(prediction.n_classes + 1) - ROUNDING / prediction.n_classes
+        return float(((top < 1 / (1 + math.exp(-DENIED))) & ~shared).double().mean())
+    if float((log_sum.abs() < ROUNDING).double().mean()) >= WHERE:
+        return 0.0
+    return float((top < DENIED).double().mean())
 
 
 def check_head(prediction: Prediction) -> None:

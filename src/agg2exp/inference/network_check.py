@@ -23,10 +23,12 @@ _checked: WeakKeyDictionary[nn.Module, dict[object, int]] = WeakKeyDictionary()
 def check_network(network: nn.Module, window: Tensor, settings: SlidingWindow) -> int:
     """The number L of its label channels, once it is sure that f(x) depends on nothing but x.
 
-    The window is evaluated alone, in a batch with another, and alone again. The first and the last must agree to
-    100 roundings, and the second with them to the square root of one, as batches of other sizes round differently.
-    (Relative root mean squares. Shipped U-Net, 64³: 0 and 3e-7.) A window whose logits are not finite tells nothing
-    of the network and is let pass. Of one network, windows of one shape are checked once.
+    The window is evaluated alone, in a batch with another (where windows come one at a time, the other is evaluated
+    by itself), and alone again. The first and the last must agree to 100 roundings, and the second with them to the
+    square root of one, as batches of other sizes round differently. (Relative root mean squares. Shipped U-Net, 64³: 0
+    and 3e-7.) The other window, which is noise, must have other logits, unless those of each class are the same at all
+    voxels, as of a last layer of zeros. A window whose logits are not finite tells nothing of the network and is let
+    pass. Of one network, windows of one shape are checked once, and again when its layers are others.
 
     Args:
         network: (B, C, d, h, w) -> (B, L, d, h, w) logits.
@@ -36,7 +38,8 @@ def check_network(network: nn.Module, window: Tensor, settings: SlidingWindow) -
     Raises:
         NetworkError: It cannot take the window, returns something else than logits, or is no function of one window.
     """
-    key = (settings, tuple(window.shape), window.dtype, window.device)
+    layers = repr(network), tuple(p.shape for p in network.parameters())
+    key = (settings, tuple(window.shape), window.dtype, window.device, layers)
     known = _checked.setdefault(network, {})
     if key not in known:
         n_classes = _checked_anew(network, window, settings)
@@ -55,7 +58,10 @@ def _checked_anew(network: nn.Module, window: Tensor, settings: SlidingWindow) -
     with frozen(network), torch.no_grad():
         try:
             alone = logits_of(network, x.clone(), settings)
-            together = logits_of(network, torch.cat([x, other]), settings)[:1] if settings.batch > 1 else alone
+            if settings.batch > 1:
+                together, of_other = logits_of(network, torch.cat([x, other]), settings).split(1)
+            else:
+                together, of_other = alone, logits_of(network, other, settings)
             again = logits_of(network, x.clone(), settings)
         except NetworkError:
             raise
@@ -85,6 +91,11 @@ def _checked_anew(network: nn.Module, window: Tensor, settings: SlidingWindow) -
             f"{tuple(x.shape)} gave logits that differ by {beside:.2g} of their size. Look for normalisation over the "
             "batch (BatchNorm in training mode, `F.batch_norm(..., training=True)`) and for sums over the first axis; "
             "or evaluate windows one at a time, inference.batch=1."
+        )
+    if torch.equal(of_other, together) and bool((together.amax((2, 3, 4)) > together.amin((2, 3, 4))).any()):
+        raise NetworkError(
+            f"the network does not look at its input: two different windows {tuple(x.shape)} gave the same logits. "
+            "Look for logits that are kept from an earlier call, and for ReLU layers that are 0 everywhere."
         )
     return alone.shape[1]
 

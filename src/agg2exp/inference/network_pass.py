@@ -52,6 +52,8 @@ def logits_of(network: nn.Module, x: Tensor, settings: SlidingWindow) -> Tensor:
             f"the network must map a window batch {tuple(x.shape)} to logits (B, L, D, H, W) of the same size "
             f"with L >= 2 label channels (background first); it returned {tuple(output.shape)}.{hint}"
         )
+    if not output.is_floating_point():
+        raise NetworkError(f"the network must return logits of floating point; it returned {output.dtype}.")
     return output.to(x.dtype)
 
 
@@ -86,4 +88,7 @@ def _described(output: object) -> str:
 def _pick(output: object) -> str:
     if isinstance(output, dict):
         return f"[{next(iter(output), '...')!r}]"
-    return "[0]" if isinstance(output, list | tuple) else "..."
+    if isinstance(output, list | tuple):
+        return "[0]"
+    members = getattr(output, "__dict__", {})
+    return next((f".{name}" for name, value in members.items() if isinstance(value, Tensor)), "...")

@@ -367,3 +367,15 @@ def test_the_python_call_takes_captum_s_words() -> None:
     for words in ({"feature_mask": mask}, {"n_samples": 3}, {"baselines": 0.5}):
         with pytest.raises(SettingError, match=f"arguments.{next(iter(words))}"):
             CaptumMethod("Saliency").attribute(network, IMAGE, **words)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize(
+    "method",
+    [CaptumMethod("GradientShap", {"n_samples": 2}), CaptumMethod("NoiseTunnel", {"nt_samples": 2}, "Saliency")],
+)
+def test_noise_does_not_change_the_precision_of_the_image(method: CaptumMethod, dtype: torch.dtype) -> None:
+    network = nn.Sequential(nn.Conv3d(1, 3, 3, padding=1)).to(dtype)
+    image = torch.rand(1, 6, 6, 6, generator=torch.Generator().manual_seed(0)).to(dtype)
+    found = method.attribute(network, image, head="softmax").values
+    assert found.dtype == dtype and bool(found.isfinite().any())

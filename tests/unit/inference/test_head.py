@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from agg2exp.attribution import VanillaGradient
 from agg2exp.domain.prediction import Prediction
-from agg2exp.inference import NetworkError, SlidingWindow, check_head
+from agg2exp.inference import NetworkError, SlidingWindow, WindowedModel, check_head
 from agg2exp.inference.head import denied_share
 from agg2exp.modules.explanation import ExplanationModule
 from agg2exp.scores import SumScore
@@ -132,3 +132,25 @@ def test_a_run_tests_its_first_prediction_unless_the_model_says_softmax() -> Non
     assert module("softmax").explain(small_case()).case_id == "a"
     with pytest.raises(ValueError, match="head: expected one of 'softmax', got 'sigmoid'"):
         module("sigmoid")
+
+
+@pytest.mark.parametrize("n", [2, 17, 117])
+@pytest.mark.parametrize("last", [nn.LogSoftmax(1), nn.Softmax(1)], ids=["log-softmax", "softmax"])
+@pytest.mark.parametrize("overlap", [0.25, 0.6])
+def test_any_number_of_classes_that_share_one_probability_is_allowed(n: int, last: nn.Module, overlap: float) -> None:
+    x = torch.rand(1, SIDE, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    x[:, :, :, : SIDE // 2] *= 30  # sure in one half, at a loss in the other
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Conv3d(1, n, 3, padding=1), last)
+    prediction = WindowedModel(network, SlidingWindow((8, 8, 8), overlap=overlap)).predict(x)
+    assert n < 117 or bool((prediction.top_probability < 0.11).any())
+    assert denied_share(prediction) == 0
+
+
+@pytest.mark.parametrize("n", [3, 117])
+def test_many_channels_that_all_deny_are_found_as_probabilities_too(n: int) -> None:
+    logits = torch.full((n, 8, 8, 8), -7.0)
+    logits[1, 0] = 4.0
+    assert denied_share(Prediction.from_logits(logits)) == 7 / 8
+    assert denied_share(Prediction.from_logits(logits.sigmoid())) == 7 / 8

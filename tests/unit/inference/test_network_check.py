@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agg2exp.attribution import KernelShap, SmoothGrad, VanillaGradient
+from agg2exp.domain.errors import SettingError
 from agg2exp.inference import NetworkError, SlidingWindow, WindowedModel
 from agg2exp.modules.memory import is_out_of_memory
 from tests.conformance.networks import NETWORKS, WINDOWS, segmentation_network
@@ -50,6 +52,7 @@ def refusal(function: Callable[[Tensor], Any], settings: SlidingWindow = WINDOW,
         (lambda x: (CONV(x), None), "a tuple of (1, 4, 8, 8, 8), NoneType", "super().forward(x)[0]"),
         (lambda x: [CONV(x), CONV(x)[..., ::2]], "a list of (1, 4, 8, 8, 8), (1, 4, 8, 8, 4)", "super().forward(x)[0]"),
         (lambda x: {"out": CONV(x), "aux": x}, "a dict of 'out', 'aux'", "super().forward(x)['out']"),
+        (lambda x: SimpleNamespace(name="unet", logits=CONV(x)), "a SimpleNamespace", "super().forward(x).logits"),
         (lambda x: None, "a NoneType", "return super().forward(x)"),
     ],
 )
@@ -116,14 +119,13 @@ def remembering() -> Callable[[Tensor], Tensor]:
         lambda x: CONV(x + 1e-3 * torch.randn_like(x)),
         changed_by_calls(1e-2),
         changed_by_calls(1e-4),
-        remembering(),
+        remembering,
     ],
     ids=["dropout3d", "dropout", "noise", "counter", "slow counter", "memory"],
 )
 @pytest.mark.parametrize("batch", [1, 2])
 def test_a_network_that_is_no_function_is_refused(function: Any, batch: int) -> None:
-    if batch == 1 and "remembering" in function.__qualname__:
-        pytest.skip("alone, it has nothing else to remember")
+    function = function() if function is remembering else function  # a memory of its own
     said = refusal(function, SlidingWindow((8, 8, 8), batch=batch))
     assert "the network is no function: evaluated twice" in said
     assert "dropout" in said and "state" in said
@@ -133,7 +135,7 @@ def test_a_network_that_is_no_function_is_refused(function: Any, batch: int) -> 
     "function",
     [
         lambda x: CONV(functional.batch_norm(x, None, None, training=True)),
-        lambda x: CONV(x - x.mean(dim=0, keepdim=True)),
+        lambda x: CONV(x - 0.5 * x.mean(dim=0, keepdim=True)),
         lambda x: CONV(x) / CONV(x).abs().max(),
         lambda x: CONV(x.flip(0)),
     ],
@@ -179,8 +181,48 @@ def test_a_network_is_checked_once_for_each_shape_and_left_as_found(network: Any
     WindowedModel(counting, WINDOW).check(wide)  # a window of the same shape
     assert calls == [1, 2, 1]
     WindowedModel(counting, SlidingWindow((6, 8, 8), batch=1)).check(image())
-    assert calls == [1, 2, 1, 1, 1]
+    assert calls == [1, 2, 1, 1, 1, 1]
     assert counting.training and torch.equal(state, torch.get_rng_state())
+
+
+def test_a_network_whose_layers_are_replaced_is_checked_again() -> None:
+    network = nn.Sequential(nn.Conv3d(1, 4, 3, padding=1), nn.Conv3d(4, 3, 1))
+    method = VanillaGradient()
+    method.attribute(network, image(), head="softmax")
+    for n in (2, 5):
+        network[1] = nn.Conv3d(4, n, 1)
+        assert len(method.attribute(network, image(), head="softmax").values) == n
+        with pytest.raises(SettingError, match=f"label indices 0 to {n - 1}"):
+            method.attribute(network, image(), n, head="softmax")
+    network.append(Doing(lambda x: functional.dropout3d(x, 0.5)))
+    with pytest.raises(NetworkError, match="is no function"):
+        method.attribute(network, image(), head="softmax")
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_logits_of_an_earlier_call_are_refused(batch: int) -> None:
+    kept: dict[int, Tensor] = {}
+    said = refusal(
+        lambda x: kept.setdefault(len(x), CONV(x[:1]).expand(len(x), -1, -1, -1, -1)),
+        SlidingWindow((8, 8, 8), batch=batch),
+    )
+    assert "does not look at its input" in said
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_networks_that_say_the_same_everywhere_pass(batch: int) -> None:
+    zeros = nn.Conv3d(1, 3, 3, padding=1)
+    nn.init.zeros_(zeros.weight)
+    background = nn.Conv3d(1, 3, 3, padding=1)
+    nn.init.constant_(background.bias, 0.0)
+    background.bias.data[0] = 100
+    for network in (zeros, background):
+        assert WindowedModel(network, SlidingWindow((8, 8, 8), batch=batch)).check(image()) == 3
+
+
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.int64, torch.bool])
+def test_outputs_that_are_no_logits_are_refused(dtype: torch.dtype) -> None:
+    assert f"it returned {dtype}" in refusal(lambda x: CONV(x).to(dtype))
 
 
 def test_logits_that_are_not_finite_are_a_matter_of_the_case() -> None:
