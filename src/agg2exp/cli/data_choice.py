@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -44,9 +45,16 @@ def _in_words(options: list[str]) -> str:
 
 
 def _given(key: str) -> bool:
-    """Whether the command line sets a value."""
+    """Whether the command line sets a value, by its own key or in `parent={name: value}`."""
     words = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
-    return any(word.lstrip("+").partition("=")[0] == key for word in words)
+    parent, _, name = key.rpartition(".")
+    for override in OverridesParser.create().parse_overrides(list(words)):
+        value = override.value()
+        if override.key_or_group == key or (
+            override.key_or_group == parent and isinstance(value, Mapping) and name in value
+        ):
+            return True
+    return False
 
 
 def is_chosen(group: str, config_name: str | None, overrides: Sequence[str]) -> bool:

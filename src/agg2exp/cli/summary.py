@@ -70,7 +70,9 @@ def write_summary(
     console = Console(stderr=True)
     folder = output / "tables"
     if (folder / f"{GLOBAL_IMPORTANCE}.parquet").is_file():
-        console.print(_edges(folder))
+        edges = _edges(folder)
+        if edges.row_count:  # none where background alone was explained
+            console.print(edges)
         _print_segmentation(console, folder, trained_on)
     console.print(f"[bold]{len([c for c in expected if c in finished])}[/] of {len(expected)} cases explained.")
     for failure in failures:

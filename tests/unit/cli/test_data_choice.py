@@ -34,6 +34,12 @@ def test_a_folder_without_a_choice_of_data_is_refused_and_the_choices_are_named(
     assert not (tmp_path / "scans").exists()
 
 
+def test_a_folder_among_several_values_is_seen_too(tmp_path, capsys):
+    said = refused("explain", [f"data={{root: '{tmp_path / 'scans'}', limit: 1}}"], tmp_path / "run", capsys)
+    assert "data.root: expected a choice of data beside it" in said
+    assert not (tmp_path / "scans").exists()
+
+
 @pytest.mark.parametrize("job", ["explain", "train"])
 @pytest.mark.parametrize("words", [[], ["data.root="], ["data.root=null"], ["data.root=' '"]])
 def test_a_missing_folder_is_said_in_one_sentence(job, words, tmp_path, capsys):

@@ -63,6 +63,15 @@ def test_background_is_no_structure_whatever_classes_were_chosen(tmp_path: Path,
     assert "│ background │" not in said(capsys)
 
 
+def test_background_alone_has_no_edges_between_structures(tmp_path: Path, capsys):
+    case = small_case(annotated=(True,) * 4)
+    writer = RoIImportanceWriter(tmp_path, by_distance=False)
+    writer.write_case(scheme(), case, small_explanation(case, classes=(0,)))
+    writer.finish([], explained(), ["a"])
+    write_summary(tmp_path, ["a"], {"a"}, [])
+    assert "Strongest edges" not in said(capsys)
+
+
 def test_only_places_that_exist_are_named(output: Path, capsys):
     write_summary(output, ["a"], {"a"}, [])
     text = said(capsys)
