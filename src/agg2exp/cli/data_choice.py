@@ -29,7 +29,7 @@ def data_module(config: DictConfig) -> CaseDataModule:
     root = OmegaConf.select(config, ROOT)
     if not isinstance(root, str) or not root.strip():
         raise SettingError(ROOT, root, "the folder of the data set", f"Give {ROOT}=<folder>.")
-    if _given(ROOT) and not is_chosen(GROUP, HydraConfig.get().job.config_name, HydraConfig.get().overrides.task):
+    if is_given(ROOT) and not is_chosen(GROUP, HydraConfig.get().job.config_name, HydraConfig.get().overrides.task):
         raise SettingError(
             ROOT,
             root,
@@ -44,7 +44,7 @@ def _in_words(options: list[str]) -> str:
     return ", ".join(f"{GROUP}={option}" for option in options[:-1]) + f" or {GROUP}={options[-1]}"
 
 
-def _given(key: str) -> bool:
+def is_given(key: str) -> bool:
     """Whether the command line sets a value, by its own key or in `parent={name: value}`."""
     words = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
     parent, _, name = key.rpartition(".")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agg2exp.cli.application import build
+from agg2exp.cli.application import JobError, build
 from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.cli.leftovers import without_leftovers
 from tests.helpers.runs import composed
@@ -40,3 +40,18 @@ def test_nodes_without_a_class_are_none(tmp_path: Path):
         assert cleaned.metric.efficiency == config.metric.efficiency
     with composed("explain", ["experiment=table1"], tmp_path) as config:
         assert without_leftovers(config) == config
+
+
+@pytest.mark.parametrize("supervoxels", sorted(path.stem for path in (conf_dir() / "supervoxels").glob("*.yaml")))
+def test_an_experiment_with_a_label_map_takes_any_supervoxels(supervoxels: str, tmp_path: Path):
+    words = ["experiment=planted_bias", f"supervoxels={supervoxels}"]
+    with composed("explain", words, tmp_path) as config:
+        cleaned = without_leftovers(config)
+        assert build(cleaned, "supervoxels") is not None
+        assert (cleaned.data.layout.label_map is not None) == (supervoxels == "labelmap")
+
+
+def test_a_setting_that_the_command_line_gives_is_no_leftover(tmp_path: Path):
+    words = ["experiment=planted_bias", "supervoxels=cubes", "supervoxels.path=atlas.nii.gz"]
+    with composed("explain", words, tmp_path) as config, pytest.raises(JobError, match="path"):
+        build(without_leftovers(config), "supervoxels")
