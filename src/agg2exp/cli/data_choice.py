@@ -29,7 +29,7 @@ def data_module(config: DictConfig) -> CaseDataModule:
     root = OmegaConf.select(config, ROOT)
     if not isinstance(root, str) or not root.strip():
         raise SettingError(ROOT, root, "the folder of the data set", f"Give {ROOT}=<folder>.")
-    if is_given(ROOT) and not is_chosen(GROUP, HydraConfig.get().job.config_name, HydraConfig.get().overrides.task):
+    if is_given(ROOT) and not is_chosen(GROUP, HydraConfig.get().job.config_name, _words()):
         raise SettingError(
             ROOT,
             root,
@@ -46,15 +46,22 @@ def _in_words(options: list[str]) -> str:
 
 def is_given(key: str) -> bool:
     """Whether the command line sets a value, by its own key or in `parent={name: value}`."""
-    words = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
     parent, _, name = key.rpartition(".")
-    for override in OverridesParser.create().parse_overrides(list(words)):
+    for override in OverridesParser.create().parse_overrides(_words()):
         value = override.value()
         if override.key_or_group == key or (
             override.key_or_group == parent and isinstance(value, Mapping) and name in value
         ):
             return True
     return False
+
+
+def _words() -> list[str]:
+    """The overrides of the command line as they were typed, interpolations unresolved."""
+    if not HydraConfig.initialized():
+        return []
+    words = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
+    return [str(word) for word in words] if isinstance(words, list) else []
 
 
 def is_chosen(group: str, config_name: str | None, overrides: Sequence[str]) -> bool:

@@ -30,9 +30,9 @@ def without_leftovers(config: DictConfig) -> DictConfig:
         node = OmegaConf.select(cleaned, key)
         if isinstance(node, DictConfig) and len(node) and "_target_" not in node:
             OmegaConf.update(cleaned, key, nothing, merge=False)
-    supervoxels = cleaned.get("supervoxels") or {}
-    theirs = [name for name in OF_LABEL_MAPS if name in supervoxels and not is_given(f"supervoxels.{name}")]
-    if theirs and "_target_" in supervoxels:
+    supervoxels = cleaned.get("supervoxels")
+    if isinstance(supervoxels, DictConfig) and "_target_" in supervoxels:
+        theirs = [name for name in OF_LABEL_MAPS if name in supervoxels and not is_given(f"supervoxels.{name}")]
         known = inspect.signature(get_object(supervoxels["_target_"])).parameters
         with open_dict(supervoxels):
             for name in (name for name in theirs if name not in known):

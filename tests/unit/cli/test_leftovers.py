@@ -55,3 +55,10 @@ def test_a_setting_that_the_command_line_gives_is_no_leftover(tmp_path: Path):
     words = ["experiment=planted_bias", "supervoxels=cubes", "supervoxels.path=atlas.nii.gz"]
     with composed("explain", words, tmp_path) as config, pytest.raises(JobError, match="path"):
         build(without_leftovers(config), "supervoxels")
+
+
+def test_an_override_with_an_interpolation_is_read_as_it_was_typed(tmp_path: Path):
+    words = ["metric=insertion_deletion", "supervoxels=labelmap", "attribution=vanilla_gradient"]
+    words += ["supervoxels.path='{case}/atlas.nii.gz'", "metric.insertion_deletion.supervoxels=${supervoxels}"]
+    with composed("explain", words, tmp_path) as config:
+        assert build(without_leftovers(config), "metric.insertion_deletion").supervoxels is not None
