@@ -36,6 +36,9 @@ KINDS = {
     "run tables": "run_tables",
     "case results": "case_results",
     "failures": "failure_records",
+    "NIfTI": "volumes",
+    "weights": "weights_files",
+    "cache entries": "cache_entries",
 }
 CLEAN = (CaseError, DataError, SettingError)
 RECORDED = "recorded"
