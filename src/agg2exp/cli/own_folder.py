@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
@@ -58,12 +59,21 @@ def owned_output(config: DictConfig) -> Iterator[None]:
     own = None if settings is None else Path(settings.runtime.output_dir)
     output = checked(OmegaConf.select(config, "paths.output"), "paths.output")
     try:
-        of_sweep = settings is not None and settings.mode == RunMode.MULTIRUN and output == own
-        claim(output, "paths.output", made_just_now=of_sweep)
+        claim(output, "paths.output", made_just_now=settings is not None and output == own and _hydras(settings, own))
         yield
     finally:
         for folder in {output, own} - {None}:
             release(folder)  # type: ignore[arg-type]  # None is left out
+
+
+def _hydras(settings: HydraConf, folder: Path) -> bool:
+    """Whether Hydra has just made a folder: that of a job of a multirun, or one with its log alone.
+
+    The stored configuration of a run, used as a configuration of its own, has no callback that claims first.
+    """
+    if settings.mode == RunMode.MULTIRUN:
+        return True
+    return {path.name for path in folder.iterdir()} <= {f"{settings.job.name}.log", ".hydra"}
 
 
 def _raw(node: DictConfig, key: str) -> object:

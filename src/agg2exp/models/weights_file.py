@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import collections
 import pathlib
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+FOLDER = 0x10  # attribute of a part of an archive
 DEEPEST = 3
 """Levels of dicts below which no weights are looked for."""
 
@@ -52,6 +54,7 @@ def read_weights(path: Path) -> WeightsFile:
         except Exception as error:
             raise WeightsError(f"{path} cannot be read as safetensors ({error}). Fetch or save it again.") from error
     try:
+        _check_archive(path)
         with torch.serialization.safe_globals(_plain()):
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -65,6 +68,22 @@ def read_weights(path: Path) -> WeightsFile:
         found = f"a dict of {', '.join(map(repr, content))}" if isinstance(content, dict) else type(content).__name__
         raise WeightsError(f"{path}: expected a state dict (names -> tensors), or one inside a dict, got {found}.")
     return WeightsFile(path, places)
+
+
+def _check_archive(path: Path) -> None:
+    """Raise if a part of the archive that `torch.save` writes is damaged.
+
+    PyTorch does not look at all checksums, and of a part that is marked as a folder it gives memory that nobody wrote.
+
+    Raises:
+        BadZipFile: The checksum of a part does not fit, or it is marked as a folder.
+    """
+    if zipfile.is_zipfile(path):  # the form before PyTorch 1.6 is none
+        with zipfile.ZipFile(path) as archive:
+            folders = [part.filename for part in archive.infolist() if part.is_dir() or part.external_attr & FOLDER]
+            damaged = next(iter(folders), None) or archive.testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(f"{damaged} is damaged")
 
 
 def _places(content: object, place: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, Tensor]]]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -284,3 +285,18 @@ def test_a_half_open_header_is_told(trained: ToyNetwork, tmp_path: Path, length:
     save_weights(trained, path, cases.facts())
     path.write_bytes(length.to_bytes(8, "little") + path.read_bytes()[8:])
     assert "cannot be read as safetensors" in refused(path)
+
+
+@pytest.mark.parametrize("damage", ["values", "marked as a folder"])
+def test_a_damaged_part_of_an_archive_is_told(trained: ToyNetwork, tmp_path: Path, damage: str):
+    path = tmp_path / "weights.pt"
+    torch.save(trained.state_dict(), path)
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        part = next(part for part in archive.infolist() if part.filename.endswith("/data/0"))
+        values, entries = archive.read(part), archive.start_dir
+    entry = content.index(part.filename.encode(), entries) - 46  # of 46 bytes, the name follows
+    at = content.index(values) if damage == "values" else entry + 38  # attributes, from byte 38
+    content[at] ^= 0x10
+    path.write_bytes(content)
+    assert "cannot be read as plain weights (BadZipFile)" in refused(path)
