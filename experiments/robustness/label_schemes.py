@@ -10,6 +10,7 @@ import numpy as np
 
 from agg2exp.domain.labels import LabelScheme
 
+EXTRA, BLACK = "pathologies", "#000000"
 ORIGINAL: dict[str, Any] = {
     "name": "toy",
     "classes": {
@@ -17,7 +18,7 @@ ORIGINAL: dict[str, Any] = {
         "heart": {"group": "chest", "files": ["heart"]},
         "lung": {"group": "chest", "files": ["lung_left", "lung_right"]},
     },
-    "groups": {"other": "#999999", "chest": "#D55E00", "pathologies": "#000000"},
+    "groups": {"other": "#999999", "chest": "#D55E00", EXTRA: BLACK},
 }
 VALUES: tuple[Any, ...] = (
     *(
@@ -79,4 +80,5 @@ def is_right(spec: dict[Any, Any], scheme: LabelScheme) -> bool:
     """Whether nothing of the mapping is missing or changed."""
     said = {name: {"group": g, "files": list(f)}
             for name, g, f in zip(scheme.classes, scheme.groups, scheme.files, strict=True)}  # fmt: skip
-    return said == spec["classes"] and dict(scheme.colours) == spec["groups"] and scheme.name == spec["name"]
+    colours = {EXTRA: BLACK, **spec["groups"]}  # added where it is missing
+    return said == spec["classes"] and dict(scheme.colours) == colours and scheme.name == spec["name"]

@@ -179,7 +179,7 @@ def test_constant_features_are_an_exclusion(tmp_path: Path):
         ({"n": 12, "first": 12, "classes": {**CLASSES, "spleen": "other"}}, [], "x: .*differ in .'model'."),
         ({"n": 12, "first": 12}, ["reference=y"], "reference: expected one of 'x', got 'y'"),
         ({"n": 12, "first": 12}, ["focus.target=liver"], "focus: expected one of .*'liver'"),
-        ({"n": 12, "first": 12}, ["focus.case=nobody"], "focus.case: expected ids of the runs (c00000, "),
+        ({"n": 12, "first": 12}, ["focus.case=nobody"], r"focus.case: expected ids of the runs \(c00000, "),
         ({"n": 12, "first": 12}, ["alpha=2"], "alpha: expected a number of at least 0 and at most 1, got 2"),
         ({"n": 12, "first": 12}, ["metadata=nowhere.csv"], "nowhere.csv: expected a CSV file"),
         ({"n": 12, "first": 12}, ["join=true"], "join: expected false where no classes belong together, got True"),
@@ -276,7 +276,7 @@ def test_a_class_that_one_data_set_lacks_leaves_out_the_comparison_alone(tmp_pat
     b = stored_run(tmp_path / "b", n=12, root="/data/elsewhere", classes=fewer)
     assert analyze(tmp_path / "out", f"runs={{a: {a}, b: {b}}}").code == 0
     page = (tmp_path / "out" / "analysis.md").read_text()
-    assert "expected data sets with one label scheme, got classes only in the first (['ribs'])" in page
+    assert "expected data sets with one label scheme, got classes only in the first (\\['ribs'\\])" in page
     assert (tmp_path / "out" / "b" / "graph.png").is_file()
 
 
