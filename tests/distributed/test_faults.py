@@ -33,8 +33,11 @@ class TwoRanks:
             *tiny.explain(*ONE_CASE, "data.limit=null", "trainer=ddp_cpu"),
             f"data.cases=[{','.join(cases)}]",
         ]
-        self._module = ["module._target_=tests.helpers.ranks.Troubled", f"+module.journal={self.journal}"]
-        self.process = self._started(f"+module.trouble={trouble}", f"+module.at={at}", f"trainer.devices={devices}")
+        self._trouble = output.parent / f"{output.name}.trouble"
+        self._trouble.write_text(trouble)
+        self._module = ["module._target_=tests.helpers.ranks.Troubled", f"+module.journal={self.journal}",
+                        f"+module.trouble={self._trouble}", f"+module.at={at}"]  # fmt: skip
+        self.process = self._started(f"trainer.devices={devices}")
 
     def _started(self, *words: str) -> ForkServerProcess:
         return started([*self._chosen, *self._module, *words], self.output, self._said)
@@ -69,7 +72,8 @@ class TwoRanks:
 
     def resumed(self) -> list[bytes]:
         """The tables after going on without trouble, on one device."""
-        process = self._started("+module.trouble=none", "trainer.devices=1")
+        self._trouble.write_text("none")
+        process = self._started("trainer.devices=1")
         process.join(START)
         assert process.exitcode == 0, self.said()
         return self.tables()

@@ -16,10 +16,10 @@ class Telling(ExplanationModule):
 
     def __init__(self, *, journal: str, **arguments) -> None:
         super().__init__(**arguments)
-        self.journal = Path(journal)
+        self.journal = journal  # as text: a path would be described by the content of its file, which grows
 
     def explain(self, case):
-        with self.journal.open("a") as file:
+        with Path(self.journal).open("a") as file:
             file.write(f"{self.trainer.global_rank} {os.getpid()} {case.id}\n")
         return super().explain(case)
 
@@ -28,7 +28,7 @@ class Troubled(Telling):
     """One rank raises outside of any case, is busy with its first case for ever, or hangs inside its second one.
 
     Args:
-        trouble: "raises", "busy", "hangs" or "none".
+        trouble: A file with "raises", "busy", "hangs" or "none", which goes on without trouble once it says so.
         at: The rank that it happens to.
     """
 
@@ -39,7 +39,7 @@ class Troubled(Telling):
         self.cases = 0
 
     def has(self, trouble: str) -> bool:
-        return self.trouble == trouble and self.trainer.global_rank == self.at
+        return Path(self.trouble).read_text() == trouble and self.trainer.global_rank == self.at
 
     def on_predict_batch_start(self, *_) -> None:
         if self.has("raises"):

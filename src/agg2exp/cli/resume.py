@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from agg2exp.domain.errors import SettingError
-from agg2exp.io.case_store import CASE_FILES, CaseStore, DamagedResultError
+from agg2exp.io.case_store import CASE_FILES, CaseStore, DamagedResultError, EarlierResultError
 from agg2exp.io.failures import FailureLog
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,8 @@ def finished_cases(output: Path, settings: Mapping[str, str], fingerprints: Mapp
         fingerprints: Of the files of each expected case.
 
     Raises:
-        SettingError: A result in the folder was computed with other settings, or from other files; they never mix.
+        SettingError: A result in the folder was computed with other settings, from other files, or by an earlier
+            version; they never mix.
     """
     store, failed = CaseStore(output), {failure.case_id for failure in FailureLog(output).read()}
     finished = set()
@@ -34,6 +35,13 @@ def finished_cases(output: Path, settings: Mapping[str, str], fingerprints: Mapp
             continue
         try:
             before = store.read(case).settings
+        except EarlierResultError as error:
+            raise SettingError(
+                "resume",
+                str(output),
+                "a run of this version",
+                f"{error} It stays as it is: go on with that version, or start a new run.",
+            ) from error
         except DamagedResultError as error:
             log.warning("case %s is computed again: %s", case, error)
             continue

@@ -33,6 +33,10 @@ class DamagedResultError(RuntimeError):
     """The stored result of a case cannot be read."""
 
 
+class EarlierResultError(DamagedResultError):
+    """The stored result of a case is whole, as far as that can be told, but of an earlier version."""
+
+
 @dataclass(frozen=True, eq=False)
 class SupervoxelValues:
     """Attribution per supervoxel (S), where the method gives one.
@@ -155,7 +159,8 @@ class CaseStore:
         """Read the file of a case.
 
         Raises:
-            DamagedResultError: The file is damaged, not one of ours, or of a version that wrote no checksum.
+            EarlierResultError: The file is of a version that wrote no checksum.
+            DamagedResultError: The file is damaged, or not one of ours.
         """
         path = self.path(case_id)
         try:
@@ -165,7 +170,7 @@ class CaseStore:
             checksum = words.pop(CHECKSUM, None)
             if checksum is None:
                 writer = json.loads(words["settings"]).get("agg2exp", "0.1.0, before it recorded its version,")
-                raise ValueError(f"it has no checksum, as agg2exp {writer} wrote it")
+                raise EarlierResultError(f"{path} has no checksum, as agg2exp {writer} wrote it.")
             if checksum != arrays_digest(arrays, words):
                 raise ValueError("its content is not what was written")
             header = {name: json.loads(value) for name, value in words.items()}

@@ -20,7 +20,7 @@ def settings_of(module: ExplanationModule) -> dict[str, str]:
     """Of a module and its parts, each with its class, the user's code and its arguments (see `described`)."""
     method = module.attribution.settings()
     parts = {
-        "module": described(module, without=_of_every_module()),
+        "module": described(module, without=_of_every_module() | _counted_while_running(module)),
         "attribution": {name: value for name, value in method.items() if name != "method"},
         **{f"metric {name}": metric.settings() for name, metric in module.metrics.items()},
         "score": described(module.score),
@@ -49,3 +49,13 @@ def _of_every_module() -> set[str]:
     from agg2exp.modules.explanation import ExplanationModule
 
     return {*vars(lightning.LightningModule()), *arguments(ExplanationModule), *APART}
+
+
+def _counted_while_running(module: ExplanationModule) -> set[str]:
+    """Public attributes that are no argument of a subclass, such as a counter; none if an argument is not kept.
+
+    They may change from case to case, and cases of one run are made with the same settings.
+    """
+    own = set(arguments(type(module))) - _of_every_module()
+    kept = all(hasattr(module, name) or hasattr(module, f"_{name}") for name in own)
+    return {name for name in vars(module) if not name.startswith("_") and name not in own} if kept else set()

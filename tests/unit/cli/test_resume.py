@@ -6,6 +6,8 @@ import logging
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from agg2exp.callbacks.roi_importance import RoIImportanceWriter
 from agg2exp.cli.resume import finished_cases
@@ -69,3 +71,15 @@ def test_what_was_recorded_of_a_case_is_forgotten_when_it_is_tried_again(tmp_pat
     failures.forget(["b"])
     assert failures.merge() == []
     assert not (tmp_path / "failures.csv").exists()
+
+
+def test_a_run_of_an_earlier_version_is_refused_and_stays(tmp_path: Path, settings: dict[str, str]):
+    path = tmp_path / "cases" / "b.safetensors"
+    with safe_open(path, framework="numpy") as file:
+        words = {name: value for name, value in file.metadata().items() if name != "checksum"}
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    save_file(arrays, path, words)
+    before = path.read_bytes()
+    with pytest.raises(SettingError, match=r"resume: expected a run of this version, .*wrote it\. It stays as it is"):
+        finished_cases(tmp_path, settings, FILES)
+    assert path.read_bytes() == before

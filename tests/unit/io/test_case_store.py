@@ -11,7 +11,7 @@ from safetensors.numpy import save, save_file
 from agg2exp.domain.case import Origin
 from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.roi_importance import Kind, LocalImportance
-from agg2exp.io.case_store import CaseResult, CaseStore, DamagedResultError, SupervoxelValues
+from agg2exp.io.case_store import CaseResult, CaseStore, DamagedResultError, EarlierResultError, SupervoxelValues
 
 TARGETS, SOURCES = ("heart", "lung"), ("background", "heart", "lung", "nodule")
 
@@ -158,5 +158,5 @@ def test_a_result_without_a_checksum_is_refused_with_who_wrote_it(tmp_path: Path
             words = {name: value for name, value in file.metadata().items() if name != "checksum"}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
         store.path("s1").write_bytes(save(arrays, metadata=words))
-        with pytest.raises(DamagedResultError, match=rf"no checksum, as {writer}.* wrote it"):
+        with pytest.raises(EarlierResultError, match=rf"no checksum, as {writer}.* wrote it"):
             store.read("s1")

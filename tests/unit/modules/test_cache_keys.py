@@ -134,6 +134,34 @@ def test_supervoxels_that_are_no_dataclass_say_their_settings_so_that_a_run_goes
     assert "0x" not in text(Slabs(3))
 
 
+class Counting(Contrast):
+    def __init__(self, *parts, **arguments):
+        super().__init__(*parts, **arguments)
+        self.cases = 0
+
+    def explain(self, case):
+        self.cases += 1
+        return super().explain(case)
+
+
+class Forgetful(ExplanationModule):
+    def __init__(self, *parts, power: float = 1.0, **arguments):
+        super().__init__(*parts, **arguments)
+        self.doubled = 2 * power
+
+
+def test_what_a_module_counts_while_it_runs_is_no_setting() -> None:
+    counting = module(cls=Counting, contrast=1.0)
+    before = counting.settings()
+    counting.explain(CASE)
+    assert counting.cases == 1
+    assert counting.settings() == before != module(cls=Counting, contrast=2.0).settings()
+
+
+def test_what_is_made_from_an_argument_is_a_setting_where_the_argument_is_not_kept() -> None:
+    assert module(cls=Forgetful, power=1.0).settings() != module(cls=Forgetful, power=2.0).settings()
+
+
 def test_a_prediction_is_kept_whatever_score_explains_it(tmp_path: Path) -> None:
     one, other = (score_key(module(score=score).settings(), CASE, Economy()) for score in (SumScore(), Weighted(2.0)))
     assert one != other
