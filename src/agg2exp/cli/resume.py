@@ -16,6 +16,12 @@ FOUND = ("expansion",)
 """Settings that only the attribution of a case tells."""
 
 
+def changed_settings(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """What differs, in words; "" if nothing does."""
+    differing = [key for key in {**before, **now} if before.get(key) != now.get(key) and key not in FOUND]
+    return "; ".join(f"{key}: then {before.get(key)}, now {now.get(key)}" for key in differing)
+
+
 def finished_cases(output: Path, settings: Mapping[str, str], fingerprints: Mapping[str, str]) -> frozenset[str]:
     """Cases with a readable result under the same settings and without a recorded failure.
 
@@ -82,9 +88,8 @@ def staying_cases(
 
 def _check(output: Path, case: str, before: Mapping[str, str], now: Mapping[str, str]) -> None:
     """Raise unless a stored case has the settings of now."""
-    differing = [key for key in {**before, **now} if before.get(key) != now.get(key) and key not in FOUND]
-    if differing:
-        changes = "; ".join(f"{key}: then {before.get(key)}, now {now.get(key)}" for key in differing)
+    changes = changed_settings(before, now)
+    if changes:
         raise SettingError(
             "resume",
             str(output),

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from agg2exp.callbacks.training_state import TrainingState
+from agg2exp.cli.resume import changed_settings
 from agg2exp.data.case_dataset import CaseDataset
 from agg2exp.data.datamodule import CaseDataModule
 from agg2exp.domain.code import versions
@@ -79,9 +80,8 @@ def kept_state(path: Path, settings: Mapping[str, str]) -> dict[str, Any] | None
         raise SettingError(
             "resume", str(path), f"a readable state of a training ({type(error).__name__})", "Start a new run."
         ) from error
-    differing = [key for key in {**before, **settings} if before.get(key) != settings.get(key)]
-    if differing:
-        changes = "; ".join(f"{key}: then {before.get(key)}, now {settings.get(key)}" for key in differing)
+    changes = changed_settings(before, settings)
+    if changes:
         raise SettingError(
             "resume",
             str(path),

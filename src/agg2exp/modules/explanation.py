@@ -218,13 +218,12 @@ class ExplanationModule(lightning.LightningModule):
 
     def _prediction(self, model: WindowedModel, case: Case, key: Mapping[str, str]) -> Prediction:
         """Of the case, kept if predictions are; `key` is that of its scores."""
-        if not self.cache_predictions:
-            return self._predict(model, case)
-        arrays = self.cache.get("predictions", prediction_key(key), lambda: self._predict(model, case).to_arrays())
-        return Prediction.from_arrays(arrays, len(self.labels)).to(case.image.device)
-
-    def _predict(self, model: WindowedModel, case: Case) -> Prediction:
-        prediction = model.predict(case.image)
+        if self.cache_predictions:
+            known = prediction_key(key)
+            arrays = self.cache.get("predictions", known, lambda: model.predict(case.image).to_arrays())
+            prediction = Prediction.from_arrays(arrays, len(self.labels)).to(case.image.device)
+        else:
+            prediction = model.predict(case.image)
         if not self._head_is_known:
             check_head(prediction)
             self._head_is_known = True

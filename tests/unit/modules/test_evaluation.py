@@ -10,6 +10,7 @@ from torch import nn
 from agg2exp.attribution import Attributor, KernelShap, SmoothGrad, VanillaGradient
 from agg2exp.domain.errors import SettingError
 from agg2exp.inference import SlidingWindow
+from agg2exp.inference.network_pass import NetworkError
 from agg2exp.metrics import Complexity, Efficiency, EvaluationMetric, Faithfulness, Sensitivity
 from agg2exp.modules.explanation import ExplanationModule
 from agg2exp.scores import MarginScore, SumScore
@@ -164,3 +165,19 @@ def test_what_a_metric_cannot_do_is_told_before_the_attribution(monkeypatch: pyt
     monkeypatch.setattr(SmoothGrad, "compute", lambda *_: pytest.fail("computed"))
     with pytest.raises(SettingError, match=r"1 <= m < p/2 .*case a.*Set metric\.faithfulness\.subset_size=null"):
         module(METHODS["smoothgrad"], metrics={"faithfulness": Faithfulness()}).explain(CASE)
+
+
+class Denying(ToyNetwork):
+    """Denies every class everywhere, as sigmoids do outside of theirs."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) - 100.0
+
+
+def test_the_head_is_checked_of_a_prediction_that_was_kept_too(tmp_path: Path):
+    parts = Denying(), VanillaGradient(), SumScore(), SlidingWindow((6, 6, 6)), scheme()
+    ExplanationModule(*parts, cache=tmp_path, cache_predictions=True, head="softmax").explain(CASE)
+    unsaid = ExplanationModule(*parts, cache=tmp_path, cache_predictions=True)
+    with pytest.raises(NetworkError, match="channels look independent"):
+        unsaid.explain(CASE)
+    assert len(list((tmp_path / "predictions").iterdir())) == 1
