@@ -21,7 +21,7 @@ from omegaconf import OmegaConf
 
 from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.domain.roi_importance import Kind
-from agg2exp.io.tables import ROI_IMPORTANCE, SEGMENTATION, write_tables
+from agg2exp.store.tables import ROI_IMPORTANCE, SEGMENTATION, write_tables
 
 
 def write_run(folder: Path, n: int) -> None:

@@ -41,13 +41,13 @@ from torch import Tensor, nn
 from agg2exp.attribution import Attributor, IntegratedGradients, SmoothGrad
 from agg2exp.attribution.kernel_shap import KernelShap
 from agg2exp.domain.class_scores import ClassScores
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.inference.frozen import frozen
 from agg2exp.scores import SumScore
 from agg2exp.supervoxels import Cubes
 
-STREAMS = RandomStreams(0, "case", "performance")
+RNG = KeyedRng(0, "case", "performance")
 NOISE = 0.1  # of the range of the image
 
 
@@ -130,7 +130,7 @@ class Setting:
     def ours(self, network: nn.Module, method: Attributor) -> WindowedModel:
         """All classes at once; the model tells how many evaluations an equal pattern made needless."""
         model = WindowedModel(network, self.windows)
-        method.compute(model, self.image, self.scores, STREAMS)
+        method.compute(model, self.image, self.scores, RNG)
         return model
 
     def stitched(self, network: nn.Module, c: int) -> Callable[[Tensor], Tensor]:
@@ -271,7 +271,7 @@ def overhead(method: Method, setting: Setting, network: nn.Module, pairs: int) -
 def check_agreement(setting: Setting, network: nn.Module) -> None:
     """Stop unless both sides explain the same function: integrated gradients are equal up to rounding."""
     model = WindowedModel(network, setting.windows)
-    ours = IntegratedGradients(n_steps=2).compute(model, setting.image, setting.scores, STREAMS).values
+    ours = IntegratedGradients(n_steps=2).compute(model, setting.image, setting.scores, RNG).values
     captum = torch.cat(setting.captum(network, integrated_gradients, 2, setting.scores.classes))
     error = float((ours - captum).norm() / captum.norm())
     print(f"integrated gradients of both sides differ by {error:.1e} (relative norm)")

@@ -26,8 +26,8 @@ from lightning import Trainer
 from agg2exp.cli.explain import main as explain
 from agg2exp.data.phantom import PhantomCohort
 from agg2exp.inference import WindowedModel
-from agg2exp.io.case_store import CaseStore
-from agg2exp.modules.explanation import ExplanationModule
+from agg2exp.run.module import ExplanationModule
+from agg2exp.store.case_store import CaseStore
 
 
 def run(overrides: list[str], output: Path) -> None:

@@ -21,7 +21,7 @@ from agg2exp.domain.case import Case, Grid
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.inference import SlidingWindow
-from agg2exp.modules.explanation import ExplanationModule
+from agg2exp.run.module import ExplanationModule
 from agg2exp.scores import SumScore
 
 

@@ -21,15 +21,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agg2exp.aggregation.local_importance import local_importance
+from agg2exp.cli.builders import explanation_module
 from agg2exp.cli.conf_dir import conf_dir
-from agg2exp.cli.parts import explanation_module
 from agg2exp.data.phantom import make_phantom
-from agg2exp.data.preprocessing import Preprocessing
 from agg2exp.domain.attribution import DenseAttribution
 from agg2exp.domain.case import Grid
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.inference import WindowedModel
-from agg2exp.modules.explanation import ExplanationModule
+from agg2exp.preprocessing.preprocessing import Preprocessing
+from agg2exp.run.module import ExplanationModule
 
 VARIANTS = {"bfloat16": ("bfloat16", False), "float16": ("float16", False), "compiled": ("float32", True)}
 

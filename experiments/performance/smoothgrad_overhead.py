@@ -18,15 +18,15 @@ from hydra import compose, initialize_config_dir
 from torch import Tensor
 
 from agg2exp.attribution import SmoothGrad
+from agg2exp.cli.builders import explanation_module
 from agg2exp.cli.conf_dir import conf_dir
-from agg2exp.cli.parts import explanation_module
 from agg2exp.data.phantom import make_phantom
-from agg2exp.data.preprocessing import Preprocessing
 from agg2exp.domain.case import Grid
 from agg2exp.domain.class_scores import ClassScores
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import WindowedModel
 from agg2exp.inference.frozen import frozen
+from agg2exp.preprocessing.preprocessing import Preprocessing
 
 
 def bare(model: WindowedModel, image: Tensor, scores: ClassScores, n_samples: int) -> tuple[int, int]:
@@ -75,10 +75,10 @@ def main() -> None:
     model = WindowedModel(module, module.inference)
     scores = module.class_scores(model.predict(image))
     method = SmoothGrad(n_samples=arguments.samples)
-    streams = RandomStreams(0, "case", "smoothgrad")
+    rng = KeyedRng(0, "case", "smoothgrad")
 
     def smooth() -> None:
-        method.compute(model, image, scores, streams)
+        method.compute(model, image, scores, rng)
 
     before = model.passes
     smooth()

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from agg2exp.aggregation.overlap import dice_and_iou
 from agg2exp.cli.application import build
+from agg2exp.cli.builders import model_facts
 from agg2exp.cli.conf_dir import conf_dir
-from agg2exp.cli.parts import model_facts
 from agg2exp.data.phantom import make_phantom
 from agg2exp.domain.case import Grid
 from agg2exp.inference import WindowedModel

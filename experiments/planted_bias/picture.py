@@ -26,8 +26,8 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from agg2exp.cli.application import build
+from agg2exp.cli.builders import explanation_module
 from agg2exp.cli.conf_dir import conf_dir
-from agg2exp.cli.parts import explanation_module
 
 HERE = Path(__file__).parent
 LOBE = "lung_lower_lobe_left"

@@ -11,7 +11,7 @@ from fuzz import RECORDED
 from mutations import cut, flipped, inserted, overwritten
 from numpy.typing import NDArray
 
-from agg2exp.io.array_cache import ArrayCache
+from agg2exp.store.array_cache import ArrayCache
 
 KEY = {"weights": "abc", "case": "s1"}
 ARRAYS = {"scores": np.random.default_rng(0).random((4, 3)), "labels": np.arange(6, dtype=np.int16)}

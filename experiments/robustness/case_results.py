@@ -12,7 +12,7 @@ from agg2exp.domain.case import Origin
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.roi_importance import Kind, LocalImportance
-from agg2exp.io.case_store import CaseResult, CaseStore, DamagedResultError
+from agg2exp.store.case_store import CaseResult, CaseStore, DamagedResultError
 
 CASE = "s1"
 
@@ -65,5 +65,5 @@ def _plain(result: CaseResult) -> str:
     importance = result.importance
     arrays = [result.voxels, result.dice, result.iou, *(importance.values[kind] for kind in Kind)]
     words = [importance.case_id, importance.targets, importance.sources, importance.status, result.classes,
-             dict(result.settings), result.passes, result.seconds, result.economy, result.origin]  # fmt: skip
+             dict(result.settings), result.passes, result.seconds, result.memory_fallback, result.origin]  # fmt: skip
     return repr([array.tolist() for array in arrays] + words)

@@ -12,7 +12,7 @@ from fuzz import RECORDED
 from mutations import mutated_text
 
 from agg2exp.domain.case import Failure
-from agg2exp.io.failures import FailureLog
+from agg2exp.store.failures import FailureLog
 
 ORIGINAL = asdict(Failure("s1", "reading", "case s1: the scan is cut off", "Traceback …\n"))
 
@@ -24,7 +24,7 @@ def mutant(random: np.random.Generator) -> bytes:
 
 def read(content: bytes, folder: Path) -> Failure | str:
     """The failure, or that the record was named and left out."""
-    logging.getLogger("agg2exp.io.failures").setLevel(logging.ERROR)
+    logging.getLogger("agg2exp.store.failures").setLevel(logging.ERROR)
     log = FailureLog(folder)
     log.folder.mkdir(exist_ok=True)
     (log.folder / "s1-reading.json").write_bytes(content)

@@ -9,7 +9,7 @@ import pandas as pd
 from lines import letters_of, letters_of_lines
 from mutations import mutated_text
 
-from agg2exp.io.metadata import read_metadata
+from agg2exp.store.metadata import read_metadata
 
 CASES = ["s1", "s2", "s3", "0012"]
 ORIGINAL = (

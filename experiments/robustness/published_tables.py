@@ -10,7 +10,7 @@ import pandas as pd
 from lines import decoded, letters_of, letters_of_lines
 from mutations import mutated_text
 
-from agg2exp.io.published_table import read_published_table
+from agg2exp.store.published_table import read_published_table
 
 CLASSES = ("background", "lung", "lung_left")
 

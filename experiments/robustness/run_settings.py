@@ -9,13 +9,13 @@ import numpy as np
 import yaml
 from mutations import mutated_text
 
-from agg2exp.io.stored_yaml import read_stored_yaml
+from agg2exp.store.stored_yaml import read_stored_yaml
 
 ORIGINAL = b"""\
 seed: 0
 classes: all
 data:
-  _target_: agg2exp.data.datamodule.CaseDataModule
+  _target_: agg2exp.run.datamodule.CaseDataModule
   root: /data/scans
   cases: null
   layout: {extra_masks: {nodule: '{case}/nodule.nii.gz'}}

@@ -12,8 +12,8 @@ import pandas as pd
 from mutations import cut, flipped, overwritten
 
 from agg2exp.domain.roi_importance import Kind
-from agg2exp.io.stored_tables import read_stored_importances
-from agg2exp.io.tables import write_tables
+from agg2exp.store.stored_tables import read_stored_importances
+from agg2exp.store.tables import write_tables
 
 CLASSES = ("background", "heart", "lung")
 CASES = ("s1", "s2")

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from agg2exp.domain.case import Grid
 from agg2exp.domain.errors import DataError
-from agg2exp.io.limits import Limits
-from agg2exp.io.nifti import UnreadableVolumeError, open_volume
+from agg2exp.store.limits import Limits
+from agg2exp.store.nifti import UnreadableVolumeError, open_volume
 
 HEADER = 348
 MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # of one unit of length, by its code

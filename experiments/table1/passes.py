@@ -24,7 +24,7 @@ from agg2exp.domain.case import Case, Grid
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.inference import SlidingWindow
 from agg2exp.metrics import Complexity, Efficiency, EvaluationMetric, Faithfulness, Sensitivity
-from agg2exp.modules.explanation import ExplanationModule
+from agg2exp.run.module import ExplanationModule
 from agg2exp.scores import SumScore
 from agg2exp.supervoxels import Cubes, Semantic
 

@@ -3,7 +3,7 @@
 # The cases differ from those of training (other generator seed). Perturbed scores are shared by all jobs.
 set -e
 out=${1:-outputs/table1}
-common="experiment=table1_efficient metric=occluders samples.cubes=100 samples.semantic=60
+common="experiment=table1_efficient metric=baselines samples.cubes=100 samples.semantic=60
   metric.sensitivity.n_samples=1 metric.faithfulness.n_subsets=50
   data=phantom data.root=$out/phantom data.generator.splits={train:0,val:0,test:8} paths.cache=$out/cache trainer=cpu"
 explain="agg2exp explain $common"

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from agg2exp.cli.application import build
+from agg2exp.cli.builders import model_facts
 from agg2exp.cli.conf_dir import conf_dir
-from agg2exp.cli.parts import model_facts
 from agg2exp.models.checkpoint import save_weights
 from tests.helpers.runs import Tiny, composed, run, shrunk
 

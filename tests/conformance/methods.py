@@ -21,7 +21,7 @@ from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.domain.attribution import Attribution
 from agg2exp.domain.class_scores import RecomputedScores, Scores
 from agg2exp.domain.prediction import Prediction
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.scores import SumScore
 from tests.helpers.networks import IntensityNetwork
@@ -112,7 +112,7 @@ def computed(
     policy: str = "fixed",
     settings: SlidingWindow = WINDOW,
     batch: int = 2,
-    streams: RandomStreams | None = None,
+    rng: KeyedRng | None = None,
     told: list[int] | None = None,
 ) -> tuple[Attribution, WindowedModel]:
     """What the method makes of an image; the model has only the passes of `compute`, and told only its windows."""
@@ -121,8 +121,8 @@ def computed(
     settings = replace(settings, batch=batch)
     prediction = WindowedModel(network, settings).predict(image)
     model = WindowedModel(network, settings, None if told is None else told.append)
-    streams = RandomStreams(0, "case", method.name) if streams is None else streams
-    return method.compute(model, image, scores_of(prediction, classes, policy), streams), model
+    rng = KeyedRng(0, "case", method.name) if rng is None else rng
+    return method.compute(model, image, scores_of(prediction, classes, policy), rng), model
 
 
 def dense(attribution: Attribution) -> Tensor:

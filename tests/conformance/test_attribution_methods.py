@@ -11,9 +11,9 @@ import torch
 from agg2exp.attribution import Attributor
 from agg2exp.domain.attribution import Attribution, DenseAttribution, SupervoxelAttribution
 from agg2exp.domain.errors import CaseError, SettingError
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import SlidingWindow, WindowedModel
-from agg2exp.modules.explanation import ExplanationModule
+from agg2exp.run.module import ExplanationModule
 from agg2exp.scores import SumScore
 from tests.conformance.methods import (
     ABSENT,
@@ -89,7 +89,7 @@ def test_a_class_alone_is_the_class_among_others(method: Attributor, policy: str
         assert float((alone.dense(0) - expected).norm()) <= 1e-5 * float(expected.norm()), f"class {c}"
 
 
-class Drawing(RandomStreams):
+class Drawing(KeyedRng):
     """Streams that remember whether anything was drawn from them."""
 
     def __init__(self, seed: int) -> None:
@@ -107,16 +107,16 @@ class Drawing(RandomStreams):
 
 def test_random_numbers_come_from_the_seed_alone(method: Attributor) -> None:
     torch.manual_seed(1)
-    first, _ = computed(method, streams=Drawing(0))
+    first, _ = computed(method, rng=Drawing(0))
     torch.manual_seed(2)
     again, other = Drawing(0), Drawing(1)
-    assert torch.equal(dense(computed(method, streams=again)[0]), dense(first))
-    assert torch.equal(dense(computed(method, streams=other)[0]), dense(first)) or other.used()
+    assert torch.equal(dense(computed(method, rng=again)[0]), dense(first))
+    assert torch.equal(dense(computed(method, rng=other)[0]), dense(first)) or other.used()
 
 
 def test_as_on_the_image_itself(method: Attributor) -> None:
     first, _ = computed(method)
-    close(computed(method.like(first))[0], first)
+    close(computed(method.reusing_choices_of(first))[0], first)
 
 
 @pytest.mark.parametrize("policy", ["fixed", "recomputed"])
@@ -194,14 +194,14 @@ def test_recomputed_masks_that_stay_the_same_change_nothing(method: Attributor) 
 def test_one_call_in_the_words_of_captum(method: Attributor) -> None:
     network, image = IntensityNetwork(), image_of()
     whole = SlidingWindow(SHAPE)
-    streams = RandomStreams(0, "", method.name)
-    expected, _ = computed(method, network, image, classes=(2, 0), settings=whole, streams=streams)
+    rng = KeyedRng(0, "", method.name)
+    expected, _ = computed(method, network, image, classes=(2, 0), settings=whole, rng=rng)
     close(method.attribute(network, image[None], target=[2, 0]), expected)
     close(method.attribute(WindowedModel(network, whole), image, target=[2, 0]), expected)
-    single, _ = computed(method, network, image, classes=(2,), settings=whole, streams=streams)
+    single, _ = computed(method, network, image, classes=(2,), settings=whole, rng=rng)
     close(method.attribute(network, image, target=2, perturbations_per_eval=1), single)
     settings = replace(WINDOW, batch=1)
-    expected, _ = computed(method, network, image, settings=WINDOW, streams=streams, batch=1)
+    expected, _ = computed(method, network, image, settings=WINDOW, rng=rng, batch=1)
     found = method.attribute(WindowedModel(network, settings), image)
     assert found.dense(ABSENT).isnan().all()  # a class that is nowhere predicted has no score
     known = torch.arange(len(CLASSES)) != ABSENT

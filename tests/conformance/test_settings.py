@@ -19,7 +19,7 @@ from agg2exp.domain.description import described, text
 from agg2exp.domain.errors import SettingError
 from agg2exp.inference import SlidingWindow
 from agg2exp.metrics import Complexity, EvaluationMetric, Faithfulness
-from agg2exp.modules.explanation import ExplanationModule
+from agg2exp.run.module import ExplanationModule
 from agg2exp.scores import MarginScore, Score, SumScore
 from agg2exp.supervoxels import Cubes, Supervoxels
 from tests.conformance.methods import Choice, choices, computed, dense
@@ -87,7 +87,7 @@ def test_number_of_samples_or_steps_can_be_set() -> None:
 
 def shipped(base: type) -> list[type]:
     """Every class of the package below a base class, found by itself."""
-    for package in ("attribution", "baselines", "inference", "metrics", "modules", "scores", "supervoxels"):
+    for package in ("attribution", "baselines", "inference", "metrics", "run", "scores", "supervoxels"):
         folder = Path(importlib.import_module(f"agg2exp.{package}").__file__ or "").parent
         for file in sorted(folder.glob("[!_]*.py")):
             importlib.import_module(f"agg2exp.{package}.{file.stem}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from agg2exp.io.case_store import CaseStore
+from agg2exp.store.case_store import CaseStore
 from tests.helpers.forks import started
 from tests.helpers.runs import CASES, ONE_CASE, Tiny
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from agg2exp.io.case_store import CaseStore
+from agg2exp.store.case_store import CaseStore
 from tests.helpers.runs import CASES, Finished, Tiny, run
 
 REPEATABLE = ["roi_importance", "segmentation", "global_importance", "metrics", "metric_summary"]

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agg2exp.callbacks.finisher import Explained
 from agg2exp.domain.attribution import DenseAttribution
 from agg2exp.domain.case import Case, Grid
 from agg2exp.domain.explanation import Explanation, PassCounts
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.prediction import Prediction
 from agg2exp.metrics.base import EvaluationMetric
+from agg2exp.run.finisher import Explained
 
 SHAPE = (9, 8, 7)
 SPACING = 2.0

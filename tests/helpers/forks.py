@@ -20,7 +20,7 @@ def started(
 ) -> ForkServerProcess:
     """A process that explains or trains, with one thread, in a process group of its own; a file gets what it says."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.helpers.forks", "agg2exp.cli.parts", "agg2exp.cli.summary"])
+    context.set_forkserver_preload(["tests.helpers.forks", "agg2exp.cli.builders", "agg2exp.cli.summary"])
     process = context.Process(target=_job, args=(arguments, output, said, job))
     process.start()
     return process

@@ -8,7 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-from agg2exp.modules.explanation import ExplanationModule
+from agg2exp.run.module import ExplanationModule
 
 
 class Telling(ExplanationModule):

@@ -20,10 +20,10 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from agg2exp.cli.application import build
+from agg2exp.cli.builders import model_facts
 from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.cli.data_choice import is_chosen
 from agg2exp.cli.main import JOBS
-from agg2exp.cli.parts import model_facts
 from agg2exp.data.phantom import PhantomCohort
 from agg2exp.models.checkpoint import save_weights
 

@@ -14,8 +14,8 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from unittest.mock import patch
 
-from agg2exp.io.case_store import CaseStore
-from agg2exp.modules.explanation import ExplanationModule
+from agg2exp.run.module import ExplanationModule
+from agg2exp.store.case_store import CaseStore
 from tests.helpers.runs import run
 
 

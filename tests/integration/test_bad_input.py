@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from agg2exp.io import case_store, failures
+from agg2exp.store import case_store, failures
 from tests.helpers import cases
 from tests.helpers.networks import LinearNetwork, ToyNetwork
 from tests.helpers.runs import run
@@ -247,8 +247,8 @@ def test_a_disk_that_is_full_for_everything_after_the_start(
     def no_space(path: Path):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(case_store, "written_whole", no_space)
-    monkeypatch.setattr(failures, "written_whole", no_space)
+    monkeypatch.setattr(case_store, "atomic_write", no_space)
+    monkeypatch.setattr(failures, "atomic_write", no_space)
     ended = explain(folder, capsys)
     assert ended.code == 1  # not even the failures could be kept, and still it is no success
     assert "2 of 2 cases failed (s1, s2)" in ended.said

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
-from agg2exp.io.case_store import CaseStore
+from agg2exp.store.case_store import CaseStore
 from tests.helpers.runs import ABSENT, CASES, ONE_CASE, Finished, Tiny, run
 
 TARGETS = ["heart", "aorta", ABSENT]
@@ -84,7 +84,7 @@ def test_run_folder_says_what_it_was_made_with(explained: Finished, tiny: Tiny):
     assert settings["method"] == "smoothgrad"
     assert settings["attribution: n_samples"] == "2"
     assert settings["regions"] == "prediction"
-    assert settings["module"] == "agg2exp.modules.explanation.ExplanationModule"
+    assert settings["module"] == "agg2exp.run.module.ExplanationModule"
     assert not (explained.output / "failures.csv").exists()
 
 

@@ -17,9 +17,9 @@ import torch
 from agg2exp.attribution import VanillaGradient
 from agg2exp.domain.case import Case, Grid
 from agg2exp.inference import SlidingWindow
-from agg2exp.io.case_store import CaseResult, CaseStore
-from agg2exp.modules.explanation import ExplanationModule
+from agg2exp.run.module import ExplanationModule
 from agg2exp.scores import SumScore
+from agg2exp.store.case_store import CaseResult, CaseStore
 from tests.helpers.explanations import scheme
 from tests.helpers.networks import ToyNetwork
 from tests.helpers.runs import CASES, ONE_CASE, Tiny, run
@@ -56,7 +56,7 @@ def test_module_of_ones_own_runs_and_is_recorded(
     own = [f"+module.{key}={value}" for key, value in arguments.items()]
     mine = explained(tiny, tmp_path, f"module._target_=my_modules.{name}", *own)
     assert mine.settings["module"] == f"my_modules.{name}"
-    assert usual.settings["module"] == "agg2exp.modules.explanation.ExplanationModule"
+    assert usual.settings["module"] == "agg2exp.run.module.ExplanationModule"
     assert mine.settings.items() >= arguments.items()
     theirs, ours = usual.importance.values["importance"], mine.importance.values["importance"]
     assert not np.allclose(theirs, ours, rtol=1e-6, equal_nan=True)

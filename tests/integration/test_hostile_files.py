@@ -38,7 +38,7 @@ def calls(canary: Path) -> list[Any]:
     return [
         touch,
         {"_target_": "hydra.utils.call", "_args_": [touch]},
-        {"_target_": "agg2exp.io.atomic.Path.touch", "_args_": [str(canary)]},
+        {"_target_": "agg2exp.store.atomic.Path.touch", "_args_": [str(canary)]},
         {"_target_": "pandas.read_pickle", "_args_": [str(pickled)]},
         {"_target_": "sympy.sympify", "_args_": [f"__import__('pathlib').Path('{canary}').touch()"]},
         f"${{canary:{canary}}}",

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from agg2exp.domain.names import original_name
-from agg2exp.io.case_store import CaseStore
+from agg2exp.store.case_store import CaseStore
 from tests.helpers import cases
 from tests.helpers.runs import Finished, run
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from agg2exp.io.case_store import CaseStore
+from agg2exp.store.case_store import CaseStore
 from tests.helpers.runs import CASES, ONE_CASE, Tiny, run
 
 WRITTEN = {"cases", "tables", "metrics", "config.yaml", "environment.json", "explain.log", ".hydra"}

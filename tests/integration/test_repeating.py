@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agg2exp.io.tables import EFFICIENCY, HOLDING_TIMES, METRIC_SUMMARY
+from agg2exp.store.tables import EFFICIENCY, HOLDING_TIMES, METRIC_SUMMARY
 from tests.helpers.runs import CASES, Tiny, run
 
 CHOSEN = ["attribution=kernel_shap", "supervoxels=semantic", "coalitions=12", "classes=[heart,aorta]",

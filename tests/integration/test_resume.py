@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agg2exp.data.phantom import PhantomCohort
-from agg2exp.modules.explanation import ExplanationModule
+from agg2exp.run.module import ExplanationModule
 from tests.helpers.forks import started
 from tests.helpers.runs import PHANTOMS, Finished, Tiny, run
 

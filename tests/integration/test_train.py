@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from agg2exp.data.phantom import PhantomCohort
 from agg2exp.domain.description import text
 from agg2exp.domain.errors import CaseError
-from agg2exp.io.case_store import CaseStore
-from agg2exp.modules.segmentation import SegmentationModule
+from agg2exp.run.training_module import SegmentationModule
+from agg2exp.store.case_store import CaseStore
 from tests.helpers.forks import started
 from tests.helpers.runs import CASES, ONE_CASE, PHANTOMS, Finished, Tiny, run
 

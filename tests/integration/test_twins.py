@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agg2exp.modules.explanation import ExplanationModule
+from agg2exp.run.module import ExplanationModule
 from tests.helpers.runs import CASES, Finished, Tiny, run
 
 CHEAP = ["attribution=vanilla_gradient", "classes=[heart,aorta]", "callbacks=tables", "logger=none"]

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from agg2exp.modules.explanation import ExplanationModule
+from agg2exp.run.module import ExplanationModule
 from tests.helpers.runs import CASES, ONE_CASE, Finished, Tiny, run
 
 TWO_CASES = [word if word != "data.limit=1" else "data.limit=2" for word in ONE_CASE]

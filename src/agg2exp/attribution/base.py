@@ -28,7 +28,7 @@ from agg2exp.domain.class_scores import Scores
 from agg2exp.domain.description import described
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.labels import LabelScheme
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import SlidingWindow, WindowedModel, check_head
 from agg2exp.scores import Score, SumScore
 from agg2exp.supervoxels import Supervoxels
@@ -52,14 +52,14 @@ class Attributor(ABC):
     """Whether `evaluations` is the most; else a loop over features, whose number only the image tells, is not in it."""
 
     @abstractmethod
-    def compute(self, model: WindowedModel, image: Tensor, scores: Scores, streams: RandomStreams) -> Attribution:
+    def compute(self, model: WindowedModel, image: Tensor, scores: Scores, rng: KeyedRng) -> Attribution:
         """Attribution of the K classes of `scores`.
 
         Args:
             model: The network through sliding windows.
             image: x, (C, D, H, W).
             scores: The scalars to explain, f̂_c.
-            streams: Random numbers of this case.
+            rng: Random numbers of this case.
         """
 
     @abstractmethod
@@ -70,16 +70,16 @@ class Attributor(ABC):
         """How many of them are differentiated, for each explained class."""
         return 0
 
-    def like(self, first: Attribution) -> Self:
+    def reusing_choices_of(self, first: Attribution) -> Self:
         """The method as it should run on a perturbed copy of an image whose attribution is `first`.
 
         What was chosen by looking at the image (the players of a game) stays, so that random numbers are common.
         """
         return self
 
-    def numbered(self, model: WindowedModel, image: Tensor, scores: Scores, streams: RandomStreams) -> Attribution:
+    def numbered(self, model: WindowedModel, image: Tensor, scores: Scores, rng: KeyedRng) -> Attribution:
         """What `compute` gives; supervoxels with the numbers and names that they have in all cases."""
-        attribution, supervoxels = self.compute(model, image, scores, streams), getattr(self, "supervoxels", None)
+        attribution, supervoxels = self.compute(model, image, scores, rng), getattr(self, "supervoxels", None)
         if not (isinstance(attribution, SupervoxelAttribution) and isinstance(supervoxels, Supervoxels)):
             return attribution
         numbers = supervoxels.numbers(scores.labels)
@@ -143,14 +143,14 @@ class Attributor(ABC):
         image, network = image_of(inputs), network_of(model)
         names = names_of(network, classes)
         check_score(score, head)
-        streams = RandomStreams(whole_number("seed", seed), "", self.name)
+        rng = KeyedRng(whole_number("seed", seed), "", self.name)
         given = {
             "baselines": plain(baselines),
             "feature_mask": feature_mask,
             "n_samples": plain(n_samples),
             "n_steps": plain(n_steps),
         }
-        method = self.having(**{name: value for name, value in given.items() if value is not None})
+        method = self.replace(**{name: value for name, value in given.items() if value is not None})
         whole = SlidingWindow((image.shape[1], image.shape[2], image.shape[3]))
         settings = model.settings if isinstance(model, WindowedModel) else whole
         if perturbations_per_eval is not None:
@@ -168,14 +168,14 @@ class Attributor(ABC):
                 check_head(prediction)
             scores = (score or SumScore())(prediction, wanted)
             with torch.enable_grad():
-                attribution = method.numbered(windowed, image, scores, streams)
+                attribution = method.numbered(windowed, image, scores, rng)
         voxels = prediction.voxels()[list(wanted)].cpu()
         absent = [str(c) for c, n in zip(wanted, voxels.tolist(), strict=True) if n == 0]
         if absent:
             log.warning("label %s is nowhere predicted: its attribution is NaN", ", ".join(absent))
         return attribution.known_where(voxels > 0, predicted_voxels=voxels.double())
 
-    def having(self, **settings: Any) -> Self:
+    def replace(self, **settings: Any) -> Self:
         """The same method with other settings.
 
         Raises:

@@ -21,7 +21,7 @@ from agg2exp.domain.attribution import Attribution, DenseAttribution, Supervoxel
 from agg2exp.domain.case import Case
 from agg2exp.domain.class_scores import RecomputedScores, Scores
 from agg2exp.domain.errors import SettingError
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import WindowedModel
 from agg2exp.supervoxels import Given, Supervoxels
 
@@ -120,7 +120,7 @@ class CaptumMethod(Attributor):
         """Whether the class evaluates no image for each feature."""
         return not {self.method, self.of} & LOOPING
 
-    def compute(self, model: WindowedModel, image: Tensor, scores: Scores, streams: RandomStreams) -> Attribution:
+    def compute(self, model: WindowedModel, image: Tensor, scores: Scores, rng: KeyedRng) -> Attribution:
         """(K, C, D, H, W), or (K, S) where supervoxels are perturbed: captum gives all voxels of one the same value."""
         if {self.method, self.of} & HOOKING:
             _check_hooks(self.of or self.method, model.network, scores)
@@ -128,8 +128,8 @@ class CaptumMethod(Attributor):
         given: dict[str, Any] = {name: model.settings.batch for name in BATCHES if name in parameters}
         given |= dict(self.arguments)
         if "baselines" in parameters:
-            given["baselines"] = as_baseline(self.baselines)(image, streams).unsqueeze(0)
-        seed = int(torch.randint(2**31, (), generator=streams.generator("captum")))
+            given["baselines"] = as_baseline(self.baselines)(image, rng).unsqueeze(0)
+        seed = int(torch.randint(2**31, (), generator=rng.generator("captum")))
 
         def explained(c: int) -> Tensor:
             with seeded(seed, image.device):
@@ -160,7 +160,7 @@ class CaptumMethod(Attributor):
         takes_gradients = issubclass(self._classes()[-1], captum.attr.GradientAttribution)
         return self.evaluations() if takes_gradients else 0
 
-    def like(self, first: Attribution) -> Self:
+    def reusing_choices_of(self, first: Attribution) -> Self:
         """With the same supervoxels."""
         return replace(self, supervoxels=Given(first.partition)) if isinstance(first, SupervoxelAttribution) else self
 
@@ -174,7 +174,7 @@ class CaptumMethod(Attributor):
         settings = {name: value for name, value in super().settings().items() if name not in unused}
         return {**settings, "method": f"captum.{self.method}", "captum": version("captum")}
 
-    def having(self, **settings: Any) -> Self:
+    def replace(self, **settings: Any) -> Self:
         """The same method with other settings; what is none of them is one of the arguments."""
         parameters = self._parameters()
         if "feature_mask" in settings and "feature_mask" in parameters:
@@ -182,7 +182,7 @@ class CaptumMethod(Attributor):
         own = {f.name for f in fields(self)} - ({"baselines"} - parameters.keys())
         for name in settings.keys() - own:
             settings["arguments"] = {**settings.get("arguments", self.arguments), name: settings.pop(name)}
-        return super().having(**settings)
+        return super().replace(**settings)
 
     def _classes(self) -> list[Any]:
         return [getattr(captum.attr, name) for name in (self.method, self.of) if name is not None]

@@ -10,7 +10,7 @@ from torch import Tensor
 from agg2exp.attribution.base import Attributor
 from agg2exp.domain.attribution import DenseAttribution
 from agg2exp.domain.class_scores import Scores
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import WindowedModel
 
 
@@ -23,7 +23,7 @@ class InputXGradient(Attributor):
 
     name: ClassVar[str] = "input_x_gradient"
 
-    def compute(self, model: WindowedModel, image: Tensor, scores: Scores, streams: RandomStreams) -> DenseAttribution:
+    def compute(self, model: WindowedModel, image: Tensor, scores: Scores, rng: KeyedRng) -> DenseAttribution:
         """(K, C, D, H, W): one forward per window, one backward per (window, class)."""
         gradient = model.gradient(image.unsqueeze(0), scores)
         return DenseAttribution(gradient.mul_(image.to(gradient.device)))

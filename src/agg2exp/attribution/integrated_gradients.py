@@ -15,7 +15,7 @@ from agg2exp.baselines import Baseline, as_baseline
 from agg2exp.domain.attribution import DenseAttribution
 from agg2exp.domain.class_scores import Scores
 from agg2exp.domain.errors import check_choice, check_range
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import WindowedModel
 
 log = logging.getLogger(__name__)
@@ -60,12 +60,12 @@ class IntegratedGradients(Attributor):
         check_range("n_steps", self.n_steps, 2 if self.rule == "trapezoid" else 1, integer=True)
         object.__setattr__(self, "baselines", as_baseline(self.baselines))
 
-    def compute(self, model: WindowedModel, image: Tensor, scores: Scores, streams: RandomStreams) -> DenseAttribution:
+    def compute(self, model: WindowedModel, image: Tensor, scores: Scores, rng: KeyedRng) -> DenseAttribution:
         """(K, C, D, H, W): n + 2 forwards per window and n backwards per (window, class).
 
         Steps of the same window share a batch, so that a volume of one window fills it too.
         """
-        baseline = as_baseline(self.baselines)(image, streams)
+        baseline = as_baseline(self.baselines)(image, rng)
         positions, weights = quadrature(self.rule, self.n_steps)
         total = model.zeros(image, scores)
         for start in range(0, self.n_steps, model.settings.batch):
@@ -81,7 +81,7 @@ class IntegratedGradients(Attributor):
                 "case %s: integrated gradients miss the change of the score from the baseline to the image by more "
                 "than %.0f %% for label %s. Take more steps or another rule; or, for a network with InstanceNorm, "
                 "a baseline that is not constant (noise, blurred).",
-                streams.case_id or "-",
+                rng.case_id or "-",
                 100 * LARGEST_GAP,
                 ", ".join(missed),
             )

@@ -17,7 +17,7 @@ from agg2exp.domain.attribution import Attribution, SupervoxelAttribution
 from agg2exp.domain.case import Case
 from agg2exp.domain.class_scores import Scores
 from agg2exp.domain.errors import SettingError, check_choice, check_range
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import WindowedModel
 from agg2exp.supervoxels import Given, Supervoxels
 
@@ -71,21 +71,19 @@ class KernelShap(Attributor):
         check_range("ridge", self.ridge, 0)
         object.__setattr__(self, "baselines", as_baseline(self.baselines))
 
-    def compute(
-        self, model: WindowedModel, image: Tensor, scores: Scores, streams: RandomStreams
-    ) -> SupervoxelAttribution:
+    def compute(self, model: WindowedModel, image: Tensor, scores: Scores, rng: KeyedRng) -> SupervoxelAttribution:
         """(K, S): at most n_samples forwards per window, fewer where coalitions agree inside it."""
         if self.supervoxels is None:
             raise SettingError("feature_mask", None, "a supervoxel of every voxel (D, H, W)", "Or give supervoxels.")
         partition = self.supervoxels(image, scores.labels)
-        baseline = as_baseline(self.baselines)(image, streams)
+        baseline = as_baseline(self.baselines)(image, rng)
         shape = len(scores.classes), int(partition.max()) + 1
         players = self._players(partition, (image != baseline).any(dim=0))
         values, errors = torch.zeros(2, *shape, dtype=torch.float64)
         underdetermined = False
         if len(players):
             coalitions = shapley_coalitions(
-                len(players), self.evaluations(), streams.generator("coalitions"), paired=self.paired
+                len(players), self.evaluations(), rng.generator("coalitions"), paired=self.paired
             )
             members = torch.zeros(len(coalitions.members), shape[1], dtype=torch.bool)
             members[:, players] = coalitions.members
@@ -97,7 +95,7 @@ class KernelShap(Attributor):
             reused, done = (getattr(model.passes, n) - getattr(before, n) for n in ("reused", "forwards"))
             log.info(
                 "case %s: %d coalitions of %d supervoxels took %d window evaluations, %d (%.0f %%) were seen before",
-                streams.case_id, len(members), len(players), done, reused, 100 * reused / max(reused + done, 1),
+                rng.case_id, len(members), len(players), done, reused, 100 * reused / max(reused + done, 1),
             )  # fmt: skip
             if not coalitions.exhaustive and len(members) < FEWEST_PER_PLAYER * len(players):
                 _warn_once(len(members), len(players))
@@ -119,7 +117,7 @@ class KernelShap(Attributor):
         paper = Supervoxels.paper_samples if self.supervoxels is None else self.supervoxels.paper_samples
         return self.n_samples or paper
 
-    def like(self, first: Attribution) -> KernelShap:
+    def reusing_choices_of(self, first: Attribution) -> KernelShap:
         """With the same supervoxels and players."""
         if not isinstance(first, SupervoxelAttribution):
             raise TypeError(f"expected an attribution to supervoxels, got {type(first).__name__}")
@@ -129,11 +127,11 @@ class KernelShap(Attributor):
         """With the supervoxels of the case."""
         return self if self.supervoxels is None else replace(self, supervoxels=self.supervoxels.for_case(case))
 
-    def having(self, **settings: Any) -> Self:
+    def replace(self, **settings: Any) -> Self:
         """The same method with other settings; captum's `feature_mask` gives the supervoxels."""
         if "feature_mask" in settings:
             settings["supervoxels"] = Given(settings.pop("feature_mask"))
-        return super().having(**settings)
+        return super().replace(**settings)
 
 
 def _warn_once(n_samples: int, players: int) -> None:

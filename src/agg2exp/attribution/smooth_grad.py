@@ -12,7 +12,7 @@ from agg2exp.attribution.base import Attributor
 from agg2exp.domain.attribution import DenseAttribution
 from agg2exp.domain.class_scores import Scores
 from agg2exp.domain.errors import check_range
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import WindowedModel
 
 
@@ -39,7 +39,7 @@ class SmoothGrad(Attributor):
         check_range("n_samples", self.n_samples, 1, integer=True)
         check_range("noise_level", self.noise_level, 0)
 
-    def compute(self, model: WindowedModel, image: Tensor, scores: Scores, streams: RandomStreams) -> DenseAttribution:
+    def compute(self, model: WindowedModel, image: Tensor, scores: Scores, rng: KeyedRng) -> DenseAttribution:
         """(K, C, D, H, W): n forwards per window and n backwards per (window, class).
 
         Samples of the same window share a batch, so that a volume of one window fills it too.
@@ -48,7 +48,7 @@ class SmoothGrad(Attributor):
         total = model.zeros(image, scores)
         for start in range(0, self.n_samples, model.settings.batch):
             samples = range(start, min(start + model.settings.batch, self.n_samples))
-            noisy = torch.stack([image + sigma * streams.normal_like(image, "noise", i) for i in samples])  # x + ε_i
+            noisy = torch.stack([image + sigma * rng.normal_like(image, "noise", i) for i in samples])  # x + ε_i
             model.gradient(noisy, scores, out=total)
         return DenseAttribution(total.div_(self.n_samples))  # Eq. 4
 

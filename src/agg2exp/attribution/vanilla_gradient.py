@@ -10,7 +10,7 @@ from torch import Tensor
 from agg2exp.attribution.base import Attributor
 from agg2exp.domain.attribution import DenseAttribution
 from agg2exp.domain.class_scores import Scores
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import WindowedModel
 
 
@@ -20,7 +20,7 @@ class VanillaGradient(Attributor):
 
     name: ClassVar[str] = "vanilla_gradient"
 
-    def compute(self, model: WindowedModel, image: Tensor, scores: Scores, streams: RandomStreams) -> DenseAttribution:
+    def compute(self, model: WindowedModel, image: Tensor, scores: Scores, rng: KeyedRng) -> DenseAttribution:
         """(K, C, D, H, W) gradients: one forward per window, one backward per (window, class)."""
         return DenseAttribution(model.gradient(image.unsqueeze(0), scores))
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 
 
 class Baseline(ABC):
@@ -16,10 +16,10 @@ class Baseline(ABC):
     """
 
     @abstractmethod
-    def __call__(self, image: Tensor, streams: RandomStreams) -> Tensor:
+    def __call__(self, image: Tensor, rng: KeyedRng) -> Tensor:
         """x′ for an image x, both (C, D, H, W).
 
         Args:
             image: x.
-            streams: Random numbers of this case.
+            rng: Random numbers of this case.
         """

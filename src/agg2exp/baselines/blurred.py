@@ -10,7 +10,7 @@ from torch import Tensor
 
 from agg2exp.baselines.base import Baseline
 from agg2exp.domain.errors import check_range
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Blurred(Baseline):
     def __post_init__(self) -> None:
         check_range("sigma", self.sigma, 0)
 
-    def __call__(self, image: Tensor, streams: RandomStreams) -> Tensor:
+    def __call__(self, image: Tensor, rng: KeyedRng) -> Tensor:
         """(C, D, H, W); computed on the CPU."""
         sigmas = (0.0, self.sigma, self.sigma, self.sigma)
         return torch.from_numpy(gaussian_filter(image.numpy(force=True), sigmas, mode="reflect")).to(image)

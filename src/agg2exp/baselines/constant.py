@@ -9,7 +9,7 @@ from torch import Tensor
 
 from agg2exp.baselines.base import Baseline
 from agg2exp.domain.errors import check_range
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,6 @@ class Constant(Baseline):
     def __post_init__(self) -> None:
         check_range("value", self.value)
 
-    def __call__(self, image: Tensor, streams: RandomStreams) -> Tensor:
+    def __call__(self, image: Tensor, rng: KeyedRng) -> Tensor:
         """(C, D, H, W)."""
         return torch.full_like(image, self.value)

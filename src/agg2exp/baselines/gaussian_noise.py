@@ -8,7 +8,7 @@ from torch import Tensor
 
 from agg2exp.baselines.base import Baseline
 from agg2exp.domain.errors import check_range
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class GaussianNoise(Baseline):
     def __post_init__(self) -> None:
         check_range("noise_level", self.noise_level, 0)
 
-    def __call__(self, image: Tensor, streams: RandomStreams) -> Tensor:
+    def __call__(self, image: Tensor, rng: KeyedRng) -> Tensor:
         """(C, D, H, W); the same for the same seed, case and method."""
         low, high = image.amin(dim=(1, 2, 3), keepdim=True), image.amax(dim=(1, 2, 3), keepdim=True)
         sigma = self.noise_level * (high - low)
-        noise = sigma * streams.normal_like(image, "baseline")
+        noise = sigma * rng.normal_like(image, "baseline")
         return (image.mean(dim=(1, 2, 3), keepdim=True) + noise).clamp(low, high)

@@ -10,7 +10,7 @@ from torch import Tensor
 from agg2exp.baselines.base import Baseline
 from agg2exp.baselines.constant import Constant
 from agg2exp.domain.errors import SettingError
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Given(Baseline):
         if self.volume.ndim == 5 and len(self.volume) == 1:
             object.__setattr__(self, "volume", self.volume[0])
 
-    def __call__(self, image: Tensor, streams: RandomStreams) -> Tensor:
+    def __call__(self, image: Tensor, rng: KeyedRng) -> Tensor:
         """(C, D, H, W)."""
         if self.volume.shape != image.shape:
             raise SettingError(

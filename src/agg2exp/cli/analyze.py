@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from agg2exp.report.analysis import Part
-    from agg2exp.report.artefacts import LeftOut, Written
     from agg2exp.report.data_set import DataSet
     from agg2exp.report.findings import Finding
+    from agg2exp.report.outputs import LeftOut, Written
     from agg2exp.report.settings import AnalysisSettings
 
 
@@ -31,11 +31,11 @@ def main(config: DictConfig) -> None:
         JobError: A data set cannot be read, none forms one table, or a setting is wrong.
     """
     from agg2exp.domain.errors import DataError
-    from agg2exp.io.atomic import written_whole
     from agg2exp.report.analysis import usable
-    from agg2exp.report.artefacts import check_data_sets
     from agg2exp.report.findings import findings
-    from agg2exp.report.page import page
+    from agg2exp.report.markdown import page
+    from agg2exp.report.outputs import check_data_sets
+    from agg2exp.store.atomic import atomic_write
 
     settings = settings_of(config)
     output = Path(config.paths.output)
@@ -48,7 +48,7 @@ def main(config: DictConfig) -> None:
     except DataError as error:
         raise JobError(f"agg2exp: {error}") from error
     found = findings({item.name: item.table for item in written if item.table is not None}, settings.alpha)
-    with written_whole(output / "analysis.md") as path:
+    with atomic_write(output / "analysis.md") as path:
         content = page(overview(data_sets), found, [item.path for item in written], left_out)
         path.write_text(content, encoding="utf-8")
     _print(output, overview(data_sets), found, left_out)
@@ -83,7 +83,7 @@ def data_sets_of(config: DictConfig, left_out: list[LeftOut]) -> list[DataSet]:
 
     from agg2exp.cli.data_sets import read_data_sets, with_metadata
     from agg2exp.domain.errors import SettingError, check_choice
-    from agg2exp.io.metadata import read_metadata
+    from agg2exp.store.metadata import read_metadata
 
     if config.join and not config.groups:
         raise SettingError("join", True, "false where no classes belong together", "Choose them with groups=….")
@@ -132,7 +132,7 @@ def _parts(config: DictConfig, data_sets: Sequence[DataSet], settings: AnalysisS
 
     from agg2exp.cli.scans import read_scan
     from agg2exp.report.analysis import parts_across, parts_of
-    from agg2exp.report.focus import check_focus
+    from agg2exp.report.highlight import check_focus
 
     settings = replace(settings, focus=check_focus(settings.focus, data_sets))
     for data in data_sets:
@@ -165,7 +165,7 @@ def _make(output: Path, parts: Sequence[Part], left_out: list[LeftOut]) -> list[
     from rich.progress import Progress
 
     from agg2exp.log import logged_above
-    from agg2exp.report.artefacts import Written, possible, write
+    from agg2exp.report.outputs import Written, possible, write
 
     written = []
     with Progress(transient=True) as progress, logged_above(progress.console):
@@ -199,8 +199,8 @@ def _log(config: DictConfig, output: Path, written: Sequence[Written], data_sets
     """Hand what is about no single patient to W&B, if a logger was chosen."""
     from lightning.pytorch.loggers import WandbLogger
 
+    from agg2exp.cli.builders import loggers_of, tracked
     from agg2exp.cli.leaving import names_may_leave
-    from agg2exp.cli.parts import loggers_of, tracked
     from agg2exp.domain.privacy import FEWEST_TOLD
 
     small = {data.name for data in data_sets if data.n_patients < FEWEST_TOLD}

@@ -40,7 +40,7 @@ def one_log() -> None:
     """One line per message: Hydra's handlers write it, Lightning's own do not; its advertising is left out.
 
     A process that another rank started has no handlers of Hydra's and is silent until it explains cases of its own
-    (`agg2exp.distributed`). Call it after importing Lightning.
+    (`agg2exp.run.distributed`). Call it after importing Lightning.
     """
     if not logging.getLogger().handlers:
         logging.getLogger().addHandler(logging.NullHandler())

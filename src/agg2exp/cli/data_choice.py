@@ -11,8 +11,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from agg2exp.cli.application import build
-from agg2exp.data.datamodule import CaseDataModule
 from agg2exp.domain.errors import SettingError
+from agg2exp.run.datamodule import CaseDataModule
 
 GROUP, ROOT = "data", "data.root"
 

@@ -17,10 +17,10 @@ from agg2exp.cli.stored_run import StoredRun, read_stored_run
 from agg2exp.cli.twin_tables import read_twins
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.labels import LabelScheme
-from agg2exp.io.published_table import read_published_table
-from agg2exp.io.tables import ROI_IMPORTANCE, SEGMENTATION
-from agg2exp.report.artefacts import EVERYTHING, LeftOut
 from agg2exp.report.data_set import DataSet, ScanIdentity
+from agg2exp.report.outputs import EVERYTHING, LeftOut
+from agg2exp.store.published_table import read_published_table
+from agg2exp.store.tables import ROI_IMPORTANCE, SEGMENTATION
 
 log = logging.getLogger(__name__)
 

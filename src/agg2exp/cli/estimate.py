@@ -10,13 +10,13 @@ from itertools import islice
 
 import torch
 
-from agg2exp.data.datamodule import CaseDataModule
 from agg2exp.domain.case import Case
 from agg2exp.domain.class_scores import ClassScores
+from agg2exp.explaining.fitness import check_classes
 from agg2exp.inference import WindowedModel
 from agg2exp.inference.network_check import PASSES
-from agg2exp.modules.explanation import ExplanationModule
-from agg2exp.modules.fitness import check_classes
+from agg2exp.run.datamodule import CaseDataModule
+from agg2exp.run.module import ExplanationModule
 
 LONGEST = timedelta.max.total_seconds() - 1
 TRIED = 3  # cases; each may take as long to fail as to be read
@@ -25,7 +25,7 @@ LONG = 100  # evaluations of whole images, from which a run is worth an estimate
 
 @dataclass(frozen=True)
 class Estimate:
-    """Work of a run.
+    """Cost of a run.
 
     Attributes:
         cases: Cases to explain.
@@ -59,7 +59,7 @@ class Estimate:
 
 def is_long(module: ExplanationModule, data: CaseDataModule) -> bool:
     """Whether the run is worth an estimate."""
-    return len(data.pending()) * module.work.forwards() >= LONG or not module.attribution.counts_all
+    return len(data.pending()) * module.cost.forwards() >= LONG or not module.attribution.counts_all
 
 
 def estimate(
@@ -80,11 +80,11 @@ def estimate(
     windows = len(model.plan(case.image).windows)
     everything = max(windows * sum(costs.values()) / costs[case.id], len(costs))
     forward, backward = _seconds_per_window(module, case)
-    evaluations, gradients = module.work.forwards(), module.work.gradients() * len(module.classes)
+    evaluations, gradients = module.cost.forwards(), module.cost.gradients() * len(module.classes)
     return Estimate(
         cases=len(costs),
         evaluations=evaluations,
-        gradients=module.work.gradients(),
+        gradients=module.cost.gradients(),
         forwards=round(everything * evaluations),
         backwards=round(everything * gradients),
         seconds=everything * (evaluations * forward + gradients * backward) / n_devices,

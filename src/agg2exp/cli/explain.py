@@ -20,14 +20,14 @@ from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.cli.own_folder import unwritable
 from agg2exp.domain.errors import RankLostError
 from agg2exp.domain.hints import pasted
-from agg2exp.io.atomic import UNWRITABLE, UnwritableError, written_whole
-from agg2exp.io.run_folder import rank
-from agg2exp.io.under_way import UnderWay
+from agg2exp.store.atomic import UNWRITABLE, UnwritableError, atomic_write
+from agg2exp.store.run_folder import rank
+from agg2exp.store.under_way import UnderWay
 
 if TYPE_CHECKING:
     from lightning import Trainer
 
-    from agg2exp.modules.explanation import ExplanationModule
+    from agg2exp.run.module import ExplanationModule
 
 log = logging.getLogger(__name__)
 
@@ -63,16 +63,16 @@ def explain(config: DictConfig) -> None:
 
 
 def _explain(config: DictConfig) -> None:
+    from agg2exp.cli.builders import explanation_module, finish, is_first_rank, result_settings, tracked, trainer
     from agg2exp.cli.data_choice import data_module
     from agg2exp.cli.estimate import estimate, is_long
     from agg2exp.cli.kept_configuration import kept
     from agg2exp.cli.leftovers import without_leftovers
-    from agg2exp.cli.parts import explanation_module, finish, is_first_rank, result_settings, tracked, trainer
     from agg2exp.cli.resume import finished_cases, staying_cases
     from agg2exp.cli.summary import write_environment
     from agg2exp.cli.sweep import same_work
-    from agg2exp.io.case_store import CaseStore
-    from agg2exp.io.failures import FailureLog
+    from agg2exp.store.case_store import CaseStore
+    from agg2exp.store.failures import FailureLog
 
     one_log()
     config = without_leftovers(config)
@@ -102,7 +102,7 @@ def _explain(config: DictConfig) -> None:
     killers = {case: n for case, n in journal.killed().items() if case in data.pending()}
     data.hand_out(last=killers, begin=journal.begin)
     if is_first_rank():
-        with written_whole(output / "config.yaml") as path:
+        with atomic_write(output / "config.yaml") as path:
             OmegaConf.save(kept(config), path)
         write_environment(output, run)
         FailureLog(output).forget(data.pending())
@@ -139,11 +139,11 @@ def _end(output: Path, run: Trainer, module: ExplanationModule, cases: Sequence[
     Raises:
         JobError: Some cases failed.
     """
-    from agg2exp.cli.parts import finish
+    from agg2exp.cli.builders import finish
     from agg2exp.cli.summary import write_summary
-    from agg2exp.io.case_store import CaseStore
-    from agg2exp.io.failures import FailureLog
     from agg2exp.models.checkpoint import trained_on
+    from agg2exp.store.case_store import CaseStore
+    from agg2exp.store.failures import FailureLog
 
     store = CaseStore(output)
     _, damaged = store.readable(cases)

@@ -16,8 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.names import leads_outside
-from agg2exp.io.atomic import UNWRITABLE
-from agg2exp.io.run_folder import RUN, SWEEP, claim, release
+from agg2exp.store.atomic import UNWRITABLE
+from agg2exp.store.run_folder import RUN, SWEEP, claim, release
 
 GIVEN = "a folder for the run"
 

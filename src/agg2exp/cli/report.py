@@ -28,20 +28,20 @@ def main(config: DictConfig) -> None:
     from lightning.pytorch.loggers import CSVLogger
     from rich.console import Console
 
+    from agg2exp.cli.builders import loggers_of, tracked
     from agg2exp.cli.leaving import names_may_leave
-    from agg2exp.cli.parts import loggers_of, tracked
     from agg2exp.cli.runs import named_runs
     from agg2exp.domain import text as escape
     from agg2exp.domain.errors import DataError, check_choice
     from agg2exp.domain.privacy import FEWEST_TOLD
     from agg2exp.figures.curves import curves_plot
     from agg2exp.figures.style import save
-    from agg2exp.io.tabular import for_spreadsheet
-    from agg2exp.report.artefacts import check_data_sets, file_of
     from agg2exp.report.benchmark import benchmark, ranks
     from agg2exp.report.curves import mean_curves
     from agg2exp.report.formats import as_text, latex, markdown, markdown_table, terminal, terminal_ranks
+    from agg2exp.report.outputs import check_data_sets, file_of
     from agg2exp.report.runs import caveats, directions, read_curves, read_metrics, undamaged
+    from agg2exp.store.tabular import for_spreadsheet
 
     check_choice("table", config.table, ("benchmark",))
     runs = named_runs(config.runs)
@@ -120,8 +120,8 @@ def _log(logger: Logger, table: pd.DataFrame, ranked: pd.DataFrame, pictures: Ma
 
 
 def _write(output: Path, contents: Mapping[str, str]) -> None:
-    from agg2exp.io.atomic import written_whole
+    from agg2exp.store.atomic import atomic_write
 
     for name, content in contents.items():
-        with written_whole(output / name) as path:
+        with atomic_write(output / name) as path:
             path.write_text(content, encoding="utf-8")

@@ -10,7 +10,7 @@ from typing import Any
 
 from agg2exp.domain.errors import DataError, SettingError
 from agg2exp.domain.labels import LabelScheme
-from agg2exp.io.stored_yaml import read_stored_yaml
+from agg2exp.store.stored_yaml import read_stored_yaml
 
 SETTINGS = ("model", "attribution", "score", "supervoxels", "baseline", "mask_policy", "regions", "expansion",
             "inference", "module", "data.preprocessing")  # fmt: skip

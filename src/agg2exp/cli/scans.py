@@ -13,11 +13,11 @@ from agg2exp.data.masks import merged_structures
 from agg2exp.domain.case import Grid, Origin
 from agg2exp.domain.errors import CaseError, DataError
 from agg2exp.domain.names import safe_name
-from agg2exp.io.case_store import CaseStore, DamagedResultError
-from agg2exp.io.digests import file_digest
-from agg2exp.io.nifti import UnreadableVolumeError, read_volume
 from agg2exp.report.data_set import DataSet
 from agg2exp.report.outlier_slices import Scan
+from agg2exp.store.case_store import CaseStore, DamagedResultError
+from agg2exp.store.digests import file_digest
+from agg2exp.store.nifti import UnreadableVolumeError, read_volume
 
 
 def read_scan(data: DataSet, case: str, target: str) -> Scan:

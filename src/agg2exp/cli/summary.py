@@ -18,8 +18,8 @@ from rich.text import Text
 from agg2exp.domain.case import Failure
 from agg2exp.domain.doubt import POOR_DICE
 from agg2exp.domain.text import visible
-from agg2exp.io.atomic import written_whole
-from agg2exp.io.tables import GLOBAL_IMPORTANCE, SEGMENTATION, read_tables
+from agg2exp.store.atomic import atomic_write
+from agg2exp.store.tables import GLOBAL_IMPORTANCE, SEGMENTATION, read_tables
 
 PACKAGES = (
     "agg2exp",
@@ -51,7 +51,7 @@ def write_environment(output: Path, trainer: Trainer) -> None:
         "device": str(trainer.strategy.root_device),
         "threads": torch.get_num_threads(),
     }
-    with written_whole(output / "environment.json") as path:
+    with atomic_write(output / "environment.json") as path:
         path.write_text(json.dumps(facts, indent=2) + "\n")
 
 

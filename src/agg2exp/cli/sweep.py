@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from agg2exp.cli.leaving import DATED, told
 from agg2exp.domain.errors import DataError
-from agg2exp.io.stored_yaml import read_stored_yaml
+from agg2exp.store.stored_yaml import read_stored_yaml
 
 NAMING = {"attribution": None, "supervoxels": None, "score": "sum", "model": None}
 """Groups whose choices name a run, unless it is the one given here."""

@@ -15,13 +15,13 @@ from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.cli.explain import telling_how_to_resume
 from agg2exp.domain.errors import CaseError, SettingError
 from agg2exp.domain.hints import pasted
-from agg2exp.io.atomic import written_whole
+from agg2exp.store.atomic import atomic_write
 
 if TYPE_CHECKING:
     from lightning import Trainer
 
-    from agg2exp.data.datamodule import CaseDataModule
-    from agg2exp.modules.segmentation import SegmentationModule
+    from agg2exp.run.datamodule import CaseDataModule
+    from agg2exp.run.training_module import SegmentationModule
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +38,9 @@ def main(config: DictConfig) -> None:
 def _train(config: DictConfig) -> None:
     from lightning import seed_everything
 
+    from agg2exp.cli.builders import model_facts, tracked, trainer
     from agg2exp.cli.data_choice import data_module
     from agg2exp.cli.leftovers import without_leftovers
-    from agg2exp.cli.parts import model_facts, tracked, trainer
     from agg2exp.cli.training import keep_here, kept_state, load_best, log_beside, state_of, training_settings
     from agg2exp.domain.privacy import FEWEST_TOLD
     from agg2exp.models.checkpoint import load_weights, save_weights
@@ -94,12 +94,12 @@ def _test(run: Trainer, module: SegmentationModule, data: CaseDataModule, output
     """Write `test_dice.csv`."""
     import pandas as pd
 
-    from agg2exp.io.tabular import for_spreadsheet
+    from agg2exp.store.tabular import for_spreadsheet
 
     (result,) = run.test(module, datamodule=data, verbose=False)
     dice = {name: result[f"test/dice/{name}"] for name in module.labels.classes}
     table = pd.DataFrame({"class": dice.keys(), "dice": dice.values()})
-    with written_whole(output / "test_dice.csv") as path:
+    with atomic_write(output / "test_dice.csv") as path:
         for_spreadsheet(table).to_csv(path, index=False)
     log.info("mean Dice over the structures of the test cases: %.3f", result["test/dice"])
 

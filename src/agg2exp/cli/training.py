@@ -16,15 +16,15 @@ from lightning.pytorch.loggers import CSVLogger, Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from agg2exp.callbacks.training_state import TrainingState
 from agg2exp.cli.resume import changed_settings
 from agg2exp.data.case_dataset import CaseDataset
-from agg2exp.data.datamodule import CaseDataModule
 from agg2exp.domain.code import versions
 from agg2exp.domain.description import described, text
 from agg2exp.domain.errors import SettingError
-from agg2exp.io.digests import digest
-from agg2exp.modules.segmentation import SegmentationModule
+from agg2exp.run.datamodule import CaseDataModule
+from agg2exp.run.training_module import SegmentationModule
+from agg2exp.run.training_state import TrainingState
+from agg2exp.store.digests import digest
 
 log = logging.getLogger(__name__)
 

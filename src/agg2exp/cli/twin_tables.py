@@ -11,7 +11,7 @@ import pandas as pd
 
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
-from agg2exp.io.tables import TWINS, read_tables
+from agg2exp.store.tables import TWINS, read_tables
 
 log = logging.getLogger(__name__)
 

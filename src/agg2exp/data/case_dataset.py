@@ -13,17 +13,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from agg2exp.data.body import THRESHOLD, known_body
 from agg2exp.data.lost_regions import LostRegions
 from agg2exp.data.masks import read_extra_masks, read_label_map
-from agg2exp.data.preprocessing import Preprocessing
 from agg2exp.data.records import CaseRecord, Layout
 from agg2exp.domain.case import Case, Failure, Grid
 from agg2exp.domain.code import code_of
 from agg2exp.domain.errors import CaseError
-from agg2exp.io.digests import digest
-from agg2exp.io.limits import Limits
-from agg2exp.io.nifti import Notice, UnreadableVolumeError, open_volume
+from agg2exp.domain.roles import Notice
+from agg2exp.preprocessing.body import THRESHOLD, known_body
+from agg2exp.preprocessing.preprocessing import Preprocessing
+from agg2exp.store.digests import digest
+from agg2exp.store.limits import Limits
+from agg2exp.store.nifti import UnreadableVolumeError, open_volume
 
 
 class CaseDataset(Dataset[Case | Failure]):

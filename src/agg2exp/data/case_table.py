@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.names import UnusableNameError, leads_outside, safe_name, twins
-from agg2exp.io.tabular import read_text_table
+from agg2exp.store.tabular import read_text_table
 
 CASE, SPLIT = "image_id", "split"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agg2exp.domain.errors import DataError, SettingError
-from agg2exp.io.tabular import TextTable, read_text_table
+from agg2exp.store.tabular import TextTable, read_text_table
 
 HEADERS = (("label", "name"), ("LabelValue", "Name"))
 """Columns of the number and of the name: plain, and as 3D Slicer exports a colour table."""

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agg2exp.io.nifti import Notice
+from agg2exp.domain.roles import Notice
 
 REMEDY = "data.preprocessing.resample=any keeps small masks."
 

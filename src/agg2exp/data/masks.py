@@ -16,8 +16,9 @@ from agg2exp.data.records import CaseRecord, MaskFile
 from agg2exp.domain.case import SAME_VOXEL, Grid
 from agg2exp.domain.errors import CaseError
 from agg2exp.domain.labels import LabelScheme
-from agg2exp.io.nifti import Notice, StoredVolume, UnreadableVolumeError, open_volume
-from agg2exp.io.nifti_header import MILLIMETRES
+from agg2exp.domain.roles import Notice
+from agg2exp.store.nifti import StoredVolume, UnreadableVolumeError, open_volume
+from agg2exp.store.nifti_header import MILLIMETRES
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from agg2exp.domain.case import Grid, Origin
 from agg2exp.domain.labels import LabelScheme
-from agg2exp.io.nifti import Notice
+from agg2exp.domain.roles import Notice
 
 
 @dataclass(frozen=True)

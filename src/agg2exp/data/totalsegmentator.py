@@ -21,9 +21,10 @@ from agg2exp.domain.code import versions
 from agg2exp.domain.errors import CaseError, DataError, SettingError, check_range
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.names import problem_of, safe_name
-from agg2exp.io.cache_folder import check_cache, claim_cache
-from agg2exp.io.digests import digest, file_digest
-from agg2exp.io.nifti import Notice, write_volume
+from agg2exp.domain.roles import Notice
+from agg2exp.store.cache_folder import check_cache, claim_cache
+from agg2exp.store.digests import digest, file_digest
+from agg2exp.store.nifti import write_volume
 
 log = logging.getLogger(__name__)
 

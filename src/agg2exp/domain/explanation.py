@@ -53,7 +53,8 @@ class Explanation:
         settings: How it was made: method, score, mask policy, expansion, seed, window settings.
         passes: Network passes it took.
         seconds: Wall time it took.
-        economy: How memory was saved after it had run out, in words; the result may then differ in the last digits.
+        memory_fallback: How memory was saved after it had run out, in words; the result may then differ in the last
+            digits.
         metrics: By name, evaluation metrics of the K attributions, (K,) float64 each.
         curves: By name, curves that belong to metrics, (K, N, 2) float64 of N points each.
         efficiency: By name, what they cost, (K,) float64 each.
@@ -68,7 +69,7 @@ class Explanation:
     settings: Mapping[str, str]
     passes: PassCounts
     seconds: float
-    economy: str = ""
+    memory_fallback: str = ""
     metrics: Mapping[str, Tensor] = field(default_factory=dict)
     curves: Mapping[str, Tensor] = field(default_factory=dict)
     efficiency: Mapping[str, Tensor] = field(default_factory=dict)

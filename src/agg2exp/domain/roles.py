@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
+
+Notice = Callable[[str], None]
+"""Told, in a sentence each, what had to be assumed in reading a file."""
 
 
 class CaseProgress(Protocol):

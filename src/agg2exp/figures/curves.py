@@ -46,7 +46,7 @@ def curves_plot(table: pd.DataFrame, data: str) -> Figure:
         axes.set_xlim(0, 1)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=style.SMALL)
-    panels[0].set_ylabel("score, 0 for the occluder alone\n(mean and quartiles)", fontsize=style.TEXT)
+    panels[0].set_ylabel("score, 0 for the baseline alone\n(mean and quartiles)", fontsize=style.TEXT)
     handles = [
         Line2D([], [], linestyle=line, color=colour, label=style.entry(f"{method} (n = {_count(table, method)})"))
         for method, (line, colour) in zip(methods, LOOKS, strict=False)

@@ -18,7 +18,7 @@ from agg2exp.domain.errors import check_choice
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
 from agg2exp.domain.text import mathtext
-from agg2exp.io.atomic import written_whole
+from agg2exp.store.atomic import atomic_write
 
 DISCLAIMER = "Importance is association with the model's score: not anatomy, not causation, not for diagnosis."
 DPI = 150
@@ -137,5 +137,5 @@ def save(figure: Figure, path: Path) -> None:
     if layout is not None:
         layout.execute(figure)
         figure.set_layout_engine("none")
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         figure.savefig(part, format="png", dpi=DPI, metadata={"Software": None})

@@ -19,9 +19,9 @@ from agg2exp.domain.class_scores import Scores
 from agg2exp.domain.description import described
 from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.prediction import Prediction
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import WindowedModel
-from agg2exp.io.array_cache import ArrayCache
+from agg2exp.store.array_cache import ArrayCache
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +61,9 @@ class Evaluation:
     seconds: float
     passes: PassCounts
 
-    def streams(self, metric: str) -> RandomStreams:
+    def rng(self, metric: str) -> KeyedRng:
         """Random numbers of a metric on this case; the same for every attribution method."""
-        return RandomStreams(self.seed, self.case_id, metric)
+        return KeyedRng(self.seed, self.case_id, metric)
 
     @cached_property
     def peaks(self) -> Tensor:

@@ -29,10 +29,10 @@ def subset(p: int, m: int, generator: Generator) -> Tensor:
     return drawn
 
 
-def occluded(image: Tensor, occluder: Tensor, voxels: Tensor) -> Tensor:
+def occluded(image: Tensor, baseline: Tensor, voxels: Tensor) -> Tensor:
     """x_S: an image (C, D, H, W) with all channels of the voxels S (flat indices) taken from another one."""
     flat, at = image.flatten(1).clone(), voxels.to(image.device)
-    flat[:, at] = occluder.flatten(1)[:, at]
+    flat[:, at] = baseline.flatten(1)[:, at]
     return flat.view_as(image)
 
 
@@ -40,7 +40,7 @@ class Faithfulness(EvaluationMetric):
     """corr_k( Σ_{i∈S_k} ē_c(i), f̂_c(x) - f̂_c(x_{S_k}) ), k = 1..n (Eq. 8).
 
     S_k are subsets of m voxels drawn without replacement, ē = e / max|e|, and x_S is x with the voxels of S taken
-    from the occluder. A voxel is all its channels. The perturbed scores depend neither on the class nor on the
+    from the baseline. A voxel is all its channels. The perturbed scores depend neither on the class nor on the
     attribution method: they are computed once for all classes and kept.
 
     Args:
@@ -48,7 +48,7 @@ class Faithfulness(EvaluationMetric):
         subset_size: m; it must be below half of the p voxels, beyond which all subsets are nearly the same.
         subset_fraction: Or m / p, with subset_size None.
         correlation: "pearson" or "spearman".
-        occluder: What removed voxels show; 0 by default.
+        baseline: What removed voxels show; 0 by default.
         mask_policy: "fixed" or "recomputed" (as the published benchmark) for the perturbed scores; None as the run.
 
     Raises:
@@ -68,7 +68,7 @@ class Faithfulness(EvaluationMetric):
         subset_size: int | None = 224**2,
         subset_fraction: float | None = None,
         correlation: str = "pearson",
-        occluder: Baseline | Tensor | float = 0.0,
+        baseline: Baseline | Tensor | float = 0.0,
         mask_policy: str | None = None,
     ) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class Faithfulness(EvaluationMetric):
         self.subset_size = subset_size
         self.subset_fraction = subset_fraction
         self.correlation = correlation
-        self.occluder = as_baseline(occluder)
+        self.baseline = as_baseline(baseline)
         self.mask_policy = mask_policy
 
     def size(self, image: Tensor) -> int:
@@ -127,19 +127,19 @@ class Faithfulness(EvaluationMetric):
         return self.n_subsets + 1, 0
 
     def _subsets(self, case: Evaluation) -> Iterator[Tensor]:
-        streams, p, m = case.streams(self.name), case.image[0].numel(), self.size(case.image)
-        return (subset(p, m, streams.generator("subset", k)) for k in range(self.n_subsets))
+        rng, p, m = case.rng(self.name), case.image[0].numel(), self.size(case.image)
+        return (subset(p, m, rng.generator("subset", k)) for k in range(self.n_subsets))
 
     def _scores(self, case: Evaluation) -> Tensor:
         """f̂_c of x and of x_{S_k}, (1 + n, K) float64; several images fill a window batch."""
-        occluder = self.occluder(case.image, case.streams(self.name))
+        baseline = self.baseline(case.image, case.rng(self.name))
         scores = case.scores if self.mask_policy is None else case.by_policy[self.mask_policy]
         found, images = [], [case.image]
         for voxels in self._subsets(case):
             if len(images) == case.model.settings.batch:
                 found.append(case.model.scores(torch.stack(images), scores))
                 images = []
-            images.append(occluded(case.image, occluder, voxels))
+            images.append(occluded(case.image, baseline, voxels))
         found.append(case.model.scores(torch.stack(images), scores))
         return torch.cat(found).cpu()
 
@@ -151,7 +151,7 @@ class Faithfulness(EvaluationMetric):
             "classes": ",".join(map(str, case.scores.classes)),
             "seed": str(case.seed),
             "metric": kind(type(self)),
-            "occluder": text(self.occluder),
+            "baseline": text(self.baseline),
             "n_subsets": str(self.n_subsets),
             "subset_size": str(self.size(case.image)),
             **({} if self.mask_policy is None else {"mask_policy": self.mask_policy}),

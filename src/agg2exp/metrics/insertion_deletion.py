@@ -66,7 +66,7 @@ def between_ends(ends: Tensor, removed: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def normalised_curve(scores: Tensor) -> Tensor:
-    """(f̂(α) - f̂(1)) / |f̂(0) - f̂(1)| of scores (N,) from the whole image to the whole occluder: from ±1 to 0."""
+    """(f̂(α) - f̂(1)) / |f̂(0) - f̂(1)| of scores (N,) from the whole image to the whole baseline: from ±1 to 0."""
     return (scores - scores[-1]) / (scores[0] - scores[-1]).abs()
 
 
@@ -84,7 +84,7 @@ class InsertionDeletion(EvaluationMetric):
     Args:
         supervoxels: What is removed at a time, by default 64 cubes, whatever the attribution itself is made of.
         steps: Points of a curve beside the whole image, at most one per supervoxel.
-        occluder: x′; 0 by default.
+        baseline: x′; 0 by default.
 
     Raises:
         SettingError: steps < 1.
@@ -100,13 +100,13 @@ class InsertionDeletion(EvaluationMetric):
         self,
         supervoxels: Supervoxels | None = None,
         steps: int = 20,
-        occluder: Baseline | Tensor | float = 0.0,
+        baseline: Baseline | Tensor | float = 0.0,
     ) -> None:
         super().__init__()
         check_range("steps", steps, 1, integer=True)
         self.supervoxels = supervoxels or Cubes(64)
         self.steps = steps
-        self.occluder = as_baseline(occluder)
+        self.baseline = as_baseline(baseline)
 
     def for_case(self, case: Case) -> Self:
         """With the supervoxels of the case."""
@@ -122,7 +122,7 @@ class InsertionDeletion(EvaluationMetric):
         partition = self.supervoxels(case.image, case.prediction.labels.to(case.image.device))
         sizes = torch.bincount(partition.flatten()).cpu()
         removed = torch.linspace(0, len(sizes), min(self.steps, len(sizes)) + 1).round().long()
-        occluder = self.occluder(case.image, case.streams(self.name))
+        baseline = self.baseline(case.image, case.rng(self.name))
         curves, unchanged = [], []
         for k, c in enumerate(case.scores.classes):
             e = case.attribution.dense(k)
@@ -133,7 +133,7 @@ class InsertionDeletion(EvaluationMetric):
             most_first, least_first = remaining(order, most_ends), remaining(order.flip(0), least_ends)
             members = torch.cat([most_first, least_first[1:-1]]).to(case.image.device)
             scores = replace(case.scores, classes=(c,))  # windows without this class are then not evaluated
-            values = case.model.coalition_scores(case.image, occluder, partition, members, scores)[:, 0].cpu()
+            values = case.model.coalition_scores(case.image, baseline, partition, members, scores)[:, 0].cpu()
             f_most, inner = values[: len(most_first)], values[len(most_first) :]
             f_least = torch.cat([f_most[:1], inner, f_most[-1:]])
             points = [
@@ -143,7 +143,7 @@ class InsertionDeletion(EvaluationMetric):
             curves.append(torch.stack(points))
             unchanged.append(bool(f_most[0] == f_most[-1]))
         both = torch.stack(curves)  # (K, 2, N, 2)
-        reasons = {"its score is the same for image and occluder": torch.tensor(unchanged)}
+        reasons = {"its score is the same for image and baseline": torch.tensor(unchanged)}
         both[..., 1] += self.where_defined(case, torch.zeros(len(both), dtype=torch.float64), reasons)[:, None, None]
         insertion, deletion = torch.trapezoid(both[..., 1], both[..., 0]).unbind(dim=1)
         return {

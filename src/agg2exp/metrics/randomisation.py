@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import WindowedModel
 from agg2exp.metrics.base import Evaluation, EvaluationMetric
 from agg2exp.metrics.correlation import constant, spearman
 
 
-def random_parameters(network: nn.Module, streams: RandomStreams) -> dict[str, Tensor]:
+def random_parameters(network: nn.Module, rng: KeyedRng) -> dict[str, Tensor]:
     """Every parameter tensor drawn anew from a normal distribution with its own mean and standard deviation.
 
     No layer needs to know how it was initialised, and activations keep about their scale. A tensor whose entries are
@@ -24,7 +24,7 @@ def random_parameters(network: nn.Module, streams: RandomStreams) -> dict[str, T
     parameters = {}
     for name, old in network.named_parameters():
         if old.is_floating_point():
-            noise = torch.randn(old.shape, generator=streams.generator(name)).to(old)
+            noise = torch.randn(old.shape, generator=rng.generator(name)).to(old)
             parameters[name] = old.detach().mean() + old.detach().std(correction=0) * noise
     return parameters
 
@@ -65,7 +65,7 @@ class Randomisation(EvaluationMetric):
 
     def evaluate(self, case: Evaluation) -> Mapping[str, Tensor]:
         """{"randomisation": (K,)}."""
-        model, parameters = case.model, random_parameters(case.model.network, case.streams(self.name))
+        model, parameters = case.model, random_parameters(case.model.network, case.rng(self.name))
         random = WindowedModel(
             Randomised(model.network, parameters), model.settings, model.on_windows, model.accumulators
         )

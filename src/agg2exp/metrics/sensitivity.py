@@ -73,10 +73,10 @@ class Sensitivity(EvaluationMetric):
 
     def noisy(self, case: Evaluation, i: int) -> Tensor:
         """x + ε_i, (C, D, H, W)."""
-        x, streams = case.image, case.streams(self.name)
+        x, rng = case.image, case.rng(self.name)
         if self.noise == "gaussian":
-            return x + self.radius * streams.normal_like(x, "noise", i)
-        share = torch.rand(x.shape, dtype=x.dtype, generator=streams.generator("noise", i)).to(x.device)
+            return x + self.radius * rng.normal_like(x, "noise", i)
+        share = torch.rand(x.shape, dtype=x.dtype, generator=rng.generator("noise", i)).to(x.device)
         return x + self.radius * (2 * share - 1)
 
     def _dice(self, case: Evaluation) -> Tensor:

@@ -16,9 +16,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from agg2exp.domain.errors import SettingError
-from agg2exp.io.atomic import written_whole
 from agg2exp.models.key_names import COUNTER, Fit, fits
 from agg2exp.models.weights_file import WeightsError, WeightsFile, read_weights
+from agg2exp.store.atomic import atomic_write
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +147,7 @@ def save_weights(network: nn.Module, path: Path, facts: ModelFacts) -> None:
     """Write weights with the model's facts and the version of MONAI in the header."""
     state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     header = {**facts.as_strings(), "monai": version("monai"), "network": type(network).__name__}
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         save_file(state, temporary, metadata=header)
 
 

@@ -11,8 +11,8 @@ from agg2exp.analysis.outlier_correlation import dice_correlation
 from agg2exp.analysis.outliers import MEAN, outlier_table
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
-from agg2exp.report.artefacts import Artefact
 from agg2exp.report.data_set import DataSet
+from agg2exp.report.outputs import Artefact
 from agg2exp.report.segmentation import dice_of
 from agg2exp.report.settings import AnalysisSettings
 

@@ -11,10 +11,10 @@ import pandas as pd
 
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
-from agg2exp.report import abnormality, across, focus, relations, segmentation
-from agg2exp.report.artefacts import EVERYTHING, Artefact, LeftOut, file_of
+from agg2exp.report import abnormality, between, highlight, relations, segmentation
 from agg2exp.report.data_set import DataSet
 from agg2exp.report.outlier_slices import ReadScan, outlier_slices
+from agg2exp.report.outputs import EVERYTHING, Artefact, LeftOut, file_of
 from agg2exp.report.segmentation import Groups
 from agg2exp.report.settings import AnalysisSettings
 
@@ -97,14 +97,14 @@ def parts_of(
         yield from abnormality.metadata_of_outliers(data, table, settings)
 
     def drawn(table: pd.DataFrame) -> Iterator[Artefact]:
-        target = focus.chosen_target(importances, settings.focus)
+        target = highlight.chosen_target(importances, settings.focus)
         shown = abnormality.extremes(table, target)
         yield "outlier_slices", shown
         if read_scan is not None:
             yield "outlier_slices", outlier_slices(data, shown, target, read_scan)
 
     def panels() -> Iterator[Artefact]:
-        yield from focus.four_panels(data, importances, matrix, None if ranking.empty else ranking, settings.focus)
+        yield from highlight.four_panels(data, importances, matrix, None if ranking.empty else ranking, settings.focus)
 
     parts: list[tuple[str, bool, Iterable[Artefact]]] = [
         ("presence of sources", PUBLIC, [("presence", relations.presence(data))]),
@@ -128,19 +128,19 @@ def parts_of(
 def parts_across(data_sets: Sequence[DataSet], groups: Groups, settings: AnalysisSettings) -> Iterator[Part]:
     """The parts that concern all data sets together, or pairs of them."""
     everything = "all data sets" if len(data_sets) > 1 else data_sets[0].name
-    yield Part(everything, "context", PRIVATE, across.context_of(data_sets))
+    yield Part(everything, "context", PRIVATE, between.context_of(data_sets))
     yield Part(everything, "Dice", PUBLIC, segmentation.dice_tables(data_sets, groups))
-    together = across.of_the_same_scans(data_sets)
+    together = between.of_the_same_scans(data_sets)
     if together:
-        yield Part(everything, "agreement", PUBLIC, across.agreement_of(data_sets))
+        yield Part(everything, "agreement", PUBLIC, between.agreement_of(data_sets))
     models = [models for models in map(segmentation.of_other_models, together) if len(models) > 1]
     for n, of_group in enumerate(models, start=1):
         name = "dice_differences" if len(models) == 1 else f"dice_differences_{n}"
         names = ", ".join(data.name for data in of_group)
         yield Part(names, "differences of Dice", PUBLIC, segmentation.differences(of_group, groups, name))
     for first, second in combinations(data_sets, 2):
-        if not across.shared_cases(first, second):
-            yield Part(f"{first.name}, {second.name}", "change", PUBLIC, across.change(first, second, settings))
+        if not between.shared_cases(first, second):
+            yield Part(f"{first.name}, {second.name}", "change", PUBLIC, between.change(first, second, settings))
 
 
 def _below(folder: str, made: Iterable[Artefact]) -> Iterator[Artefact]:

@@ -47,7 +47,7 @@ def ranks(table: pd.DataFrame, metric_of: Mapping[str, str]) -> pd.DataFrame:
     """Rank of every method (rows) in every value (columns), for each data set, and the mean rank over metrics.
 
     The mean is over the values in which all methods of the data set have a rank. A metric with several of them, such as
-    faithfulness with several occluders, has one voice in it: the mean of its ranks.
+    faithfulness with several baselines, has one voice in it: the mean of its ranks.
 
     Args:
         table: As `benchmark` returns it.

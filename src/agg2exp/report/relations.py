@@ -16,8 +16,8 @@ from agg2exp.domain.roi_importance import GlobalImportance, Kind
 from agg2exp.figures.distributions import distributions as distribution_picture
 from agg2exp.figures.heat_map import heat_map
 from agg2exp.figures.importance_graph import graph_of, importance_graph
-from agg2exp.report.artefacts import Artefact
 from agg2exp.report.data_set import DataSet
+from agg2exp.report.outputs import Artefact
 from agg2exp.report.settings import AnalysisSettings
 
 MAPPED = (Kind.IMPORTANCE, Kind.POSITIVE, Kind.NEGATIVE, Kind.ENRICHMENT_BODY, Kind.EXPECTED_BY_DISTANCE)

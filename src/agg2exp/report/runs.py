@@ -13,9 +13,9 @@ import pandas as pd
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.explanation import of_method
 from agg2exp.domain.hints import pasted
-from agg2exp.io.case_store import CASE_FILES, CaseStore, DamagedResultError
-from agg2exp.io.stored_tables import AMOUNTS, NUMBERS, ROUNDING, TEXTS, TRUTHS, WORDS, read_stored_table
-from agg2exp.io.tables import CURVES, EFFICIENCY, METRIC_SUMMARY, METRICS
+from agg2exp.store.case_store import CASE_FILES, CaseStore, DamagedResultError
+from agg2exp.store.stored_tables import AMOUNTS, NUMBERS, ROUNDING, TEXTS, TRUTHS, WORDS, read_stored_table
+from agg2exp.store.tables import CURVES, EFFICIENCY, METRIC_SUMMARY, METRICS
 
 log = logging.getLogger(__name__)
 

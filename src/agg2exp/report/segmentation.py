@@ -9,8 +9,8 @@ import pandas as pd
 from agg2exp.analysis.dice import joined_dice
 from agg2exp.analysis.performance import mean_dice, models_differ, poor_regions
 from agg2exp.domain.errors import DataError
-from agg2exp.report.artefacts import Artefact
 from agg2exp.report.data_set import DataSet
+from agg2exp.report.outputs import Artefact
 
 Groups = Mapping[str, Sequence[str]]
 

@@ -7,7 +7,7 @@ import torch
 
 from agg2exp.domain.attribution import DenseAttribution
 from agg2exp.domain.class_scores import ClassScores
-from agg2exp.modules.explanation import ExplanationModule
+from agg2exp.run.module import ExplanationModule
 
 
 class BrightnessAveraged(ExplanationModule):

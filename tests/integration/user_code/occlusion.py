@@ -18,7 +18,7 @@ class Occlusion(Attributor):
     def __init__(self, n_cubes: int = 64) -> None:
         self.n_cubes = n_cubes
 
-    def compute(self, model, image, scores, streams):
+    def compute(self, model, image, scores, rng):
         cubes = Cubes(self.n_cubes)(image, scores.labels)
         score = model.scores(image[None], scores)
         drops = [score - model.scores((image * (cubes != s))[None], scores) for s in cubes.unique()]

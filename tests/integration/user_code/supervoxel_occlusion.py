@@ -25,7 +25,7 @@ class SupervoxelOcclusion(Attributor):
     def for_case(self, case):
         return replace(self, supervoxels=self.supervoxels.for_case(case))
 
-    def compute(self, model, image, scores, streams):
+    def compute(self, model, image, scores, rng):
         ids = self.supervoxels(image, scores.labels)
         score = model.scores(image[None], scores)
         drops = [score - model.scores((image * (ids != s))[None], scores) for s in ids.unique()]

@@ -14,7 +14,7 @@ from agg2exp.analysis.importances import Importances
 from agg2exp.analysis.joining import joined
 from agg2exp.analysis.outlier_correlation import dice_correlation
 from agg2exp.domain.roi_importance import Kind
-from agg2exp.io.published_table import read_published_table
+from agg2exp.store.published_table import read_published_table
 
 VARIABLE = "AGG2EXP_REAL_DATA"
 NAME = "published_tsv2_test_roi_importance_smoothgrad.csv"

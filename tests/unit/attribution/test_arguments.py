@@ -21,7 +21,7 @@ from agg2exp.attribution import (
 )
 from agg2exp.domain.errors import SettingError
 from agg2exp.inference import SlidingWindow, WindowedModel
-from agg2exp.modules.explanation import ExplanationModule
+from agg2exp.run.module import ExplanationModule
 from agg2exp.scores import MeanScore, SumScore
 from tests.conformance.methods import dense
 from tests.helpers.explanations import scheme

@@ -19,13 +19,13 @@ from agg2exp.baselines import Constant
 from agg2exp.domain.attribution import DenseAttribution, SupervoxelAttribution
 from agg2exp.domain.class_scores import RecomputedScores
 from agg2exp.domain.errors import SettingError
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.scores import SumScore
 from agg2exp.supervoxels import Cubes, Semantic
 from tests.helpers.networks import LinearNetwork, ToyNetwork
 
-STREAMS = RandomStreams(3, "case", "captum")
+RNG = KeyedRng(3, "case", "captum")
 WINDOW = (6, 6, 6)
 IMAGE = torch.rand(2, 9, 6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)  # padded along W
 CUBES = Cubes(n_components=4)
@@ -84,12 +84,12 @@ def dense(attribution: DenseAttribution | SupervoxelAttribution) -> Tensor:
 def test_saliency_is_the_vanilla_gradient_and_input_x_gradient_multiplies_it() -> None:
     model = model_of(ToyNetwork(channels=2).double())
     scores = SumScore()(model.predict(IMAGE), (0, 1, 2, 3))
-    gradient = VanillaGradient().compute(model, IMAGE, scores, STREAMS).values
+    gradient = VanillaGradient().compute(model, IMAGE, scores, RNG).values
     assert gradient.abs().amax(dim=(1, 2, 3, 4)).count_nonzero() >= 2
-    signed = CaptumMethod("Saliency", {"abs": False}).compute(model, IMAGE, scores, STREAMS)
+    signed = CaptumMethod("Saliency", {"abs": False}).compute(model, IMAGE, scores, RNG)
     assert torch.allclose(dense(signed), gradient, rtol=1e-12, atol=0)
-    assert torch.allclose(dense(CaptumMethod("Saliency").compute(model, IMAGE, scores, STREAMS)), gradient.abs())
-    times = CaptumMethod("InputXGradient").compute(model, IMAGE, scores, STREAMS)
+    assert torch.allclose(dense(CaptumMethod("Saliency").compute(model, IMAGE, scores, RNG)), gradient.abs())
+    times = CaptumMethod("InputXGradient").compute(model, IMAGE, scores, RNG)
     assert torch.allclose(dense(times), IMAGE * gradient, rtol=1e-12, atol=0)
 
 
@@ -102,7 +102,7 @@ def test_equals_captum_on_the_stitched_score(name: str) -> None:
     assert len(model.plan(IMAGE).windows) > 1
     assert len(classes) > 1
     np.random.seed(0)
-    got = dense(method.compute(model, IMAGE, SumScore()(prediction, classes), STREAMS))
+    got = dense(method.compute(model, IMAGE, SumScore()(prediction, classes), RNG))
     cls = getattr(captum.attr, method.of or name)
     arguments: dict[str, Any] = dict(method.arguments)
     parameters = inspect.signature(cls.attribute).parameters
@@ -112,7 +112,7 @@ def test_equals_captum_on_the_stitched_score(name: str) -> None:
         arguments["feature_mask"] = method.supervoxels(IMAGE, prediction.labels)[None, None]
     if name == "NoiseTunnel":
         arguments["nt_samples_batch_size"] = 2  # the noise is drawn batch by batch
-    seed = int(torch.randint(2**31, (), generator=STREAMS.generator("captum")))
+    seed = int(torch.randint(2**31, (), generator=RNG.generator("captum")))
     for k, c in enumerate(classes):
         direct = cls(Stitched(ReluNetwork(), prediction.labels, c))
         direct = captum.attr.NoiseTunnel(direct) if name == "NoiseTunnel" else direct
@@ -135,7 +135,7 @@ def test_supervoxels_of_a_linear_network_get_what_they_add(name: str) -> None:
     for scheme in (Semantic(), Cubes(n_components=3)):
         samples = {"KernelShap": {"n_samples": 40}, "ShapleyValueSampling": {"n_samples": 1}}.get(name, {})
         method = CaptumMethod(name, samples, supervoxels=scheme, baselines=0.5)
-        attribution = method.compute(model, image, scores, STREAMS)
+        attribution = method.compute(model, image, scores, RNG)
         assert isinstance(attribution, SupervoxelAttribution)
         assert attribution.expansion == "value"
         partition = scheme(image, prediction.labels)
@@ -153,7 +153,7 @@ def test_occlusion_of_a_linear_network_is_what_the_box_adds() -> None:
     model = model_of(LinearNetwork([1.0, 3.0], [0.0, -1.0]))
     labels = model.predict(image).labels
     method = CaptumMethod("Occlusion", {"sliding_window_shapes": (1, 4, 4, 4), "strides": (1, 4, 4, 4)})
-    e = method.compute(model, image, SumScore()(model.predict(image), (0, 1)), STREAMS)
+    e = method.compute(model, image, SumScore()(model.predict(image), (0, 1)), RNG)
     for k, slope in enumerate([1.0, 3.0]):
         added = (slope * image[0] * (labels == k)).reshape(2, 4, 2, 4, 2, 4).sum(dim=(1, 3, 5))
         known = added.repeat_interleave(4, 0).repeat_interleave(4, 1).repeat_interleave(4, 2)
@@ -167,17 +167,17 @@ def test_random_numbers_come_from_the_streams_and_the_global_ones_stay(name: str
     method = method_of(name)
     torch.manual_seed(4)
     np.random.seed(4)
-    first = dense(method.compute(model, IMAGE, scores, STREAMS))
+    first = dense(method.compute(model, IMAGE, scores, RNG))
     torch.manual_seed(5)
     np.random.seed(5)
     before = torch.get_rng_state(), np.random.get_state()
-    again = dense(method.compute(model, IMAGE, scores, STREAMS))
+    again = dense(method.compute(model, IMAGE, scores, RNG))
     after = torch.get_rng_state(), np.random.get_state()
     assert torch.equal(first, again)
     assert torch.equal(before[0], after[0])
     assert np.array_equal(before[1][1], after[1][1])
     assert before[1][2] == after[1][2]
-    for other in (RandomStreams(4, "case", "captum"), RandomStreams(3, "other", "captum")):
+    for other in (KeyedRng(4, "case", "captum"), KeyedRng(3, "other", "captum")):
         assert not torch.allclose(first, dense(method.compute(model, IMAGE, scores, other)))
 
 
@@ -185,9 +185,9 @@ def test_random_numbers_come_from_the_streams_and_the_global_ones_stay(name: str
 def test_a_class_alone_gets_what_it_gets_among_others(name: str) -> None:
     model = model_of()
     prediction = model.predict(IMAGE)
-    together = method_of(name).compute(model, IMAGE, SumScore()(prediction, (1, 2, 3)), STREAMS)
+    together = method_of(name).compute(model, IMAGE, SumScore()(prediction, (1, 2, 3)), RNG)
     for k, c in enumerate((1, 2, 3)):
-        alone = method_of(name).compute(model, IMAGE, SumScore()(prediction, (c,)), STREAMS)
+        alone = method_of(name).compute(model, IMAGE, SumScore()(prediction, (c,)), RNG)
         assert torch.allclose(alone.dense(0), together.dense(k), rtol=1e-9, atol=1e-12)
 
 
@@ -196,7 +196,7 @@ def test_an_absent_class_gets_zeros() -> None:
     image = IMAGE[:1]
     scores = SumScore()(model.predict(image), (1, 2))
     for name in set(METHODS) - {"GuidedBackprop", "Deconvolution", "Occlusion"}:
-        assert method_of(name).compute(model, image, scores, STREAMS).dense(1).count_nonzero() == 0, name
+        assert method_of(name).compute(model, image, scores, RNG).dense(1).count_nonzero() == 0, name
 
 
 @pytest.mark.parametrize("name", ["FeatureAblation", "Saliency", "NoiseTunnel"])
@@ -205,15 +205,15 @@ def test_recomputed_masks(name: str) -> None:
     prediction = model.predict(IMAGE)
     fixed = SumScore()(prediction, (0, 1, 2, 3))
     scores = RecomputedScores(fixed.classes, fixed.labels, lambda p: SumScore()(p, (0, 1, 2, 3)))
-    attribution = method_of(name).compute(model, IMAGE, scores, STREAMS)
+    attribution = method_of(name).compute(model, IMAGE, scores, RNG)
     if name == "FeatureAblation":
         partition = CUBES(IMAGE, fixed.labels)
         without = torch.stack([IMAGE * (partition != s) for s in range(4)])
         known = model.scores(IMAGE[None], scores) - model.scores(without, scores)
         assert torch.allclose(attribution.values, known.T)
-        assert not torch.allclose(attribution.values, method_of(name).compute(model, IMAGE, fixed, STREAMS).values)
+        assert not torch.allclose(attribution.values, method_of(name).compute(model, IMAGE, fixed, RNG).values)
     if name == "Saliency":  # at the image itself the masks are the same
-        assert torch.allclose(dense(attribution), dense(CaptumMethod(name).compute(model, IMAGE, fixed, STREAMS)))
+        assert torch.allclose(dense(attribution), dense(CaptumMethod(name).compute(model, IMAGE, fixed, RNG)))
 
 
 def state_of(network: nn.Module) -> list[object]:
@@ -240,7 +240,7 @@ def test_the_model_and_the_image_are_left_as_found_also_after_an_error(name: str
     model = model_of(network)
     scores = SumScore()(model.predict(IMAGE), (0, 1))
     image, found, random = IMAGE.clone(), state_of(network), torch.get_rng_state()
-    method_of(name).compute(model, image, scores, STREAMS)
+    method_of(name).compute(model, image, scores, RNG)
     assert state_of(network) == found
     calls = 0
 
@@ -252,7 +252,7 @@ def test_the_model_and_the_image_are_left_as_found_also_after_an_error(name: str
 
     handle = network.layers[4].register_forward_pre_hook(fail)
     with pytest.raises(MemoryError, match="second call"):
-        method_of(name).compute(model, image, scores, STREAMS)
+        method_of(name).compute(model, image, scores, RNG)
     handle.remove()
     assert state_of(network) == found
     assert torch.equal(random, torch.get_rng_state())
@@ -266,15 +266,15 @@ def test_modified_gradients_of_relu(name: str) -> None:
     for inplace in (True, False):
         model = model_of(ReluNetwork(inplace))
         scores = SumScore()(model.predict(IMAGE), (0, 1, 2, 3))
-        results.append(dense(CaptumMethod(name).compute(model, IMAGE, scores, STREAMS)))
+        results.append(dense(CaptumMethod(name).compute(model, IMAGE, scores, RNG)))
     assert torch.allclose(*results)
     assert not torch.allclose(results[0], model.gradient(IMAGE[None], scores))
     model = model_of(ToyNetwork(channels=2).double())
     with pytest.raises(SettingError, match=r"no torch\.nn\.ReLU"):
-        CaptumMethod(name).compute(model, IMAGE, SumScore()(model.predict(IMAGE), (0,)), STREAMS)
+        CaptumMethod(name).compute(model, IMAGE, SumScore()(model.predict(IMAGE), (0,)), RNG)
     recomputed = RecomputedScores((0,), scores.labels, lambda p: SumScore()(p, (0,)))
     with pytest.raises(SettingError, match="mask_policy"):
-        CaptumMethod("NoiseTunnel", of=name).compute(model_of(), IMAGE, recomputed, STREAMS)
+        CaptumMethod("NoiseTunnel", of=name).compute(model_of(), IMAGE, recomputed, RNG)
 
 
 @pytest.mark.parametrize("name", captum.attr.__all__)
@@ -347,12 +347,12 @@ def test_a_perturbed_image_keeps_the_supervoxels() -> None:
     model = model_of()
     scores = SumScore()(model.predict(IMAGE), (0, 1))
     method = method_of("FeatureAblation", supervoxels=Semantic())
-    first = method.compute(model, IMAGE, scores, STREAMS)
+    first = method.compute(model, IMAGE, scores, RNG)
     shuffled = SumScore()(model.predict(IMAGE.flip(1)), (0, 1))
-    again = method.like(first).compute(model, IMAGE.flip(1), shuffled, STREAMS)
+    again = method.reusing_choices_of(first).compute(model, IMAGE.flip(1), shuffled, RNG)
     assert torch.equal(again.partition, first.partition)
     saliency = CaptumMethod("Saliency")
-    assert saliency.like(saliency.compute(model, IMAGE, scores, STREAMS)) is saliency
+    assert saliency.reusing_choices_of(saliency.compute(model, IMAGE, scores, RNG)) is saliency
 
 
 def test_the_python_call_takes_captum_s_words() -> None:

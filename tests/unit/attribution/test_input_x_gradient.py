@@ -7,12 +7,12 @@ from captum.attr import InputXGradient as CaptumInputXGradient
 from torch import Tensor
 
 from agg2exp.attribution import InputXGradient, IntegratedGradients
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.scores import SumScore
 from tests.helpers.networks import LinearNetwork, ToyNetwork
 
-STREAMS = RandomStreams(0, "case", "input_x_gradient")
+RNG = KeyedRng(0, "case", "input_x_gradient")
 
 
 def test_of_a_linear_network_is_its_slope_times_the_image_inside_the_mask() -> None:
@@ -22,7 +22,7 @@ def test_of_a_linear_network_is_its_slope_times_the_image_inside_the_mask() -> N
     prediction = model.predict(image)
     scores = SumScore()(prediction, (0, 1, 2))
     before = image.clone()
-    e = InputXGradient().compute(model, image, scores, STREAMS)
+    e = InputXGradient().compute(model, image, scores, RNG)
     assert torch.equal(image, before)
     for c, slope in enumerate(slopes):
         expected = slope * image[0] * (prediction.labels == c)
@@ -31,7 +31,7 @@ def test_of_a_linear_network_is_its_slope_times_the_image_inside_the_mask() -> N
     voxels = torch.bincount(prediction.labels.flatten().long(), minlength=3)
     without_offsets = model.scores(image[None], scores)[0] - voxels * torch.tensor(offsets)
     assert torch.allclose(e.values.double().sum(dim=(1, 2, 3, 4)), without_offsets, rtol=1e-5)
-    path = IntegratedGradients(n_steps=3).compute(model, image, scores, STREAMS)
+    path = IntegratedGradients(n_steps=3).compute(model, image, scores, RNG)
     assert torch.allclose(path.values, e.values, rtol=1e-5, atol=1e-7)
 
 
@@ -40,7 +40,7 @@ def test_agrees_with_captum_on_one_window() -> None:
     image = torch.rand(2, 8, 8, 8, generator=torch.Generator().manual_seed(0))
     model = WindowedModel(network, SlidingWindow((8, 8, 8)))
     prediction = model.predict(image)
-    e = InputXGradient().compute(model, image, SumScore()(prediction, (0, 1, 2, 3)), STREAMS)
+    e = InputXGradient().compute(model, image, SumScore()(prediction, (0, 1, 2, 3)), RNG)
 
     def score(x: Tensor) -> Tensor:
         return torch.stack([(network(x)[:, c] * (prediction.labels == c)).sum(dim=(1, 2, 3)) for c in range(4)], dim=1)
@@ -55,5 +55,5 @@ def test_one_forward_per_window_serves_all_classes() -> None:
     model = WindowedModel(ToyNetwork(), SlidingWindow((8, 8, 8)))
     scores = SumScore()(model.predict(image), (0, 1, 2, 3))
     before = model.forwards
-    InputXGradient().compute(model, image, scores, STREAMS)
+    InputXGradient().compute(model, image, scores, RNG)
     assert model.forwards - before == len(model.plan(image).windows)

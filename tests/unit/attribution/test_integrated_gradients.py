@@ -15,13 +15,13 @@ from agg2exp.attribution.integrated_gradients import RULES, completeness_gap, qu
 from agg2exp.baselines import Baseline, Blurred, GaussianNoise, UniformNoise
 from agg2exp.domain.class_scores import ClassScores, RecomputedScores
 from agg2exp.domain.errors import SettingError
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.scores import MarginScore, ProbabilityScore, Score, SumScore
 from tests.helpers.networks import LinearNetwork, ToyNetwork
 from tests.unit.inference.slow import relative, score_of, stitched_logits
 
-STREAMS = RandomStreams(3, "s0001", "integrated_gradients")
+RNG = KeyedRng(3, "s0001", "integrated_gradients")
 SETTINGS = SlidingWindow((8, 8, 8), 0.5, "gaussian", batch=2)
 IMAGE = torch.rand(2, 11, 6, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 ALL = (0, 1, 2, 3)
@@ -44,7 +44,7 @@ def explained(
     """Attribution (K, C, D, H, W), what was explained, and the completeness gap (K)."""
     model = WindowedModel(network, SlidingWindow((8, 8, 8), 0.5, "gaussian", batch))
     scores = (score or SumScore())(model.predict(image), ALL)
-    e = method.compute(model, image, scores, STREAMS)
+    e = method.compute(model, image, scores, RNG)
     return e.values, scores, e.notes["completeness_gap"]
 
 
@@ -101,7 +101,7 @@ def test_is_complete_with_many_steps(norm: type[nn.Module], baseline: float | Ga
     assert gap.dtype == torch.float64
     assert gap.max() <= 1e-3
     model = WindowedModel(network_of(norm), SETTINGS)
-    ends = [model.scores(x[None], scores)[0] for x in (image, method.baselines(image, STREAMS))]
+    ends = [model.scores(x[None], scores)[0] for x in (image, method.baselines(image, RNG))]
     assert torch.allclose(values.sum(dim=(1, 2, 3, 4)), ends[0] - ends[1], rtol=1e-3)
 
 
@@ -138,7 +138,7 @@ def test_batch_size_and_company_of_other_classes_change_nothing(rule: str) -> No
         assert relative(explained(network, method, batch=batch)[0], together) < 1e-12
     model = WindowedModel(network, SETTINGS)
     for c in ALL:
-        alone = method.compute(model, IMAGE, SumScore()(model.predict(IMAGE), (c,)), STREAMS)
+        alone = method.compute(model, IMAGE, SumScore()(model.predict(IMAGE), (c,)), RNG)
         assert relative(alone.values[0], together[c]) < 1e-12
         assert float(alone.notes["completeness_gap"]) == pytest.approx(float(gap[c]), rel=1e-6)
 
@@ -222,7 +222,7 @@ def test_recomputed_masks_follow_the_path(rule: str) -> None:
     model = WindowedModel(network, SETTINGS)
     labels = model.predict(IMAGE).labels
     moving = RecomputedScores(ALL, labels, lambda prediction: score(prediction, ALL))
-    e = IntegratedGradients(n_steps=n, rule=rule).compute(model, IMAGE, moving, STREAMS)
+    e = IntegratedGradients(n_steps=n, rule=rule).compute(model, IMAGE, moving, RNG)
     slow, masks = torch.zeros(4, *IMAGE.shape, dtype=torch.float64), []
     for position, weight in zip(*quadrature(rule, n), strict=True):
         prediction = model.predict(position * IMAGE)
@@ -243,7 +243,7 @@ def test_captums_words_in_one_call() -> None:
     )
     model = WindowedModel(network, SlidingWindow((11, 6, 9), batch=3))
     expected = IntegratedGradients(n_steps=7, baselines=0.2).compute(
-        model, image, SumScore()(model.predict(image), (1,)), STREAMS
+        model, image, SumScore()(model.predict(image), (1,)), RNG
     )
     assert torch.equal(e.values, expected.values)
     assert torch.equal(e.notes["completeness_gap"], expected.notes["completeness_gap"])
@@ -251,7 +251,7 @@ def test_captums_words_in_one_call() -> None:
 
 def test_noise_of_the_baseline_is_that_of_the_case() -> None:
     method = IntegratedGradients(n_steps=2, baselines=GaussianNoise())
-    drawn = GaussianNoise()(IMAGE, STREAMS)
+    drawn = GaussianNoise()(IMAGE, RNG)
     first, _, _ = explained(network_of(), method)
     assert torch.equal(first, explained(network_of(), method)[0])
     assert torch.equal(first, explained(network_of(), IntegratedGradients(n_steps=2, baselines=drawn))[0])
@@ -265,7 +265,7 @@ def test_passes_are_those_needed() -> None:
     present, before = len(scores.labels.unique()), model.passes
     seen.clear()
     method = IntegratedGradients(n_steps=4)
-    method.compute(model, image, scores, STREAMS)
+    method.compute(model, image, scores, RNG)
     assert model.forwards - before.forwards == method.evaluations() == sum(seen) == 6
     assert model.backwards - before.backwards == 4 * present
 

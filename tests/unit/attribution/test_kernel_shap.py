@@ -13,13 +13,13 @@ from agg2exp.attribution import kernel_shap as module
 from agg2exp.baselines import Constant
 from agg2exp.domain.class_scores import ClassScores, RecomputedScores
 from agg2exp.domain.errors import SettingError
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.scores import MarginScore, MeanScore, SumScore
 from agg2exp.supervoxels import Cubes, Given, Semantic
 from tests.helpers.networks import LinearNetwork, ToyNetwork
 
-STREAMS = RandomStreams(0, "case", "kernel_shap")
+RNG = KeyedRng(0, "case", "kernel_shap")
 IMAGE = torch.rand(1, 12, 10, 9, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 CLASSES = (0, 1, 2, 3)
 
@@ -58,7 +58,7 @@ def test_enough_samples_give_the_shapley_values_of_the_definition(score, policy)
     for z in itertools.product([False, True], repeat=6):
         image = torch.where(torch.tensor(z)[partition], IMAGE, baseline)
         game[frozenset(j for j in range(6) if z[j])] = model.scores(image[None], scores)[0]
-    e = KernelShap(Given(partition), n_samples=64, baselines=0.3).compute(model, IMAGE, scores, STREAMS)
+    e = KernelShap(Given(partition), n_samples=64, baselines=0.3).compute(model, IMAGE, scores, RNG)
     expected = shapley_by_definition(game, 6)
     torch.testing.assert_close(e.values, expected, rtol=1e-9, atol=1e-9)
     assert torch.equal(e.standard_errors, torch.zeros_like(expected))
@@ -71,7 +71,7 @@ def test_linear_network_has_the_known_answer_already_at_full_rank():
     scores = scores_of(model, classes=(0, 1, 2))
     assert len(scores.labels.unique()) > 1
     cubes = Cubes(12)
-    e = KernelShap(cubes, n_samples=60).compute(model, IMAGE, scores, STREAMS)
+    e = KernelShap(cubes, n_samples=60).compute(model, IMAGE, scores, RNG)
     partition = cubes(IMAGE, scores.labels)
     for c, slope in enumerate(slopes):
         summand = slope * IMAGE[0] * (scores.labels == c)
@@ -85,7 +85,7 @@ def test_linear_network_has_the_known_answer_already_at_full_rank():
 def test_contributions_add_up_to_the_change_of_the_score(n_samples, supervoxels):
     model = windowed()
     scores = scores_of(model)
-    e = KernelShap(supervoxels, n_samples=n_samples).compute(model, IMAGE, scores, STREAMS)
+    e = KernelShap(supervoxels, n_samples=n_samples).compute(model, IMAGE, scores, RNG)
     change = model.scores(IMAGE[None], scores) - model.scores(torch.zeros_like(IMAGE)[None], scores)
     torch.testing.assert_close(e.values.sum(dim=1), change[0], rtol=1e-5, atol=0)
 
@@ -95,7 +95,7 @@ def test_supervoxels_that_cannot_matter_are_no_players():
     image = IMAGE.clone()
     partition = Cubes(12)(image, torch.zeros(IMAGE.shape[1:]))
     image[:, partition == 3] = 0  # x = x′ there
-    e = KernelShap(Given(partition), n_samples=2048).compute(model, image, scores_of(model, image), STREAMS)
+    e = KernelShap(Given(partition), n_samples=2048).compute(model, image, scores_of(model, image), RNG)
     assert e.players == tuple(s for s in range(12) if s != 3)
     assert (e.values[:, 3] == 0).all()
     assert (e.standard_errors == 0).all()  # 2048 = 2^11 coalitions are all there are
@@ -107,7 +107,7 @@ def test_windows_without_an_explained_class_are_not_evaluated():
     near = ClassScores((2,), torch.where(torch.arange(12)[:, None, None] < 3, scores.labels, 0), scores.weights)
     partition = Cubes(12)(IMAGE, scores.labels)
     before = model.forwards
-    e = KernelShap(Given(partition), n_samples=4096).compute(model, IMAGE, near, STREAMS)
+    e = KernelShap(Given(partition), n_samples=4096).compute(model, IMAGE, near, RNG)
     reach = {int(s) for s in partition[:6].unique()}  # the windows start at rows 0, 3 and 6; class 2 is in rows 0 to 2
     assert reach < set(range(12))
     assert model.forwards - before == 2 ** len(reach)
@@ -119,7 +119,7 @@ def test_each_coalition_is_evaluated_once_for_all_classes_and_each_window_patter
     scores = scores_of(model)
     windows = len(model.plan(IMAGE).windows)
     before = model.forwards
-    KernelShap(Cubes(12), n_samples=150).compute(model, IMAGE, scores, STREAMS)
+    KernelShap(Cubes(12), n_samples=150).compute(model, IMAGE, scores, RNG)
     assert model.forwards - before + model.reused == 150 * windows
     assert model.reused > 0.5 * 150 * windows  # a window of this size meets few of the 12 cubes
 
@@ -129,7 +129,7 @@ def test_batch_changes_the_last_digits_only():
     for batch in (1, 2, 7):
         model = windowed(ToyNetwork(), batch=batch)
         image = IMAGE.float()
-        e = KernelShap(Cubes(16), n_samples=80).compute(model, image, scores_of(model, image), STREAMS)
+        e = KernelShap(Cubes(16), n_samples=80).compute(model, image, scores_of(model, image), RNG)
         results.append(e.values)
     for other in results[1:]:
         torch.testing.assert_close(other, results[0], rtol=1e-5, atol=1e-5 * float(results[0].abs().max()))
@@ -141,7 +141,7 @@ def test_too_few_samples_are_marked_and_said_once(caplog: pytest.LogCaptureFixtu
     scores = scores_of(model)
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            e = KernelShap(Cubes(60), n_samples=40).compute(model, IMAGE, scores, STREAMS)
+            e = KernelShap(Cubes(60), n_samples=40).compute(model, IMAGE, scores, RNG)
     assert e.standard_errors.isnan().all()
     assert torch.equal(e.notes["underdetermined"], torch.ones(4, dtype=torch.float64))
     assert len(caplog.records) == 1
@@ -158,11 +158,11 @@ def test_absent_class_and_image_without_content_give_zeros():
     model = windowed()
     present = scores_of(model)
     absent = ClassScores((2, 9), present.labels, present.weights)
-    e = KernelShap(Cubes(4), n_samples=16).compute(model, IMAGE, absent, STREAMS)
+    e = KernelShap(Cubes(4), n_samples=16).compute(model, IMAGE, absent, RNG)
     assert float(e.values[0].abs().max()) > 0
     assert torch.equal(e.values[1], torch.zeros(4, dtype=torch.float64))
     empty = torch.full_like(IMAGE, 0.25)
-    e = KernelShap(Cubes(4), n_samples=16, baselines=0.25).compute(model, empty, scores_of(model, empty), STREAMS)
+    e = KernelShap(Cubes(4), n_samples=16, baselines=0.25).compute(model, empty, scores_of(model, empty), RNG)
     assert torch.equal(e.values, torch.zeros(4, 4, dtype=torch.float64))
     assert torch.equal(e.standard_errors, torch.zeros(4, 4, dtype=torch.float64))
 
@@ -175,7 +175,7 @@ def test_captums_words_in_one_call():
     )
     model = WindowedModel(network, SlidingWindow((12, 10, 9)))
     method = KernelShap(Given(mask), n_samples=8, baselines=Constant(0.1))
-    expected = method.compute(model, IMAGE, scores_of(model, classes=(2,)), RandomStreams(0, "", "kernel_shap"))
+    expected = method.compute(model, IMAGE, scores_of(model, classes=(2,)), KeyedRng(0, "", "kernel_shap"))
     torch.testing.assert_close(e.values, expected.values)
     assert e.values.shape == (1, 3)
 

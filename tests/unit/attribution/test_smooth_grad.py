@@ -9,12 +9,12 @@ from torch import Tensor
 
 from agg2exp.attribution import SmoothGrad, VanillaGradient
 from agg2exp.domain.errors import SettingError
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.scores import SumScore
 from tests.helpers.networks import LinearNetwork, ToyNetwork
 
-STREAMS = RandomStreams(3, "case", "smoothgrad")
+RNG = KeyedRng(3, "case", "smoothgrad")
 IMAGE = torch.rand(1, 10, 8, 9, generator=torch.Generator().manual_seed(0))
 
 
@@ -25,19 +25,19 @@ def model_of(batch: int = 2) -> WindowedModel:
 def test_one_sample_without_noise_is_the_gradient() -> None:
     model = model_of()
     scores = SumScore()(model.predict(IMAGE), (0, 1, 2, 3))
-    smooth = SmoothGrad(n_samples=1, noise_level=0).compute(model, IMAGE, scores, STREAMS)
-    assert torch.equal(smooth.values, VanillaGradient().compute(model, IMAGE, scores, STREAMS).values)
+    smooth = SmoothGrad(n_samples=1, noise_level=0).compute(model, IMAGE, scores, RNG)
+    assert torch.equal(smooth.values, VanillaGradient().compute(model, IMAGE, scores, RNG).values)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3])
 def test_mean_of_gradients_at_the_noisy_images(batch: int) -> None:
     model = model_of(batch)
     scores = SumScore()(model.predict(IMAGE), (0, 1, 2, 3))
-    smooth = SmoothGrad(n_samples=5, noise_level=0.2).compute(model, IMAGE, scores, STREAMS)
+    smooth = SmoothGrad(n_samples=5, noise_level=0.2).compute(model, IMAGE, scores, RNG)
     sigma = 0.2 * (IMAGE.max() - IMAGE.min())
     slow = torch.zeros(4, *IMAGE.shape)
     for i in range(5):
-        noise = torch.randn(IMAGE.shape, generator=STREAMS.generator("noise", i))
+        noise = torch.randn(IMAGE.shape, generator=RNG.generator("noise", i))
         slow += model.gradient((IMAGE + sigma * noise)[None], scores) / 5
     assert torch.allclose(smooth.values, slow, rtol=1e-4, atol=1e-6)
 
@@ -46,11 +46,9 @@ def test_agrees_with_captum_given_the_same_noise(monkeypatch: pytest.MonkeyPatch
     image = torch.rand(1, 8, 8, 8, generator=torch.Generator().manual_seed(1))
     model = model_of()
     prediction = model.predict(image)
-    smooth = SmoothGrad(n_samples=4, noise_level=0.1).compute(
-        model, image, SumScore()(prediction, (0, 1, 2, 3)), STREAMS
-    )
+    smooth = SmoothGrad(n_samples=4, noise_level=0.1).compute(model, image, SumScore()(prediction, (0, 1, 2, 3)), RNG)
     sigma = float(0.1 * (image.max() - image.min()))
-    noise = torch.stack([torch.randn(image.shape, generator=STREAMS.generator("noise", i)) for i in range(4)])
+    noise = torch.stack([torch.randn(image.shape, generator=RNG.generator("noise", i)) for i in range(4)])
     monkeypatch.setattr(torch, "normal", lambda mean, std: std * noise)  # captum draws all samples at once
     network = ToyNetwork().eval()
 
@@ -66,14 +64,14 @@ def test_agrees_with_captum_given_the_same_noise(monkeypatch: pytest.MonkeyPatch
 def test_a_linear_network_is_not_changed_by_noise() -> None:
     model = WindowedModel(LinearNetwork([1.0, -2.0], [0.0, 1.0]), SlidingWindow((8, 8, 8)))
     scores = SumScore()(model.predict(IMAGE), (0, 1))
-    smooth = SmoothGrad(n_samples=3, noise_level=0.5).compute(model, IMAGE, scores, STREAMS)
+    smooth = SmoothGrad(n_samples=3, noise_level=0.5).compute(model, IMAGE, scores, RNG)
     assert torch.allclose(smooth.values, model.gradient(IMAGE[None], scores), rtol=1e-5, atol=1e-6)
 
 
 def test_a_constant_image_gives_the_vanilla_gradient() -> None:
     model, image = model_of(), torch.full((1, 8, 8, 8), 0.5)
     scores = SumScore()(model.predict(image), (0, 1, 2, 3))
-    smooth = SmoothGrad(n_samples=2).compute(model, image, scores, STREAMS)
+    smooth = SmoothGrad(n_samples=2).compute(model, image, scores, RNG)
     assert torch.allclose(smooth.values, model.gradient(image[None], scores), rtol=1e-5, atol=1e-6)
 
 
@@ -81,10 +79,10 @@ def test_noise_depends_on_seed_case_and_nothing_else() -> None:
     model = model_of()
     scores = SumScore()(model.predict(IMAGE), (0, 2))
     method = SmoothGrad(n_samples=2)
-    first = method.compute(model, IMAGE, scores, RandomStreams(0, "a", "smoothgrad")).values
+    first = method.compute(model, IMAGE, scores, KeyedRng(0, "a", "smoothgrad")).values
     torch.rand(17)
-    assert torch.equal(first, method.compute(model, IMAGE, scores, RandomStreams(0, "a", "smoothgrad")).values)
-    for other in (RandomStreams(1, "a", "smoothgrad"), RandomStreams(0, "b", "smoothgrad")):
+    assert torch.equal(first, method.compute(model, IMAGE, scores, KeyedRng(0, "a", "smoothgrad")).values)
+    for other in (KeyedRng(1, "a", "smoothgrad"), KeyedRng(0, "b", "smoothgrad")):
         assert not torch.equal(first, method.compute(model, IMAGE, scores, other).values)
 
 
@@ -93,7 +91,7 @@ def test_passes_are_those_needed() -> None:
     scores = SumScore()(model.predict(image), (0, 1, 2, 3))
     present = len(scores.labels.unique())
     before = model.passes
-    SmoothGrad(n_samples=4).compute(model, image, scores, STREAMS)
+    SmoothGrad(n_samples=4).compute(model, image, scores, RNG)
     assert model.forwards - before.forwards == 4
     assert model.backwards - before.backwards == 4 * present
 

@@ -7,12 +7,12 @@ from captum.attr import Saliency
 from torch import Tensor
 
 from agg2exp.attribution import VanillaGradient
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.scores import MeanScore, SumScore
 from tests.helpers.networks import LinearNetwork, ToyNetwork
 
-STREAMS = RandomStreams(0, "case", "vanilla_gradient")
+RNG = KeyedRng(0, "case", "vanilla_gradient")
 
 
 def test_gradient_of_a_linear_network_is_its_slope_inside_the_mask() -> None:
@@ -22,7 +22,7 @@ def test_gradient_of_a_linear_network_is_its_slope_inside_the_mask() -> None:
     prediction = model.predict(image)
     assert len(prediction.labels.unique()) == 3
     for score, scale in ((SumScore(), torch.ones(3)), (MeanScore(), prediction.voxels())):
-        e = VanillaGradient().compute(model, image, score(prediction, (0, 1, 2)), STREAMS)
+        e = VanillaGradient().compute(model, image, score(prediction, (0, 1, 2)), RNG)
         for c, slope in enumerate(slopes):
             expected = slope * (prediction.labels == c) / scale[c]
             assert torch.allclose(e.dense(c)[0], expected.float(), rtol=1e-5, atol=1e-7)
@@ -33,7 +33,7 @@ def test_agrees_with_captum_on_one_window() -> None:
     image = torch.rand(1, 8, 8, 8, generator=torch.Generator().manual_seed(0))
     model = WindowedModel(network, SlidingWindow((8, 8, 8)))
     prediction = model.predict(image)
-    e = VanillaGradient().compute(model, image, SumScore()(prediction, (0, 1, 2, 3)), STREAMS)
+    e = VanillaGradient().compute(model, image, SumScore()(prediction, (0, 1, 2, 3)), RNG)
 
     def score(x: Tensor) -> Tensor:
         return torch.stack([(network(x)[:, c] * (prediction.labels == c)).sum(dim=(1, 2, 3)) for c in range(4)], dim=1)
@@ -47,7 +47,7 @@ def test_a_class_alone_equals_the_class_with_all_others() -> None:
     image = torch.rand(1, 10, 9, 8, generator=torch.Generator().manual_seed(2))
     model = WindowedModel(ToyNetwork(), SlidingWindow((8, 8, 8), batch=2))
     prediction = model.predict(image)
-    together = VanillaGradient().compute(model, image, SumScore()(prediction, (0, 1, 2, 3)), STREAMS)
+    together = VanillaGradient().compute(model, image, SumScore()(prediction, (0, 1, 2, 3)), RNG)
     for c in range(4):
-        alone = VanillaGradient().compute(model, image, SumScore()(prediction, (c,)), STREAMS)
+        alone = VanillaGradient().compute(model, image, SumScore()(prediction, (c,)), RNG)
         assert torch.allclose(alone.dense(0), together.dense(c), rtol=1e-5, atol=1e-7)

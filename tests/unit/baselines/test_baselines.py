@@ -19,9 +19,9 @@ from agg2exp.baselines import (
     as_baseline,
 )
 from agg2exp.domain.errors import SettingError
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 
-STREAMS = RandomStreams(0, "case", "method")
+RNG = KeyedRng(0, "case", "method")
 ALL = [Constant(0.3), Mean(), UniformNoise(), GaussianNoise(0.2), Blurred(2.0)]
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
@@ -38,7 +38,7 @@ def two_channels(seed: int = 0, edge: int = 24) -> Tensor:
 def test_has_shape_type_and_device_of_the_image(baseline: Baseline, dtype: torch.dtype, device: str) -> None:
     image = two_channels().to(device, dtype)
     before = image.clone()
-    made = baseline(image, STREAMS)
+    made = baseline(image, RNG)
     assert (made.shape, made.dtype, made.device) == (image.shape, dtype, image.device)
     assert torch.isfinite(made).all()
     assert torch.equal(image, before)
@@ -48,28 +48,28 @@ def test_has_shape_type_and_device_of_the_image(baseline: Baseline, dtype: torch
 @pytest.mark.parametrize("baseline", [Mean(), UniformNoise(), GaussianNoise(0.2), Blurred(2.0)], ids=repr)
 def test_a_constant_image_is_its_own_baseline(baseline: Baseline) -> None:
     image = torch.full((1, 6, 7, 8), 0.7)
-    assert torch.allclose(baseline(image, STREAMS), image, rtol=1e-6)
+    assert torch.allclose(baseline(image, RNG), image, rtol=1e-6)
 
 
 @pytest.mark.parametrize("baseline", [Mean(), UniformNoise(), GaussianNoise(0.5), Blurred(3.0)], ids=repr)
 def test_stays_within_the_range_of_each_channel(baseline: Baseline) -> None:
     image = two_channels()
-    for made, x in zip(baseline(image, STREAMS), image, strict=True):
+    for made, x in zip(baseline(image, RNG), image, strict=True):
         slack = 1e-6 * float(x.max())
         assert x.min() - slack <= made.min() <= made.max() <= x.max() + slack
 
 
 def test_constant_and_mean() -> None:
     image = two_channels()
-    assert torch.equal(Constant(0.25)(image, STREAMS), torch.full_like(image, 0.25))
-    for made, x in zip(Mean()(image, STREAMS), image.double(), strict=True):
+    assert torch.equal(Constant(0.25)(image, RNG), torch.full_like(image, 0.25))
+    for made, x in zip(Mean()(image, RNG), image.double(), strict=True):
         assert torch.allclose(made.double(), x.sum() / x.numel(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_uniform_noise_has_the_moments_of_a_uniform_distribution(seed: int) -> None:
     image = two_channels(seed)
-    made = UniformNoise()(image, RandomStreams(seed, "case", "method"))
+    made = UniformNoise()(image, KeyedRng(seed, "case", "method"))
     for noise, x in zip(made.double(), image.double(), strict=True):
         width, n = x.max() - x.min(), noise.numel()
         centred = (noise - x.min()) / width
@@ -82,7 +82,7 @@ def test_uniform_noise_has_the_moments_of_a_uniform_distribution(seed: int) -> N
 @pytest.mark.parametrize("seed", range(3))
 def test_gaussian_noise_lies_around_the_mean_and_forgets_the_image(seed: int) -> None:
     image = two_channels(seed)
-    made = GaussianNoise(0.05)(image, RandomStreams(seed, "case", "method"))  # 10 σ from the ends: nothing is clipped
+    made = GaussianNoise(0.05)(image, KeyedRng(seed, "case", "method"))  # 10 σ from the ends: nothing is clipped
     for noise, x in zip(made.double(), image.double(), strict=True):
         sigma, n = 0.05 * float(x.max() - x.min()), noise.numel()
         assert float(noise.mean()) == pytest.approx(float(x.mean()), abs=4 * sigma / math.sqrt(n))
@@ -92,19 +92,19 @@ def test_gaussian_noise_lies_around_the_mean_and_forgets_the_image(seed: int) ->
 
 def test_gaussian_noise_is_clipped() -> None:
     image = two_channels()
-    noise, x = GaussianNoise(10.0)(image, STREAMS)[0], image[0]
+    noise, x = GaussianNoise(10.0)(image, RNG)[0], image[0]
     at_the_ends = ((noise == x.min()) | (noise == x.max())).float().mean()
     assert 0.9 < float(at_the_ends) < 1  # a normal variable is within 0.05 σ of its mean in 4 % of draws
-    assert torch.equal(GaussianNoise(0.0)(image, STREAMS), Mean()(image, STREAMS))
+    assert torch.equal(GaussianNoise(0.0)(image, RNG), Mean()(image, RNG))
 
 
 @pytest.mark.parametrize("baseline", [UniformNoise(), GaussianNoise()], ids=repr)
 def test_noise_depends_on_seed_case_and_method_and_nothing_else(baseline: Baseline) -> None:
     image = two_channels()
-    first = baseline(image, RandomStreams(1, "a", "m"))
+    first = baseline(image, KeyedRng(1, "a", "m"))
     torch.rand(3)
-    assert torch.equal(first, baseline(image, RandomStreams(1, "a", "m")))
-    for other in (RandomStreams(2, "a", "m"), RandomStreams(1, "b", "m"), RandomStreams(1, "a", "n")):
+    assert torch.equal(first, baseline(image, KeyedRng(1, "a", "m")))
+    for other in (KeyedRng(2, "a", "m"), KeyedRng(1, "b", "m"), KeyedRng(1, "a", "n")):
         assert not torch.equal(first, baseline(image, other))
 
 
@@ -112,7 +112,7 @@ def test_noise_depends_on_seed_case_and_method_and_nothing_else(baseline: Baseli
 def test_blurring_a_point_gives_the_gaussian_in_its_channel_only(sigma: float) -> None:
     image = torch.zeros(2, 21, 23, 25, dtype=torch.float64)
     image[0, 10, 11, 12] = 1
-    made = Blurred(sigma)(image, STREAMS)
+    made = Blurred(sigma)(image, RNG)
     grid = torch.meshgrid(*(torch.arange(n) - n // 2 for n in (21, 23, 25)), indexing="ij")
     gaussian = torch.exp(-sum(g.double() ** 2 for g in grid) / (2 * sigma**2))
     assert torch.allclose(made[0], gaussian / gaussian.sum(), atol=1e-4 * float(made.max()))
@@ -123,23 +123,23 @@ def test_blurring_keeps_the_mean_and_removes_detail() -> None:
     image = two_channels().double()
     deviations = []
     for sigma in (0.0, 0.5, 2.0, 10.0):
-        made = Blurred(sigma)(image, STREAMS)
+        made = Blurred(sigma)(image, RNG)
         assert torch.allclose(made.mean(dim=(1, 2, 3)), image.mean(dim=(1, 2, 3)), rtol=1e-10)
         deviations.append(float(made[0].std()))
-    assert torch.equal(Blurred(0.0)(image, STREAMS), image)
+    assert torch.equal(Blurred(0.0)(image, RNG), image)
     assert deviations == sorted(deviations, reverse=True)
     assert deviations[-1] < 0.01 * deviations[0]
 
 
 def test_a_volume_a_number_or_a_baseline_will_do() -> None:
     image = two_channels()
-    assert torch.equal(as_baseline(image)(image, STREAMS), image)
+    assert torch.equal(as_baseline(image)(image, RNG), image)
     assert as_baseline(2) == Constant(2.0)
     assert as_baseline(Mean()) == Mean()
     with pytest.raises(SettingError, match=r"baselines: .*a tensor \(C, D, H, W\) or a number, got 'zero'"):
         as_baseline("zero")  # type: ignore[arg-type]
     with pytest.raises(SettingError, match=r"baselines: expected the shape of the image \(2, 24, 22, 20\)"):
-        as_baseline(image[:1])(image, STREAMS)
+        as_baseline(image[:1])(image, RNG)
 
 
 def test_what_a_result_depends_on_is_in_the_name() -> None:

@@ -12,10 +12,10 @@ from agg2exp.cli.application import JobError
 from agg2exp.cli.data_sets import read_data_sets, with_metadata
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.labels import LabelScheme
-from agg2exp.report.across import shared_cases
+from agg2exp.report.between import shared_cases
 from agg2exp.report.data_set import differing_settings
 from tests.helpers.stored_runs import CLASSES, GROUPS, stored_run
-from tests.unit.io.test_published_table import wide
+from tests.unit.store.test_published_table import wide
 
 SCHEME = LabelScheme.from_config(
     "six", {name: {"group": group, "files": [] if name == "background" else [name]} for name, group in CLASSES.items()},

@@ -36,7 +36,7 @@ def test_settings_leave_as_far_as_they_are_harmless():
         "seed": 3,
         "mueller": 1,
         "classes": ["heart", "aorta"],
-        "data": {"_target_": "agg2exp.data.datamodule.CaseDataModule", "root": "/mueller", "split": "test",
+        "data": {"_target_": "agg2exp.run.datamodule.CaseDataModule", "root": "/mueller", "split": "test",
                  "limit": None, "cases": [1001, "s0001"], "layout": {"extra_masks": {"mueller": "{case}/m.nii.gz"}}},
         "focus": {"case": 17, "target": "heart"},
         "metadata": 5,
@@ -50,7 +50,7 @@ def test_settings_leave_as_far_as_they_are_harmless():
     assert harmless(settings) == {
         "seed": 3,
         "classes": ["heart", "aorta"],
-        "data": {"_target_": "agg2exp.data.datamodule.CaseDataModule", "split": "test", "limit": None},
+        "data": {"_target_": "agg2exp.run.datamodule.CaseDataModule", "split": "test", "limit": None},
         "focus": {"target": "heart"},
         "model": {"window": [64, 64, 64]},
         "inference": {},

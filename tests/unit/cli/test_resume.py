@@ -9,11 +9,11 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from agg2exp.callbacks.roi_importance import RoIImportanceWriter
 from agg2exp.cli.resume import finished_cases
 from agg2exp.domain.case import Failure
 from agg2exp.domain.errors import SettingError
-from agg2exp.io.failures import FailureLog
+from agg2exp.run.roi_importance import RoIImportanceWriter
+from agg2exp.store.failures import FailureLog
 from tests.helpers.explanations import scheme, small_case, small_explanation
 
 FILES = dict.fromkeys("abcd", "")

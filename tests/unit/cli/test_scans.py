@@ -13,16 +13,16 @@ from agg2exp.cli.data_sets import read_data_sets
 from agg2exp.cli.scans import read_scan
 from agg2exp.domain.case import Origin
 from agg2exp.domain.errors import DataError
-from agg2exp.io.case_store import CaseStore
-from agg2exp.io.digests import file_digest
 from agg2exp.report.data_set import DataSet
+from agg2exp.store.case_store import CaseStore
+from agg2exp.store.digests import file_digest
 from tests.helpers import cases
 from tests.helpers.stored_runs import stored_run
 
 CASE = "c00000"
 CALLS = (
     {"_target_": "pathlib.Path.touch", "_args_": ["{canary}"]},
-    {"_target_": "agg2exp.io.atomic.Path.touch", "_args_": ["{canary}"]},
+    {"_target_": "agg2exp.store.atomic.Path.touch", "_args_": ["{canary}"]},
     {"_target_": "agg2exp.data.masks.read_mask", "case_id": "x", "path": "{canary}", "native": None},
     r"\${canary:{canary}}",
     "${canary:{canary}}",
@@ -64,7 +64,7 @@ def test_nothing_that_the_configuration_of_a_run_names_is_called(stored: Path, c
     OmegaConf.register_new_resolver("canary", lambda path: Path(path).touch(), replace=True)
     config = OmegaConf.to_container(OmegaConf.load(stored / "config.yaml"))
     call = nested(told(call, canary))
-    config["data"] = {"_target_": "agg2exp.data.datamodule.CaseDataModule", "root": call, "split": call, "layout": call}
+    config["data"] = {"_target_": "agg2exp.run.datamodule.CaseDataModule", "root": call, "split": call, "layout": call}
     config |= {"attribution": call, "score": call}
     (stored / "config.yaml").write_text(json.dumps(config))
     scan = read_scan(data_set(stored), CASE, "heart")

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from agg2exp.callbacks.roi_importance import RoIImportanceWriter
 from agg2exp.cli.summary import DISCLAIMER, write_environment, write_summary
 from agg2exp.domain.case import Failure
-from agg2exp.io.tables import GLOBAL_IMPORTANCE, read_tables
 from agg2exp.models.checkpoint import trained_on
+from agg2exp.run.roi_importance import RoIImportanceWriter
+from agg2exp.store.tables import GLOBAL_IMPORTANCE, read_tables
 from tests.helpers.explanations import SHAPE, explained, scheme, small_case, small_explanation
 
 FAILURE = Failure("b", "reading", "case b: expected a NIfTI file at [b/ct.nii.gz], found none.", "Traceback")

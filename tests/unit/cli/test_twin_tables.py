@@ -5,10 +5,10 @@ import pytest
 from agg2exp.cli.twin_tables import read_twins
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
-from agg2exp.io.tables import ROI_IMPORTANCE, TWINS, read_tables, write_tables
 from agg2exp.report.findings import findings
 from agg2exp.report.relations import graph_beyond_distance
 from agg2exp.report.settings import AnalysisSettings
+from agg2exp.store.tables import ROI_IMPORTANCE, TWINS, read_tables, write_tables
 from tests.helpers.stored_runs import read_runs, stored_run
 
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from agg2exp.data.case_dataset import CaseDataset
-from agg2exp.data.preprocessing import Preprocessing
 from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
 from agg2exp.domain.case import Case, Failure, Grid
+from agg2exp.preprocessing.preprocessing import Preprocessing
 from tests.helpers import cases
 from tests.helpers.headers import stored
 

@@ -9,9 +9,7 @@ import pytest
 import torch
 
 from agg2exp.aggregation.overlap import dice_and_iou
-from agg2exp.callbacks.roi_importance import RoIImportanceWriter
 from agg2exp.data.case_dataset import CaseDataset
-from agg2exp.data.preprocessing import Preprocessing
 from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
 from agg2exp.domain.attribution import DenseAttribution
 from agg2exp.domain.case import Case
@@ -19,6 +17,8 @@ from agg2exp.domain.errors import SettingError
 from agg2exp.domain.explanation import Explanation, PassCounts
 from agg2exp.domain.prediction import Prediction
 from agg2exp.domain.roi_importance import Kind
+from agg2exp.preprocessing.preprocessing import Preprocessing
+from agg2exp.run.roi_importance import RoIImportanceWriter
 from tests.helpers import cases
 
 EXTRA = {"nodule": "{case}/nodule.nii.gz", "empty": "{case}/empty.nii.gz", "away": "{case}/away.nii.gz"}

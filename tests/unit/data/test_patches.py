@@ -6,9 +6,9 @@ import torch
 
 from agg2exp.data.case_dataset import CaseDataset
 from agg2exp.data.patches import TrainingPatches
-from agg2exp.data.preprocessing import Preprocessing
 from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
 from agg2exp.domain.errors import SettingError
+from agg2exp.preprocessing.preprocessing import Preprocessing
 from tests.helpers import cases
 
 STILL = {"noise": 0.0, "shift": 0.0, "rotation": 0.0, "scaling": 0.0}

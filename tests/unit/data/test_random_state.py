@@ -7,9 +7,9 @@ import torch
 
 from agg2exp.data.case_dataset import CaseDataset
 from agg2exp.data.patches import TrainingPatches
-from agg2exp.data.preprocessing import Preprocessing
 from agg2exp.data.random_state import random_state, set_random_state
 from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
+from agg2exp.preprocessing.preprocessing import Preprocessing
 from tests.helpers import cases
 
 

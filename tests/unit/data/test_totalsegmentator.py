@@ -17,7 +17,7 @@ from agg2exp.data.records import MaskFile
 from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
 from agg2exp.domain.case import Grid
 from agg2exp.domain.errors import CaseError, SettingError
-from agg2exp.io.nifti import open_volume, read_volume
+from agg2exp.store.nifti import open_volume, read_volume
 from tests.helpers import cases
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from agg2exp.data.preprocessing import Preprocessing
 from agg2exp.domain.case import Grid
 from agg2exp.domain.resampling import mostly_covered, nearest, touched
+from agg2exp.preprocessing.preprocessing import Preprocessing
 from tests.helpers import cases
 
 SPACINGS = [(3.0, 1.5), (11.0, 5.5), (3.0, 5.5), (1.5, 3.0), (1.0, 1.5), (2.0, 3.0), (5.0, 2.0), (0.7, 1.4), (3.0, 1.0)]

@@ -11,7 +11,7 @@ from agg2exp.attribution import VanillaGradient
 from agg2exp.domain.prediction import Prediction
 from agg2exp.inference import NetworkError, SlidingWindow, WindowedModel, check_head
 from agg2exp.inference.head import denied_share
-from agg2exp.modules.explanation import ExplanationModule
+from agg2exp.run.module import ExplanationModule
 from agg2exp.scores import SumScore
 from tests.conformance.networks import NETWORKS, WINDOWS, segmentation_network
 from tests.helpers.explanations import scheme, small_case

@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from agg2exp.attribution import KernelShap, SmoothGrad, VanillaGradient
 from agg2exp.domain.errors import SettingError
+from agg2exp.explaining.memory_fallback import is_out_of_memory
 from agg2exp.inference import NetworkError, SlidingWindow, WindowedModel
 from agg2exp.inference.network_check import PASSES
-from agg2exp.modules.memory import is_out_of_memory
 from tests.conformance.networks import NETWORKS, WINDOWS, segmentation_network
 from tests.helpers.networks import IntensityNetwork, LinearNetwork, ToyNetwork
 

@@ -178,7 +178,7 @@ def test_settings_hold_every_argument() -> None:
         "class": "agg2exp.metrics.insertion_deletion.InsertionDeletion",
         "supervoxels": "Semantic()",
         "steps": "7",
-        "occluder": "Constant(value=0.5)",
+        "baseline": "Constant(value=0.5)",
     }
     assert Faithfulness(subset_size=None, subset_fraction=0.2).settings() == {
         "class": "agg2exp.metrics.faithfulness.Faithfulness",
@@ -186,7 +186,7 @@ def test_settings_hold_every_argument() -> None:
         "subset_size": "None",
         "subset_fraction": "0.2",
         "correlation": "pearson",
-        "occluder": "Constant(value=0.0)",
+        "baseline": "Constant(value=0.0)",
         "mask_policy": "None",
     }
     assert Completeness().settings() == {"class": "agg2exp.metrics.completeness.Completeness"}

@@ -24,7 +24,7 @@ def test_paper_has_the_settings_of_appendix_b(tmp_path: Path) -> None:
     assert {name: type(metric) for name, metric in metrics.items()} == PAPER
     faithfulness, sensitivity, complexity = (metrics[n] for n in ("faithfulness", "sensitivity", "complexity"))
     assert (faithfulness.n_subsets, faithfulness.subset_size, faithfulness.correlation) == (100, 224**2, "pearson")
-    assert faithfulness.occluder == Constant(0.0)
+    assert faithfulness.baseline == Constant(0.0)
     assert (sensitivity.n_samples, sensitivity.radius) == (3, 0.1)
     assert complexity.threshold == 0.1
 
@@ -41,13 +41,13 @@ def test_choices_join_and_take_another_occluder(tmp_path: Path) -> None:
     metrics = made(
         tmp_path,
         "metric=[faithfulness,insertion_deletion]",
-        "baseline@metric.faithfulness.occluder=mean",
-        "baseline@metric.insertion_deletion.occluder=blurred",
+        "baseline@metric.faithfulness.baseline=mean",
+        "baseline@metric.insertion_deletion.baseline=blurred",
     )
     assert set(metrics) == {"faithfulness", "insertion_deletion"}
-    assert metrics["faithfulness"].occluder == Mean()
+    assert metrics["faithfulness"].baseline == Mean()
     assert isinstance(metrics["insertion_deletion"], InsertionDeletion)
-    assert isinstance(metrics["insertion_deletion"].occluder, Blurred)
+    assert isinstance(metrics["insertion_deletion"].baseline, Blurred)
 
 
 def test_none_is_empty(tmp_path: Path) -> None:

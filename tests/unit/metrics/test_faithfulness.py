@@ -34,8 +34,8 @@ def few(**arguments) -> Faithfulness:
 
 def slow(case: Evaluation, metric: Faithfulness, score: Score | None = None) -> list[float]:
     """Eq. 8 with whole volumes, one subset and one class at a time."""
-    streams, network = case.streams("faithfulness"), case.model.network.requires_grad_(False)
-    other = metric.occluder(case.image, streams)
+    rng, network = case.rng("faithfulness"), case.model.network.requires_grad_(False)
+    other = metric.baseline(case.image, rng)
     found = []
     for k, c in enumerate(case.scores.classes):
         e = case.attribution.dense(k)
@@ -43,7 +43,7 @@ def slow(case: Evaluation, metric: Faithfulness, score: Score | None = None) -> 
         sums, drops = [], []
         for i in range(metric.n_subsets):
             mask = torch.zeros(P, dtype=torch.bool)
-            mask[subset(P, metric.size(case.image), streams.generator("subset", i))] = True
+            mask[subset(P, metric.size(case.image), rng.generator("subset", i))] = True
             mask = mask.reshape(SHAPE)
             f, g = (stitched_logits(network, x, SETTINGS) for x in (case.image, torch.where(mask, other, case.image)))
             value = (
@@ -57,7 +57,7 @@ def slow(case: Evaluation, metric: Faithfulness, score: Score | None = None) -> 
 
 
 @pytest.mark.parametrize(
-    ("score", "occluder", "correlation", "channels"),
+    ("score", "baseline", "correlation", "channels"),
     [
         (SumScore(), Constant(0.0), "pearson", 1),
         (MarginScore(), Mean(), "spearman", 1),
@@ -65,9 +65,9 @@ def slow(case: Evaluation, metric: Faithfulness, score: Score | None = None) -> 
         (MeanScore(), Blurred(2.0), "pearson", 1),
     ],
 )
-def test_is_equation_8(score: Score, occluder: Baseline, correlation: str, channels: int) -> None:
+def test_is_equation_8(score: Score, baseline: Baseline, correlation: str, channels: int) -> None:
     case = evaluation(toy_network(channels), random_image(1, channels), VanillaGradient(), score=score)
-    metric = few(occluder=occluder, correlation=correlation)
+    metric = few(baseline=baseline, correlation=correlation)
     found = metric.evaluate(case)["faithfulness"]
     assert found.tolist() == pytest.approx(slow(case, metric), abs=1e-9)
     assert 0.01 < float(found.abs().max()) < 1
@@ -87,7 +87,7 @@ def test_equals_quantus(seed: int) -> None:
     quantus = pytest.importorskip("quantus", reason="compares with Quantus: pip install -e '.[peers]'")
     case = evaluation(toy_network(which=seed), random_image(seed, dtype=torch.float32))
     metric = few(n_subsets=20)
-    subsets = [subset(P, 60, case.streams("faithfulness").generator("subset", i)).numpy() for i in range(20)]
+    subsets = [subset(P, 60, case.rng("faithfulness").generator("subset", i)).numpy() for i in range(20)]
 
     class Scores(nn.Module):
         """Quantus takes no volumes: (B, 1, D H, W) -> (B, K)."""
@@ -224,7 +224,7 @@ def test_scores_are_computed_once_for_all_methods(tmp_path: Path) -> None:
     [
         ({}, {"n_subsets": 13}),
         ({}, {"subset_size": 61}),
-        ({}, {"occluder": 0.5}),
+        ({}, {"baseline": 0.5}),
         ({"classes": (0, 1, 2)}, {}),
         ({"seed": 1}, {}),
         ({"score": MeanScore()}, {}),
@@ -307,7 +307,7 @@ def test_fraction_follows_the_image() -> None:
         {"subset_size": None, "subset_fraction": 0.5},
         {"subset_size": None, "subset_fraction": -0.1},
         {"correlation": "kendall"},
-        {"occluder": "mean"},
+        {"baseline": "mean"},
     ],
 )
 def test_values_that_are_not_allowed(settings) -> None:

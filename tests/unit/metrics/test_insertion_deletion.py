@@ -32,7 +32,7 @@ def slow(case: Evaluation, metric: InsertionDeletion, score: Score | None = None
     """Whole volumes, one image at a time, curves by np.trapezoid."""
     network = case.model.network.requires_grad_(False)
     parts = metric.supervoxels(case.image, case.prediction.labels)
-    other = metric.occluder(case.image, case.streams("insertion_deletion"))
+    other = metric.baseline(case.image, case.rng("insertion_deletion"))
     n = int(parts.max()) + 1
     found: dict[str, list[float]] = {name: [] for name in NAMES}
     for k, c in enumerate(case.scores.classes):
@@ -69,7 +69,7 @@ def test_equals_the_slow_version(
     supervoxels: Supervoxels, steps: int, score: Score, channels: int, recomputed: bool
 ) -> None:
     case = evaluation(toy_network(channels), random_image(1, channels), score=score, recomputed=recomputed)
-    metric = InsertionDeletion(supervoxels, steps, occluder=Mean())
+    metric = InsertionDeletion(supervoxels, steps, baseline=Mean())
     found, expected = metric.evaluate(case), slow(case, metric, score if recomputed else None)
     assert set(found) == {*NAMES, "least_relevant_first", "most_relevant_first"}
     for name in NAMES:
@@ -237,7 +237,7 @@ def test_undefined_is_nan_with_the_reason(caplog: pytest.LogCaptureFixture) -> N
     with caplog.at_level(logging.INFO):
         found = metric.evaluate(evaluation(toy_network(), black, Fixed(values + 1)))
     assert bool(found["insertion_deletion"].isnan().all())
-    assert "its score is the same for image and occluder" in caplog.text
+    assert "its score is the same for image and baseline" in caplog.text
 
 
 def test_cubes_are_its_own_whatever_the_attribution_is_made_of() -> None:

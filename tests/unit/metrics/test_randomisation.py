@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from agg2exp.attribution import SmoothGrad, VanillaGradient
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import WindowedModel
 from agg2exp.metrics import Randomisation
 from agg2exp.metrics.randomisation import Randomised, random_parameters
 from tests.unit.metrics.toy import SETTINGS, SHAPE, Fixed, OfImage, evaluation, random_image, toy_network
 
-STREAMS = RandomStreams(0, "s0001", "randomisation")
+RNG = KeyedRng(0, "s0001", "randomisation")
 
 
 @pytest.mark.parametrize("method", [VanillaGradient(), SmoothGrad(n_samples=2)])
@@ -29,7 +29,7 @@ def test_is_the_rank_correlation_with_a_copy_that_has_other_weights(method) -> N
     other = copy.deepcopy(network)
     with torch.no_grad():
         for name, parameter in other.named_parameters():
-            noise = torch.randn(parameter.shape, generator=STREAMS.generator(name))
+            noise = torch.randn(parameter.shape, generator=RNG.generator(name))
             parameter.copy_(parameter.mean() + parameter.std(correction=0) * noise)
     attribution = case.attribute(WindowedModel(other, SETTINGS), case.image)
     for k in range(4):
@@ -88,7 +88,7 @@ def test_parameters_keep_mean_and_spread_and_have_their_own_numbers() -> None:
     with torch.no_grad():
         network[0].weight.mul_(3).add_(1)
         network[3].weight.copy_(network[0].weight.T.reshape(200, 100))
-    drawn = random_parameters(network, STREAMS)
+    drawn = random_parameters(network, RNG)
     assert set(drawn) == {name for name, _ in network.named_parameters()}
     for name, parameter in network.named_parameters():
         assert drawn[name].shape == parameter.shape
@@ -99,9 +99,9 @@ def test_parameters_keep_mean_and_spread_and_have_their_own_numbers() -> None:
     assert not torch.equal(drawn["0.weight"].flatten(), drawn["3.weight"].flatten())
     assert drawn["2.weight"].tolist() == [0.25]  # one slope has no spread
     assert drawn["1.weight"].tolist() == [1.0] * 100
-    again = random_parameters(network, STREAMS)
+    again = random_parameters(network, RNG)
     assert all(torch.equal(again[name], drawn[name]) for name in drawn)
-    assert not torch.equal(random_parameters(network, RandomStreams(1, "s0001", "randomisation"))["0.weight"], new)
+    assert not torch.equal(random_parameters(network, KeyedRng(1, "s0001", "randomisation"))["0.weight"], new)
 
 
 def test_shared_weights_stay_shared() -> None:
@@ -116,7 +116,7 @@ def test_shared_weights_stay_shared() -> None:
             return self.a(x) - self.b(x)
 
     network = Tied()
-    random = Randomised(network, random_parameters(network, STREAMS))
+    random = Randomised(network, random_parameters(network, RNG))
     assert not bool(random(torch.randn(2, 3)).any())
 
 

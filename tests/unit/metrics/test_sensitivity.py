@@ -13,7 +13,7 @@ import torch
 from agg2exp.attribution import Attributor, InputXGradient, SmoothGrad, VanillaGradient
 from agg2exp.domain.attribution import SupervoxelAttribution
 from agg2exp.domain.errors import SettingError
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.metrics import Evaluation, Sensitivity
 from agg2exp.metrics.sensitivity import relative_change
 from tests.helpers.networks import LinearNetwork
@@ -24,8 +24,8 @@ def slow(case: Evaluation, metric: Sensitivity, method: Attributor) -> np.ndarra
     """Eq. 9 with arrays of all classes."""
     ratios = []
     for i in range(metric.n_samples):
-        streams = RandomStreams(case.seed, case.case_id, method.name)
-        other = method.compute(case.model, metric.noisy(case, i), case.scores, streams)
+        rng = KeyedRng(case.seed, case.case_id, method.name)
+        other = method.compute(case.model, metric.noisy(case, i), case.scores, rng)
         for k in range(len(ALL)):
             a, b = (x.dense(k).numpy().ravel() for x in (case.attribution, other))
             a, b = a / np.abs(a).max(), b / np.abs(b).max()

@@ -12,11 +12,11 @@ from agg2exp.attribution import Attributor, InputXGradient
 from agg2exp.domain.attribution import Attribution, DenseAttribution
 from agg2exp.domain.class_scores import RecomputedScores, Scores
 from agg2exp.domain.explanation import PassCounts
-from agg2exp.domain.seeding import RandomStreams
+from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import SlidingWindow, WindowedModel
-from agg2exp.io.array_cache import ArrayCache
 from agg2exp.metrics import Evaluation
 from agg2exp.scores import Score, SumScore
+from agg2exp.store.array_cache import ArrayCache
 from tests.helpers.networks import ToyNetwork
 
 ALL = (0, 1, 2, 3)
@@ -44,7 +44,7 @@ class Fixed(Attributor):
     def __init__(self, attribution: Attribution | Tensor) -> None:
         self.attribution = DenseAttribution(attribution) if isinstance(attribution, Tensor) else attribution
 
-    def compute(self, model: WindowedModel, image: Tensor, scores: Scores, streams: RandomStreams) -> Attribution:
+    def compute(self, model: WindowedModel, image: Tensor, scores: Scores, rng: KeyedRng) -> Attribution:
         return self.attribution
 
     def evaluations(self) -> int:
@@ -59,7 +59,7 @@ class OfImage(Attributor):
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         self.function = function
 
-    def compute(self, model: WindowedModel, image: Tensor, scores: Scores, streams: RandomStreams) -> Attribution:
+    def compute(self, model: WindowedModel, image: Tensor, scores: Scores, rng: KeyedRng) -> Attribution:
         return DenseAttribution(torch.stack([self.function(image)] * len(scores.classes)))
 
     def evaluations(self) -> int:
@@ -90,7 +90,7 @@ def evaluation(
     scores = by_policy["recomputed" if recomputed else "fixed"]
 
     def attribute(model: WindowedModel, x: Tensor) -> Attribution:
-        return method.compute(model, x, scores, RandomStreams(seed, "s0001", method.name))
+        return method.compute(model, x, scores, KeyedRng(seed, "s0001", method.name))
 
     attribution = attribute(model, image)
     return Evaluation(

@@ -9,8 +9,8 @@ import pytest
 from agg2exp.cli.data_sets import with_metadata
 from agg2exp.domain.errors import DataError
 from agg2exp.report.analysis import Part, parts_across, parts_of, usable
-from agg2exp.report.artefacts import LeftOut, possible
 from agg2exp.report.data_set import DataSet
+from agg2exp.report.outputs import LeftOut, possible
 from agg2exp.report.settings import AnalysisSettings
 from tests.helpers.stored_runs import CLASSES, read_runs, stored_run
 

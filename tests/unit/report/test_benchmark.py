@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from agg2exp.io.tables import write_tables
 from agg2exp.report.benchmark import benchmark, ranks
 from agg2exp.report.formats import latex, markdown, number, terminal, terminal_ranks, terminal_table
 from agg2exp.report.runs import NoMetricsError, Run, directions, read_metrics
+from agg2exp.store.tables import write_tables
 
 HIGHER = {"faithfulness": True, "complexity": False, "sensitivity_dice": None}
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from agg2exp.report.artefacts import write
 from agg2exp.report.formats import latex, markdown, markdown_table, terminal, terminal_table
+from agg2exp.report.outputs import write
 
 HOSTILE = "[red]a[/] \\input{x} $b$ <i> | \x1b[31m"
 

@@ -21,8 +21,8 @@ from agg2exp.data.phantom.device import NAME as DEVICE
 from agg2exp.data.phantom.phantom import Phantom, make_phantom, phantom_metadata
 from agg2exp.data.phantom.structures import PATHOLOGIES, STRUCTURES
 from agg2exp.domain.errors import SettingError
-from agg2exp.io.atomic import written_whole
-from agg2exp.io.ownership import DRAFT, check_vacant_or_ours, is_draft, remove
+from agg2exp.store.atomic import atomic_write
+from agg2exp.store.ownership import DRAFT, check_vacant_or_ours, is_draft, remove
 
 GENERATOR_VERSION = 1  # raise it whenever the same settings give other images
 COLUMNS = (
@@ -245,5 +245,5 @@ def _same_voxels(path: Path, other: Path) -> bool:
 
 
 def _write_atomically(path: Path, text: str) -> None:
-    with written_whole(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_text(text, encoding="utf-8")

@@ -1,1 +1,0 @@
-"""What happens to explanations: files, tables, pictures, trackers, progress bars."""

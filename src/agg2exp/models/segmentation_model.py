@@ -1,0 +1,34 @@
+"""A trained network and all that belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from agg2exp.domain.labels import Labels
+from agg2exp.inference import SlidingWindow
+from agg2exp.preprocessing.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentationModel:
+    """What a trained network's owner knows: data never need to know which model asks.
+
+    Attributes:
+        network: (B, C, d, h, w) -> (B, L, d, h, w) logits.
+        labels: Names of the L classes in the order of the channels, and the head.
+        preprocessing: From files to the tensor that the network was trained on, and what that says about body and
+            display.
+        windows: Size, overlap, blending, batch and padding of the sliding windows.
+        name: Name of the model.
+        provenance: What the network was made from (weights, configuration), by name, kept with the results.
+    """
+
+    network: nn.Module
+    labels: Labels
+    preprocessing: Preprocessing
+    windows: SlidingWindow
+    name: str = ""
+    provenance: Mapping[str, str] = field(default_factory=dict)

@@ -1,1 +1,0 @@
-"""The two Lightning modules."""

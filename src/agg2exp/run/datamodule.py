@@ -1,0 +1,252 @@
+"""The data module: which cases go to training, validation, test and explanation."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import lightning
+from rich.progress import track
+from torch.utils.data import DataLoader
+
+from agg2exp.data.case_dataset import CaseDataset
+from agg2exp.data.generator import Generator, generate_missing
+from agg2exp.data.patches import TrainingPatches
+from agg2exp.data.random_state import random_state, set_random_state
+from agg2exp.data.records import CaseRecord, Layout
+from agg2exp.domain.case import Case, Failure
+from agg2exp.domain.chosen import chosen_ids
+from agg2exp.domain.errors import CaseError, SettingError, check_range
+from agg2exp.preprocessing.preprocessing import Preprocessing
+from agg2exp.run.distributed.assignment import assign
+from agg2exp.store.limits import Limits
+from agg2exp.store.nifti import UnreadableVolumeError, open_volume
+
+log = logging.getLogger(__name__)
+
+MANY = 200  # headers, from which reading them shows a progress bar
+
+
+class CaseDataModule(lightning.LightningDataModule):
+    """Cases of one layout.
+
+    Args:
+        root: Folder of the data set.
+        layout: Makes the layout from `root`: where the files lie, and what the labels mean.
+        preprocessing: What the model was trained on.
+        split: Split to explain; None for all cases.
+        cases: Ids of the cases to explain, as `chosen_ids` takes them; None for all of the split.
+        limit: At most so many cases; None for all.
+        patches: Cuts training patches; only training needs it.
+        generator: Makes from `root` what writes missing cases (phantoms); None for data that exist.
+        num_workers: Processes that read ahead while explaining, validating and testing.
+        limits: Sizes that a scan's header may claim before its voxels are read.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        layout: Callable[..., Layout],
+        preprocessing: Preprocessing,
+        split: str | None = "test",
+        cases: Sequence[object] | str | float | None = None,
+        limit: int | None = None,
+        patches: Callable[..., TrainingPatches] | None = None,
+        generator: Callable[..., Generator] | None = None,
+        num_workers: int = 0,
+        limits: Limits | None = None,
+    ) -> None:
+        super().__init__()
+        check_range("num_workers", num_workers, 0, integer=True)
+        if limit is not None:
+            check_range("limit", limit, 1, integer=True)
+        self.layout = layout(root=root)
+        self.preprocessing = preprocessing
+        self.split = split
+        self.cases = cases
+        self.limit = limit
+        self.patches = patches
+        self.generator = None if generator is None else generator(root=root)
+        self.num_workers = num_workers
+        self.limits = limits or Limits()
+        self._prepared = False
+        self._by_id: dict[str, CaseRecord] = {}
+        self._finished: frozenset[str] = frozenset()
+        self._training: DataLoader[Any] | None = None
+        self._random: dict[str, Any] | None = None
+        self._last: Mapping[str, int] = {}
+        self._begin: Callable[[str], None] | None = None
+
+    def prepare_data(self) -> None:
+        """On one process and once: generate what is missing, with a progress bar, and check the label scheme."""
+        if self._prepared:
+            return
+        self._prepared = True
+        if self.generator is not None:
+            generate_missing(self.generator)
+            self._by_id = {}
+        records = list(self._all().values())
+        unknown = self.layout.unknown_structures(records)
+        if unknown:
+            log.warning(
+                "structures of the label scheme %r that no case of %s has a file for, so that their classes count as "
+                "not annotated: %s",
+                self.layout.scheme.name,
+                self.layout.root,
+                ", ".join(f"{name} (did you mean {near}?)" if near else name for name, near in unknown.items()),
+            )
+        absent = self.layout.absent_masks(records)
+        if absent:
+            log.warning(
+                "extra masks that no case of %s has, so that their importance is unknown or zero: %s",
+                self.layout.root,
+                ", ".join(f"{name} ({why})" for name, why in absent.items()),
+            )
+
+    def records(self, split: str | None, cases: Sequence[object] | str | float | None = None) -> list[CaseRecord]:
+        """The cases of a split, or those with the given ids; all if neither is given.
+
+        Raises:
+            SettingError: The split is empty, or an id is unknown or could be several.
+        """
+        by_id = self._all()
+        if cases is not None:
+            return [by_id[c] for c in chosen_ids("data.cases", cases, by_id, f"{self.layout.root}/meta.csv")]
+        chosen = [record for record in by_id.values() if split is None or record.split == split]
+        if not chosen:
+            found = dict(Counter(record.split for record in by_id.values()))
+            raise SettingError("data.split", split, f"a split with cases; {self.layout.root} has {found}")
+        return chosen
+
+    def expected(self) -> list[str]:
+        """Ids of the cases that should be explained when the run ends."""
+        return [record.id for record in self._chosen()]
+
+    def fingerprints(self, cases: Collection[str]) -> dict[str, str]:
+        """What changes when a file of a case changes, by id, of cases that the data set has; reads their files."""
+        records = [record for record in self._all().values() if record.id in cases]
+        dataset = CaseDataset(self.layout, records, self.preprocessing)
+        return {record.id: dataset.fingerprint(record) for record in records}
+
+    def leave_out(self, finished: frozenset[str]) -> None:
+        """Do not hand out cases that an earlier part of this run has finished."""
+        self._finished = finished
+
+    def hand_out(self, last: Mapping[str, int], begin: Callable[[str], None]) -> None:
+        """Hand out some cases after all others, and tell which is begun.
+
+        Args:
+            last: These, the smallest number first.
+            begin: Is told the id of each case before it is read.
+        """
+        self._last, self._begin = last, begin
+
+    def pending(self) -> list[str]:
+        """Ids of the cases that `predict_dataloader` hands out, over all ranks."""
+        return [record.id for record in self._pending()]
+
+    def costs(self) -> dict[str, float]:
+        """Voxels after resampling of each pending case, by case id; 0 where its header allows no reading."""
+        pending = self._pending()
+        shown = track(pending, "Reading headers", transient=True, disable=len(pending) < MANY)
+        return {record.id: self._cost(record) for record in shown}
+
+    def read(self, case_id: str) -> Case | Failure:
+        """One case of the data set."""
+        return CaseDataset(self.layout, [self._all()[case_id]], self.preprocessing, self.limits, self._begin)[0]
+
+    def predict_dataloader(self) -> DataLoader[Case | Failure]:
+        """The cases that this rank explains, in the data set's order.
+
+        Raises:
+            SettingError: There are fewer cases than ranks.
+        """
+        records, trainer = self._pending(), self.trainer
+        if trainer is None or trainer.world_size == 1:
+            return self._cases(records, self._begin)
+        ranks = trainer.world_size
+        if len(records) < ranks:
+            raise SettingError("trainer.devices", ranks, f"at most one for each of the {len(records)} cases")
+        costs = [self._cost(record) for record in records] if trainer.is_global_zero else []
+        shares = trainer.strategy.broadcast(assign(costs, ranks))  # one rank deals, so that all agree
+        return self._cases([records[i] for i in shares[trainer.global_rank]], self._begin)
+
+    def val_dataloader(self) -> DataLoader[Case | Failure]:
+        """Whole validation cases."""
+        return self._cases(self.records("val"))
+
+    def test_dataloader(self) -> DataLoader[Case | Failure]:
+        """Whole cases of the test split."""
+        return self._cases(self.records("test"))
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Random patches of the training cases; cases with gaps in their annotation are left out."""
+        if self.patches is None:
+            raise SettingError("data.patches", None, "settings of training patches (see conf/data/phantom.yaml)")
+        records = self.records("train")
+        usable = [record for record in records if self._is_complete(record)]
+        if len(usable) < len(records):
+            log.warning(
+                "%d of %d training cases lack an annotation of some class and are left out",
+                len(records) - len(usable),
+                len(records),
+            )
+        if not usable:
+            raise SettingError("data.split", "train", "training cases with every class of the label scheme annotated")
+        dataset = CaseDataset(self.layout, usable, self.preprocessing, self.limits)
+        self._training = self.patches(n_classes=len(self.layout.scheme)).loader(dataset, usable)
+        if self._random is not None:
+            set_random_state(self._training, self._random)
+        return self._training
+
+    def state_dict(self) -> dict[str, Any]:
+        """Random states of the training patches; called by Lightning when it keeps the state of a training."""
+        return {} if self._training is None else random_state(self._training)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Called by Lightning before it asks for training patches."""
+        self._random = state_dict
+
+    def _chosen(self) -> list[CaseRecord]:
+        return self.records(self.split, self.cases)[: self.limit]
+
+    def _pending(self) -> list[CaseRecord]:
+        records = [record for record in self._chosen() if record.id not in self._finished]
+        return sorted(records, key=lambda record: self._last.get(record.id, 0))  # stable: else the data set's order
+
+    def _all(self) -> dict[str, CaseRecord]:
+        """All records of the data set by id; its table is read once."""
+        if not self._by_id:
+            self._by_id = {record.id: record for record in self.layout.records()}
+        return self._by_id
+
+    def _is_complete(self, record: CaseRecord) -> bool:
+        try:
+            return all(self.layout.annotated(record))
+        except CaseError as error:
+            log.warning("%s", error)
+            return False
+
+    def _cost(self, record: CaseRecord) -> float:
+        """Voxels after resampling, from the header alone; a scan that its header forbids to read fails later, fast."""
+        try:
+            scan = open_volume(record.image)
+            self.limits.check(scan, self.preprocessing.spacing)
+        except UnreadableVolumeError:
+            return 0.0
+        return math.prod(scan.grid.shape) * scan.grid.voxel_volume / math.prod(self.preprocessing.spacing)
+
+    def _cases(
+        self, records: list[CaseRecord], begin: Callable[[str], None] | None = None
+    ) -> DataLoader[Case | Failure]:
+        dataset = CaseDataset(self.layout, records, self.preprocessing, self.limits, begin)
+        return DataLoader(dataset, batch_size=1, num_workers=self.num_workers, collate_fn=_only)
+
+
+def _only(batch: list[Case | Failure]) -> Case | Failure:
+    """Cases are not collated, since volumes differ in shape: a batch is one case."""
+    (case,) = batch
+    return case

@@ -1,0 +1,116 @@
+"""Pictures: slices of each case, the global heat map and the graph."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import Logger
+
+from agg2exp.aggregation.overlap import dice_and_iou
+from agg2exp.domain.case import Case
+from agg2exp.domain.doubt import doubt
+from agg2exp.domain.errors import check_range
+from agg2exp.domain.explanation import Explanation
+from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.names import safe_name
+from agg2exp.domain.roi_importance import GlobalImportance, Kind
+from agg2exp.figures.heat_map import heat_map
+from agg2exp.figures.importance_graph import importance_graph
+from agg2exp.figures.slices import slice_picture
+from agg2exp.figures.style import save
+from agg2exp.run.case_writer import CaseWriter, known_classes
+from agg2exp.run.finisher import Explained
+from agg2exp.store.tables import GLOBAL_IMPORTANCE, read_tables
+
+log = logging.getLogger(__name__)
+
+
+class SlicePictures(CaseWriter):
+    """Writes `figures/slices/<case>/<class>.png`; a class that is not predicted has none.
+
+    Args:
+        output: The run's folder.
+        classes: "all" or names of classes.
+        first: Only the first so many cases of the data set; None for all.
+        top_fraction: Share of the voxels, strongest |attribution| first, that is shown.
+    """
+
+    stage = "slice pictures"
+
+    def __init__(
+        self,
+        output: str | Path,
+        classes: Sequence[str] | str = "all",
+        first: int | None = None,
+        top_fraction: float = 0.05,
+    ) -> None:
+        super().__init__(output)
+        check_range("top_fraction", top_fraction, 0, 1)
+        self.classes = classes
+        self.first = first
+        self.top_fraction = top_fraction
+        self._chosen: frozenset[str] | None = None
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Fix which cases get pictures; an unknown class is told now, not after the first case."""
+        datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.predict
+        self._chosen = None if self.first is None else frozenset(datamodule.expected()[: self.first])
+        labels: Any = pl_module.labels
+        known_classes(labels, self.classes, "callbacks.slices.classes")
+
+    def write_case(self, labels: LabelScheme, case: Case, explanation: Explanation) -> None:
+        """Draw the classes of one case."""
+        if self._chosen is not None and case.id not in self._chosen:
+            return
+        folder = self.output / "figures" / "slices" / safe_name(case.id)
+        wanted = labels.indices(self.classes)
+        predicted = explanation.prediction.labels.cpu().numpy()
+        voxels = explanation.prediction.voxels().tolist()
+        dice = np.full(len(labels), np.nan)
+        if case.labels is not None:
+            dice, _ = dice_and_iou(explanation.prediction.labels, case.labels, case.annotated, len(labels))
+        for k, c in enumerate(explanation.classes):
+            if c not in wanted or not voxels[c]:
+                continue
+            picture = slice_picture(
+                case.id,
+                labels.classes[c],
+                case.image[0].cpu().numpy(),
+                predicted,
+                c,
+                explanation.attribution.dense(k).cpu().numpy(),
+                case.grid.spacing,
+                explanation.settings["method"],
+                self.top_fraction,
+                doubt(voxels[c], dice[c]),
+            )
+            save(picture, folder / f"{safe_name(labels.classes[c])}.png")
+
+
+class GlobalPictures(Callback):
+    """Writes `figures/heat_map.png` and `figures/graph.png` from the merged tables.
+
+    Args:
+        output: The run's folder.
+        top: Sources drawn per target in the graph.
+    """
+
+    def __init__(self, output: str | Path, top: int = 3) -> None:
+        check_range("top", top, 1, integer=True)
+        self.output = Path(output)
+        self.top = top
+
+    def finish(self, loggers: Sequence[Logger], module: Explained, expected: Sequence[str]) -> None:
+        """Draw; comes after the tables."""
+        if not (self.output / "tables" / f"{GLOBAL_IMPORTANCE}.parquet").is_file():
+            return
+        table = read_tables(self.output / "tables", [GLOBAL_IMPORTANCE])[GLOBAL_IMPORTANCE]
+        importance = GlobalImportance.from_frame(table, Kind.IMPORTANCE)
+        folder = self.output / "figures"
+        save(heat_map(importance, module.labels), folder / "heat_map.png")
+        save(importance_graph(importance, module.labels, self.top), folder / "graph.png")

@@ -1,0 +1,81 @@
+"""Predictions and attributions as NIfTI on the scan's own grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightning import LightningModule, Trainer
+from numpy.typing import NDArray
+
+from agg2exp.domain.attribution import SupervoxelAttribution
+from agg2exp.domain.case import Case
+from agg2exp.domain.explanation import Explanation
+from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.names import safe_name
+from agg2exp.run.case_writer import CaseWriter, known_classes
+from agg2exp.store.nifti import to_native, write_volume
+
+
+class VolumeWriter(CaseWriter):
+    """Writes `volumes/<case>/prediction.nii.gz` and, if asked, `volumes/<case>/attribution_<class>.nii.gz`.
+
+    Where a method attributes to supervoxels, `supervoxels.nii.gz` holds the labels of their atlas, or, where they have
+    none, their ids plus 1, as 0 is not shown.
+
+    Label maps return to the scan's grid by the nearest voxel; attributions by linear interpolation of the value of a
+    preprocessed voxel, summed over channels.
+
+    Args:
+        output: The run's folder.
+        prediction: Write the predicted label map, and the supervoxels.
+        attribution: Classes whose attribution to write: "all", a list of names, or None. Large: 4 bytes per voxel.
+    """
+
+    stage = "volumes"
+
+    def __init__(
+        self, output: str | Path, prediction: bool = True, attribution: Sequence[str] | str | None = None
+    ) -> None:
+        super().__init__(output)
+        self.prediction = prediction
+        self.attribution = attribution
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """An unknown class is told now, not after the first case."""
+        labels: Any = pl_module.labels
+        if self.attribution is not None:
+            known_classes(labels, self.attribution, "callbacks.volumes.attribution")
+
+    def write_case(self, labels: LabelScheme, case: Case, explanation: Explanation) -> None:
+        """Write the volumes of one case."""
+        folder = self.output / "volumes" / safe_name(case.id)
+        if self.prediction:
+            predicted = explanation.prediction.labels.cpu().numpy().astype(np.uint8)
+            write_volume(
+                folder / "prediction.nii.gz",
+                to_native(predicted, case.grid, case.native, labels=True),
+                case.native,
+            )
+            if isinstance(explanation.attribution, SupervoxelAttribution):
+                volume = to_native(_shown(explanation.attribution), case.grid, case.native, labels=True)
+                write_volume(folder / "supervoxels.nii.gz", volume, case.native)
+        if self.attribution is None:
+            return
+        wanted = labels.indices(self.attribution)
+        for k, c in enumerate(explanation.classes):
+            if c in wanted:
+                e = explanation.attribution.dense(k).sum(dim=0).float().cpu().numpy()
+                write_volume(
+                    folder / f"attribution_{safe_name(labels.classes[c])}.nii.gz",
+                    to_native(e, case.grid, case.native, labels=False),
+                    case.native,
+                )
+
+
+def _shown(attribution: SupervoxelAttribution) -> NDArray[np.int32]:
+    """A number for the supervoxel of each voxel, (D, H, W)."""
+    ids, numbers = attribution.partition.cpu(), attribution.numbers
+    return (ids + 1 if numbers is None else numbers[ids]).numpy().astype(np.int32)

@@ -1,0 +1,156 @@
+"""Tables from a run are checked as they are read, whoever wrote them."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from agg2exp.domain.errors import DataError
+from agg2exp.domain.roi_importance import Kind
+from agg2exp.store import stored_tables
+from agg2exp.store.stored_tables import (
+    NUMBERS,
+    SHARES,
+    TRUTHS,
+    WORDS,
+    read_stored_importances,
+    read_stored_table,
+    wrong_shares,
+)
+from agg2exp.store.tables import write_tables
+from tests.helpers.stored_runs import CLASSES, NODULE, stored_run
+
+CASES = ["c00000", "c00001", "c00002"]
+Change = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Path:
+    return stored_run(tmp_path / "run", n=3) / "tables"
+
+
+def read(folder: Path, known: list[str] = CASES) -> dict[str, pd.DataFrame]:
+    return read_stored_importances(folder, list(CLASSES), known)
+
+
+def change(folder: Path, table: str, how: Change) -> None:
+    path = folder / f"{table}.parquet"
+    how(pd.read_parquet(path)).to_parquet(path, index=False)
+
+
+def put(case: str, column: str, value: float, **where: str) -> Change:
+    """One entry of a table changed."""
+
+    def put_in(table: pd.DataFrame) -> pd.DataFrame:
+        rows = table["case"] == case
+        for name, word in where.items():
+            rows &= table[name.rstrip("_")] == word
+        table.loc[rows, column] = value
+        return table
+
+    return put_in
+
+
+def test_the_tables_of_a_run_are_read_as_pandas_reads_them(tables: Path):
+    found = read(tables)
+    local = pd.read_parquet(tables / "roi_importance.parquet")
+    pd.testing.assert_frame_equal(found["roi_importance"], local[list(stored_tables.OF_IMPORTANCE)])
+    pd.testing.assert_frame_equal(found["segmentation"], pd.read_parquet(tables / "segmentation.parquet"))
+    assert read(tables, known=[])["segmentation"].equals(found["segmentation"])
+
+
+AORTA = {"target": "aorta", "source": "heart"}
+
+
+@pytest.mark.parametrize(
+    ("table", "how", "message"),
+    [
+        ("roi_importance", put("c00001", "importance", 5, **AORTA), "from 0 to 1 .* got '5.0' for case 'c00001'"),
+        ("roi_importance", put("c00001", "importance", -0.5, **AORTA), r"got '-0\.5' for case 'c00001', target 'ao"),
+        ("roi_importance", put("c00001", "importance", np.inf, **AORTA), "got 'inf' for case 'c00001'"),
+        ("roi_importance", put("c00001", "importance", 0.9, **AORTA), "sums to 1 .*for case 'c00001', target 'aorta'"),
+        ("roi_importance", put("c00001", "importance_positive", 0, **AORTA), "importance_positive that sums to 1"),
+        ("roi_importance", put("c00001", "importance", np.nan, **AORTA), "got some alone for case 'c00001', s"),
+        ("roi_importance", put("c00001", "volume_voxels", -1), "finite numbers from 0 in column 'volume_voxels'"),
+        ("roi_importance", put("c00001", "expected_by_distance", 1.5, **AORTA), "in column 'expected_by_distance'"),
+        ("roi_importance", lambda t: pd.concat([t, t.tail(1)]), "expected every row once, got case 'c00002', .* twice"),
+        ("roi_importance", lambda t: t[t["case"] != "c00001"], r"same cases in both tables, got \['c00001'\]"),
+        ("roi_importance", lambda t: t.replace({"case": {"c00001": "x"}}), r"has a result of, got \['x'\]"),
+        ("roi_importance", lambda t: t.replace({"target": {"heart": "liver"}}), "as targets, got case 'c00000', t"),
+        ("roi_importance", lambda t: t.drop(columns="mass"), r"expected the columns .* got none of \['mass'\]"),
+        ("roi_importance", lambda t: t.assign(mass="heavy"), "expected finite numbers from 0 in column 'mass', got"),
+        ("roi_importance", lambda t: t.assign(case=range(len(t))), "expected words in column 'case', got int64"),
+        ("roi_importance", lambda t: t.assign(case=None), "expected words in column 'case', got null"),
+        ("roi_importance", lambda t: t.assign(source="x" * 501), "expected words in column 'source', got 'xxx"),
+        ("segmentation", put("c00001", "dice", 7.0, class_="heart"), "got '7.0' for case 'c00001', class 'heart'"),
+        ("segmentation", lambda t: t.assign(dice=t["dice"] > 0), "from 0 to 1 in column 'dice', got bool"),
+        ("segmentation", lambda t: t.replace({"class": {"heart": "liver"}}), "expected the classes .* class 'liver'"),
+        ("segmentation", lambda t: t[t["class"] != "heart"], "got some classes of some case alone"),
+        ("segmentation", lambda t: t.head(0), "same cases in both tables"),
+    ],
+)  # fmt: skip
+def test_an_entry_that_no_run_writes_is_named(tables: Path, table: str, how: Change, message: str):
+    change(tables, table, how)
+    with pytest.raises(DataError, match=message):
+        read(tables)
+
+
+def test_classes_without_annotation_and_masks_that_were_not_given_may_be_missing(tables: Path):
+    def unknown(local: pd.DataFrame) -> pd.DataFrame:
+        shares = [kind.value for kind in (Kind.IMPORTANCE, Kind.POSITIVE, Kind.NEGATIVE)]
+        local.loc[local["source"].isin(["background", "ribs"]), shares] = np.nan
+        return local
+
+    change(tables, "roi_importance", unknown)
+    local = read(tables)["roi_importance"]
+    assert local.loc[local["source"] == NODULE, "importance"].isna().any()
+
+
+def test_shares_of_a_partition():
+    nan = np.nan
+    shares = np.array([[0.5, 0.5], [0.5, 0.50009], [0.5, 0.4], [0.6, 0.5], [nan, nan], [nan, 0.4], [nan, 1.1]])
+    assert wrong_shares(shares).tolist() == [False, False, True, True, False, False, True]
+
+
+def test_truths_may_be_missing_and_numbers_may_be_whole(tmp_path: Path):
+    path = tmp_path / "table.parquet"
+    pd.DataFrame({"name": ["a", "b"], "up": [True, None], "n": [1, 2]}).to_parquet(path)
+    table = read_stored_table(path, {"name": WORDS, "up": TRUTHS, "n": NUMBERS}, ("name",))
+    assert table["up"].tolist() == [True, None] and table["n"].tolist() == [1, 2]
+    pd.DataFrame({"name": ["a"], "up": [None]}).to_parquet(path)
+    assert read_stored_table(path, {"name": WORDS, "up": TRUTHS}, ("name",))["up"].isna().all()
+
+
+def test_a_flipped_bit_is_found_wherever_it_is(tmp_path: Path):
+    """Also where the number that it makes is a possible one."""
+    table = pd.DataFrame({"name": [f"n{i}" for i in range(99)], "x": np.random.default_rng(0).random(99)})
+    path = tmp_path / "table.parquet"
+    write_tables(tmp_path, {"table": table})
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 7):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        try:
+            found = read_stored_table(path, {"name": WORDS, "x": NUMBERS}, ("name",))
+        except DataError:
+            continue
+        pd.testing.assert_frame_equal(found, table)
+
+
+def test_what_is_no_table_is_named_and_nobody_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    os.mkfifo(tmp_path / "pipe.parquet")
+    (tmp_path / "folder.parquet").mkdir()
+    for name in ("pipe", "folder", "nowhere"):
+        with pytest.raises(DataError, match=f"{name}.parquet: expected a table of a finished run, got none"):
+            read_stored_table(tmp_path / f"{name}.parquet", {"x": SHARES}, ())
+    (tmp_path / "text.parquet").write_text("case,x\n")
+    with pytest.raises(DataError, match=r"text\.parquet: expected a table of a finished run, got: "):
+        read_stored_table(tmp_path / "text.parquet", {"x": SHARES}, ())
+    monkeypatch.setattr(stored_tables, "MOST_ROWS", 2)
+    pq.write_table(pa.table({"x": [0.1] * 3}), tmp_path / "long.parquet")
+    with pytest.raises(DataError, match="expected at most 2 rows, got 3"):
+        read_stored_table(tmp_path / "long.parquet", {"x": SHARES}, ())
