@@ -14,6 +14,7 @@ from agg2exp.domain.attribution import DenseAttribution
 from agg2exp.domain.case import Case, Grid
 from agg2exp.domain.explanation import Explanation, PassCounts
 from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.domain.prediction import Prediction
 from agg2exp.metrics.base import EvaluationMetric
 from agg2exp.run.finisher import Explained
@@ -50,7 +51,7 @@ def small_case(
         image=torch.rand(1, *SHAPE, generator=generator),
         grid=Grid(SHAPE, coarse),
         native=Grid((17, 15, 13), fine),
-        labels=labels,
+        annotation=None if labels is None else ExclusiveMasks(labels, 4),
         annotated=annotated,
         extra=extra or {},
         body=body,

@@ -19,6 +19,7 @@ from agg2exp.data.records import CaseRecord, Layout
 from agg2exp.domain.case import Case, Failure, Grid
 from agg2exp.domain.code import code_of
 from agg2exp.domain.errors import CaseError
+from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.domain.roles import Notice
 from agg2exp.preprocessing.body import THRESHOLD, known_body
 from agg2exp.preprocessing.preprocessing import Preprocessing
@@ -92,13 +93,13 @@ class CaseDataset(Dataset[Case | Failure]):
         masks: dict[str, Tensor | None] = {}
         if supplied:
             masks = lost.masks(supplied, self.preprocessing.masks(np.stack(list(supplied.values())), native))
-        labels, annotated = self._labels(record, native, lost, notices.append)
+        annotation, annotated = self._annotation(record, native, lost, notices.append)
         return Case(
             id=record.id,
             image=image,
             grid=grid,
             native=native,
-            labels=labels,
+            annotation=annotation,
             annotated=annotated,
             extra={name: masks.get(name) for name in record.extra},
             label_names=record.label_names,
@@ -118,16 +119,16 @@ class CaseDataset(Dataset[Case | Failure]):
         body = known_body(scan, preprocessing.to_hu(image[0]), notice)
         return None if body is None else torch.from_numpy(body)
 
-    def _labels(
+    def _annotation(
         self, record: CaseRecord, native: Grid, lost: LostRegions, notice: Notice
-    ) -> tuple[Tensor | None, tuple[bool, ...]]:
-        """The annotated label map (D, H, W), and which classes it knows (L)."""
+    ) -> tuple[ExclusiveMasks | None, tuple[bool, ...]]:
+        """The annotated classes, and which classes it knows (L)."""
         labels = self.layout.labels(record, native, notice)
         if labels is None:
             return None, ()
         resampled = self.preprocessing.labels(labels, native)
         known = lost.annotated(self.layout.annotated(record), self.layout.scheme.classes, labels, resampled)
-        return resampled.to(torch.int16), known
+        return ExclusiveMasks(resampled.to(torch.int16), len(self.layout.scheme)), known
 
     def _label_map(self, record: CaseRecord, native: Grid, lost: LostRegions, notice: Notice) -> Tensor | None:
         if record.label_map is None:

@@ -21,6 +21,7 @@ from torch import Tensor
 from agg2exp.data.case_dataset import CaseDataset
 from agg2exp.data.records import CaseRecord
 from agg2exp.domain.errors import check_range
+from agg2exp.domain.masks import ExclusiveMasks
 
 
 class _ReadCase(Transform):
@@ -31,9 +32,9 @@ class _ReadCase(Transform):
 
     def __call__(self, record: CaseRecord) -> Mapping[str, Tensor]:
         case = self.dataset.read(record)
-        if case.labels is None:
-            raise RuntimeError(f"case {case.id} has no labels")
-        return {"image": case.image, "label": case.labels.unsqueeze(0).float()}
+        if not isinstance(case.annotation, ExclusiveMasks):
+            raise RuntimeError(f"case {case.id} has no annotated label map")
+        return {"image": case.image, "label": case.annotation.label_map.unsqueeze(0).float()}
 
 
 class TrainingPatches:

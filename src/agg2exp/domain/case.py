@@ -14,6 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from agg2exp.domain.errors import CaseError
+from agg2exp.domain.masks import ClassMasks
+
 SAME_VOXEL = 0.1
 """Fraction of the smallest voxel edge by which corners of the same grid may differ.
 
@@ -124,8 +127,9 @@ class Case:
         image: (C, D, H, W) float32, preprocessed (CT: in [0, 1]).
         grid: Grid of `image` (array axes point to R, A, S).
         native: Grid of the scan's own file; results return to it.
-        labels: (D, H, W) int16 annotated label map, or None.
-        annotated: For each class, whether it was annotated at all (L); empty if `labels` is None.
+        channels: Names of the channels (C); "0", "1", … unless given.
+        annotation: Masks of the classes as annotated, or None.
+        annotated: For each class, whether it was annotated at all (L); empty if `annotation` is None.
         extra: Extra RoI masks, (D, H, W) bool each; None for a mask that was not supplied.
         label_map: (D, H, W) int64 given partition such as an atlas, on the grid of `image`; None if none was asked for.
         label_names: What the labels of `label_map` are called, where that is known.
@@ -140,7 +144,8 @@ class Case:
     image: Tensor
     grid: Grid
     native: Grid
-    labels: Tensor | None = None
+    channels: tuple[str, ...] = ()
+    annotation: ClassMasks | None = None
     annotated: tuple[bool, ...] = ()
     extra: Mapping[str, Tensor | None] = field(default_factory=dict)
     label_map: Tensor | None = None
@@ -151,12 +156,19 @@ class Case:
     origin: Origin | None = None
     notices: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        n_channels = self.image.shape[0]
+        if not self.channels:
+            object.__setattr__(self, "channels", tuple(map(str, range(n_channels))))
+        if len(self.channels) != n_channels or len(set(self.channels)) != n_channels:
+            raise CaseError(self.id, f"expected {n_channels} different names of channels, got {list(self.channels)}.")
+
     def to(self, device: torch.device | str) -> Case:
         """The same case with its tensors on `device`."""
         return replace(
             self,
             image=self.image.to(device),
-            labels=None if self.labels is None else self.labels.to(device),
+            annotation=None if self.annotation is None else self.annotation.to(device),
             extra={k: None if v is None else v.to(device) for k, v in self.extra.items()},
             label_map=None if self.label_map is None else self.label_map.to(device),
             body=None if self.body is None else self.body.to(device),

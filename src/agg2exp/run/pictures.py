@@ -17,6 +17,7 @@ from agg2exp.domain.doubt import doubt
 from agg2exp.domain.errors import check_range
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.domain.names import safe_name
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
 from agg2exp.figures.heat_map import heat_map
@@ -72,8 +73,10 @@ class SlicePictures(CaseWriter):
         predicted = explanation.prediction.labels.cpu().numpy()
         voxels = explanation.prediction.voxels().tolist()
         dice = np.full(len(labels), np.nan)
-        if case.labels is not None:
-            dice, _ = dice_and_iou(explanation.prediction.labels, case.labels, case.annotated, len(labels))
+        if isinstance(case.annotation, ExclusiveMasks):
+            dice, _ = dice_and_iou(
+                explanation.prediction.labels, case.annotation.label_map, case.annotated, len(labels)
+            )
         for k, c in enumerate(explanation.classes):
             if c not in wanted or not voxels[c]:
                 continue

@@ -27,6 +27,7 @@ from agg2exp.domain.doubt import POOR_DICE
 from agg2exp.domain.errors import CaseError, check_choice
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.domain.roi_importance import Kind, LocalImportance
 from agg2exp.inference.network_check import is_out_of_memory
 from agg2exp.run.case_writer import CaseWriter
@@ -87,9 +88,9 @@ class RoIImportanceWriter(CaseWriter):
         regions = predicted
         unknown: tuple[int, ...] = ()
         if self.regions == "label":
-            if case.labels is None:
+            if not isinstance(case.annotation, ExclusiveMasks):
                 raise CaseError(case.id, "regions=label needs an annotation, this case has none.")
-            regions = case.labels
+            regions = case.annotation.label_map
             unknown = tuple(c for c, known in enumerate(case.annotated) if not known)
 
         def importance_of(attribution: Attribution) -> LocalImportance:
@@ -125,8 +126,8 @@ class RoIImportanceWriter(CaseWriter):
 
         importance = importance_of(explanation.attribution)
         dice = iou = np.full(len(labels), np.nan)
-        if case.labels is not None:
-            dice, iou = dice_and_iou(predicted, case.labels, case.annotated, len(labels))
+        if isinstance(case.annotation, ExclusiveMasks):
+            dice, iou = dice_and_iou(predicted, case.annotation.label_map, case.annotated, len(labels))
             self._warn_of_poor_regions(labels, case, dice)
         return CaseResult(
             importance=importance,

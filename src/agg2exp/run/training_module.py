@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from agg2exp.domain.case import Case, Failure
 from agg2exp.domain.errors import CaseError
 from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.metrics import ClassOverlap
 from agg2exp.run.precision import check_precision
@@ -98,12 +99,12 @@ class SegmentationModule(lightning.LightningModule):
     def _measure(self, stage: str, case: Case | Failure) -> None:
         if isinstance(case, Failure):
             raise CaseError(case.case_id, case.error)
-        if case.labels is None:
-            log.warning("case %s has no labels and is left out", case.id)
+        if not isinstance(case.annotation, ExclusiveMasks):
+            log.warning("case %s has no annotated label map and is left out", case.id)
             return
         prediction = WindowedModel(self.network, self.inference).predict(case.image)
         metric: Any = self.overlap[stage]
-        metric.update(prediction.labels, case.labels, case.annotated)
+        metric.update(prediction.labels, case.annotation.label_map, case.annotated)
 
     def _log_overlap(self, stage: str) -> None:
         metric: Any = self.overlap[stage]

@@ -52,11 +52,11 @@ def test_a_case_has_everything_on_one_grid(root: Path, axes: str):
     assert isinstance(case, Case)
     points = cases.world(case.grid)
     assert case.grid.shape == native.shape if axes == "RAS" else case.grid.shape == tuple(case.image.shape[1:])
-    np.testing.assert_array_equal(case.labels, cases.label_map(points))
+    np.testing.assert_array_equal(case.annotation.label_map, cases.label_map(points))
     np.testing.assert_allclose(case.image[0], (cases.hounsfield(points) + 1024) / 2048, atol=1e-5)
     assert case.annotated == (True,) * 4
-    assert (case.labels.dtype, case.body.dtype) == (torch.int16, torch.bool)
-    assert case.body.shape == case.labels.shape
+    assert (case.annotation.label_map.dtype, case.body.dtype) == (torch.int16, torch.bool)
+    assert case.body.shape == case.annotation.label_map.shape
     marked = points[case.extra["nodule"].numpy()]
     np.testing.assert_allclose(marked, [native.affine[:3, :3] @ [4, 5, 6] + native.affine[:3, 3]], atol=1e-4)
     assert case.extra["effusion"] is None  # not supplied, which differs from empty
@@ -69,7 +69,7 @@ def test_a_case_without_labels_has_none(root: Path):
     cases.write_table(root, {"new": "test"})
     case = dataset(root)[0]
     assert isinstance(case, Case)
-    assert case.labels is None
+    assert case.annotation is None
     assert case.annotated == ()
 
 

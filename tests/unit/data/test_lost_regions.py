@@ -73,9 +73,9 @@ def test_a_class_that_is_lost_has_no_dice_whatever_is_predicted(root: Path):
     case = read(root)
     assert case.annotated == (True, False, True, True)
     assert sum("annotated class lung" in notice for notice in case.notices) == 1
-    predicted = case.labels.clone()
+    predicted = case.annotation.label_map.clone()
     for _ in range(2):
-        dice, _ = dice_and_iou(predicted, case.labels, case.annotated, 4)
+        dice, _ = dice_and_iou(predicted, case.annotation.label_map, case.annotated, 4)
         assert np.isnan(dice[:2]).all()
         assert np.isfinite(dice[2:]).all()
         predicted[0, 0] = 1

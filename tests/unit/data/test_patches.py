@@ -48,7 +48,7 @@ def test_a_still_patch_is_a_piece_of_its_case(dataset: CaseDataset):
             distance = (windows - image).abs().amax(dim=(3, 4, 5))
             d, h, w = np.unravel_index(int(distance.argmin()), distance.shape)
             assert distance.min() < 1e-4
-            assert torch.equal(case.labels[d : d + 8, h : h + 7, w : w + 6].float(), label)
+            assert torch.equal(case.annotation.label_map[d : d + 8, h : h + 7, w : w + 6].float(), label)
 
 
 def test_every_class_is_seen_about_as_often(dataset: CaseDataset):

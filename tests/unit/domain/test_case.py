@@ -3,10 +3,12 @@
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agg2exp.domain.case import SAME_VOXEL, Grid
+from agg2exp.domain.case import SAME_VOXEL, Case, Grid
+from agg2exp.domain.errors import CaseError
 from tests.helpers import cases
 from tests.helpers.headers import ORIENTATIONS, grids
 
@@ -86,3 +88,12 @@ def test_metres_become_the_millimetres_that_a_header_would_hold():
     metres = (SCAN.affine * np.array([[1e-3], [1e-3], [1e-3], [1]])).astype(np.float32).astype(float)
     assert Grid(SCAN.shape, metres).scaled(1e3).spacing == (1.5, 1.5, 2.0)
     assert SCAN.extent == (300, 270, 240)
+
+
+def test_channels_are_numbered_unless_they_have_names_and_each_has_its_own():
+    grid, image = Grid((2, 2, 2), np.eye(4)), torch.zeros(2, 2, 2, 2)
+    assert Case("s1", image, grid, grid).channels == ("0", "1")
+    assert Case("s1", image, grid, grid, channels=("t1", "flair")).channels == ("t1", "flair")
+    for wrong in (("t1",), ("t1", "t1")):
+        with pytest.raises(CaseError, match=r"case s1: expected 2 different names of channels, got \['t1'"):
+            Case("s1", image, grid, grid, channels=wrong)

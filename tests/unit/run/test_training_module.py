@@ -75,7 +75,7 @@ def measured(*cases: Case) -> dict[str, float]:
 
 
 def dice(case: Case, c: int) -> float:
-    predicted, wanted = (case.image[0] > 0.5) if c == 3 else (case.image[0] <= 0.5), case.labels == c
+    predicted, wanted = (case.image[0] > 0.5) if c == 3 else (case.image[0] <= 0.5), case.annotation.mask(c)
     return 2 * float((predicted & wanted).sum()) / float(predicted.sum() + wanted.sum())
 
 
@@ -99,7 +99,7 @@ def test_class_without_any_annotation_is_nan_and_left_out_of_the_mean():
 def test_case_without_labels_is_left_out_and_told(caplog: pytest.LogCaptureFixture):
     labelled = small_case("a", labels=LABELS, annotated=(True,) * 4)
     assert measured(labelled, small_case("bare")) == measured(labelled)
-    assert "case bare has no labels and is left out" in caplog.text
+    assert "case bare has no annotated label map and is left out" in caplog.text
 
 
 def test_unreadable_case_ends_the_measurement():
