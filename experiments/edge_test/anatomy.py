@@ -18,6 +18,7 @@ from hydra import compose, initialize_config_dir
 from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes, gaussian_filter
 
+from agg2exp.aggregation.case_regions import CaseRegions
 from agg2exp.aggregation.expected_by_distance import expected_by_distance
 from agg2exp.analysis.importances import Importances
 from agg2exp.analysis.learned import learned_edges
@@ -25,6 +26,9 @@ from agg2exp.cli.application import build
 from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.data.phantom import make_phantom
 from agg2exp.domain.attribution import DenseAttribution
+from agg2exp.domain.case import Case, Grid
+from agg2exp.domain.labels import Labels
+from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.domain.roi_importance import Kind
 
 NAMES = ("aorta", "trachea", "heart", "pulmonary_vein", "ribs", "vertebraes")
@@ -51,7 +55,10 @@ def importances(labels: NDArray[np.int16], body: NDArray[np.bool_], sigma: float
     e = np.stack([gaussian_filter((labels == c).astype(np.float32), sigma / mm, truncate=5) for c in range(n)])
     of, inside = torch.from_numpy(labels), torch.from_numpy(body)
     attribution = DenseAttribution(torch.from_numpy(e[:, None]))
-    e0 = expected_by_distance("phantom", attribution, tuple(range(n)), n, of, of, inside, (mm,) * 3, extra={})
+    grid = Grid(labels.shape, np.diag([mm, mm, mm, 1.0]))
+    case = Case("phantom", torch.zeros(1, *labels.shape), grid, grid, body=inside)
+    regions = CaseRegions.of(case, ExclusiveMasks(of, n), Labels(("background", *NAMES)))
+    e0 = expected_by_distance(attribution, tuple(range(n)), regions)
     mass = e.reshape(n, -1).astype(float) @ (labels.ravel()[:, None] == np.arange(n))
     return np.stack([mass / mass.sum(axis=1, keepdims=True), e0.numpy()])
 

@@ -17,10 +17,14 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import nn
 
+from agg2exp.aggregation.case_regions import CaseRegions
 from agg2exp.aggregation.expected_by_distance import expected_by_distance
 from agg2exp.analysis.importances import Importances
 from agg2exp.analysis.learned import learned_edges
 from agg2exp.domain.attribution import DenseAttribution
+from agg2exp.domain.case import Case, Grid
+from agg2exp.domain.labels import Labels
+from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.domain.roi_importance import Kind
 
 SHAPE, MM = (20, 20, 20), 4.0
@@ -78,10 +82,11 @@ def blurred(seed: int, of: Patient, g: np.random.Generator) -> NDArray[np.float6
 def importances(e: NDArray[np.float64], of: Patient) -> NDArray[np.float64]:
     """E and E₀ (2, L, L)."""
     labels, body = torch.from_numpy(of.labels), torch.from_numpy(of.body)
+    grid = Grid(of.labels.shape, np.diag([MM, MM, MM, 1.0]))
+    case = Case("drawn", torch.zeros(1, *labels.shape), grid, grid, body=body)
+    regions = CaseRegions.of(case, ExclusiveMasks(labels, len(NAMES)), Labels(NAMES))
     attribution, classes = DenseAttribution(torch.from_numpy(e[:, None]).float()), tuple(range(len(NAMES)))
-    e0 = expected_by_distance(
-        "drawn", attribution, classes, len(NAMES), labels, labels, body, (MM, MM, MM), extra={}
-    )  # fmt: skip
+    e0 = expected_by_distance(attribution, classes, regions)
     mass = np.abs(e).reshape(len(NAMES), -1) @ (of.labels.ravel()[:, None] == np.arange(len(NAMES)))
     return np.stack([mass / mass.sum(axis=1, keepdims=True), e0.numpy()])
 

@@ -15,10 +15,12 @@ import time
 import numpy as np
 from captum_way import TinyUNet, check_all_present, grey_regions
 
+from agg2exp.aggregation.case_regions import CaseRegions
 from agg2exp.aggregation.local_importance import local_importance
 from agg2exp.attribution import VanillaGradient
 from agg2exp.domain.case import Case, Grid
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.labels import Labels, LabelScheme
+from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.inference import SlidingWindow
 from agg2exp.run.module import ExplanationModule
@@ -49,7 +51,8 @@ def main() -> None:
     grid = Grid((args.size,) * 3, np.diag([1.5, 1.5, 1.5, 1.0]))
     print(f"{args.classes} classes, {args.size}³ voxels: set-up {peak():.1f} GiB", flush=True)
 
-    explanation = module.explain(Case("case", image, grid, grid))
+    case = Case("case", image, grid, grid)
+    explanation = module.explain(case)
     predicted, passes = explanation.prediction.labels, explanation.passes
     check_all_present(predicted, args.classes)
     print(
@@ -58,15 +61,8 @@ def main() -> None:
         flush=True,
     )
     start = time.perf_counter()
-    local = local_importance(
-        "case",
-        explanation.attribution,
-        explanation.classes,
-        labels,
-        predicted,
-        predicted,
-        voxel_volume=grid.voxel_volume,
-    )
+    regions = CaseRegions.of(case, ExclusiveMasks(predicted, args.classes), Labels(names))
+    local = local_importance(explanation.attribution, explanation.classes, regions)
     shares = local.values[Kind.IMPORTANCE].sum(axis=1)
     if not np.allclose(shares, 1, atol=1e-4):
         raise SystemExit(f"the shares of a class add up to {shares.min()} .. {shares.max()}, not 1")

@@ -20,12 +20,15 @@ from hydra import compose, initialize_config_dir
 from numpy.typing import NDArray
 from torch import Tensor
 
+from agg2exp.aggregation.case_regions import CaseRegions
 from agg2exp.aggregation.local_importance import local_importance
 from agg2exp.cli.builders import explanation_module
 from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.data.phantom import make_phantom
 from agg2exp.domain.attribution import DenseAttribution
-from agg2exp.domain.case import Grid
+from agg2exp.domain.case import Case, Grid
+from agg2exp.domain.labels import Labels
+from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.inference import WindowedModel
 from agg2exp.preprocessing.preprocessing import Preprocessing
@@ -77,10 +80,12 @@ def main() -> None:
 
     module, preprocessing = shipped(args.weights, args.classes, compiled=False)
     phantom = make_phantom(seed=7, index=1, spacing=(args.spacing,) * 3)
-    image, _ = preprocessing.image(phantom.image.astype("float32"), Grid(phantom.image.shape, phantom.affine))
+    image, grid = preprocessing.image(phantom.image.astype("float32"), Grid(phantom.image.shape, phantom.affine))
     plain = WindowedModel(module, module.inference)
     prediction = plain.predict(image)
     scores, labels = module.class_scores(prediction), prediction.labels
+    case = Case("case", image, grid, grid)
+    regions = CaseRegions.of(case, ExclusiveMasks(labels, len(module.labels)), Labels(module.labels.classes))
     tasks: dict[str, Callable[[WindowedModel], Tensor]] = {
         "prediction": lambda model: model.predict(image).labels,
         "vanilla gradient": lambda model: model.gradient(image.unsqueeze(0), scores),
@@ -88,7 +93,7 @@ def main() -> None:
 
     def shares(values: Tensor) -> NDArray[np.float64]:
         attribution = DenseAttribution(values)
-        local = local_importance("case", attribution, module.classes, module.labels, labels, labels, voxel_volume=1.0)
+        local = local_importance(attribution, module.classes, regions)
         return local.values[Kind.IMPORTANCE]
 
     print(

@@ -16,10 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agg2exp.aggregation.case_regions import CaseRegions
 from agg2exp.aggregation.expected_by_distance import expected_by_distance
 from agg2exp.aggregation.local_importance import local_importance
 from agg2exp.domain.attribution import DenseAttribution
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.case import Case, Grid
+from agg2exp.domain.labels import Labels
+from agg2exp.domain.masks import ExclusiveMasks
+from agg2exp.domain.roi_importance import LocalImportance
 
 
 def phantom(size: int, n_classes: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -63,25 +67,16 @@ def main() -> None:
     values = torch.empty(args.classes, 1, *labels.shape).normal_()
     attribution = DenseAttribution(values)
     names = tuple(f"class_{c}" for c in range(args.classes))
-    scheme = LabelScheme(
-        "phantom",
-        names,
-        ((), *((n,) for n in names[1:])),
-        ("g",) * args.classes,
-        {"g": "#808080", "pathologies": "#000000"},
-    )
-    classes = tuple(range(args.classes))
-    statistics = partial(
-        local_importance,
-        "phantom",
-        attribution,
-        classes,
-        scheme,
-        labels,
-        labels,
-        voxel_volume=args.spacing**3,
-        body=body,
-    )
+    grid = Grid(tuple(labels.shape), np.diag([args.spacing] * 3 + [1.0]))
+    case = Case("phantom", torch.zeros(1, *labels.shape), grid, grid, body=body)
+    masks, classes = ExclusiveMasks(labels, args.classes), tuple(range(args.classes))
+
+    def regions() -> CaseRegions:
+        return CaseRegions.of(case, masks, Labels(names))
+
+    def statistics() -> LocalImportance:
+        return local_importance(attribution, classes, regions())
+
     reference = partial(lambda v: v.abs().sum(), values)
     seconds(reference), seconds(statistics)  # the first of each also pays for memory
     times = np.array([[seconds(reference), seconds(statistics)] for _ in range(args.pairs)])  # (pairs, 2, wall | cpu)
@@ -91,12 +86,7 @@ def main() -> None:
     print(f"abs().sum():        {ref_wall:.2f} s wall, {ref_cpu:.2f} s processor")
     print(f"local_importance:   {wall:.2f} s wall, {cpu:.2f} s processor")
     print(f"median ratio:       {ratio[0]:.2f} wall, {ratio[1]:.2f} processor (bar: 3)")
-    spacing = (args.spacing,) * 3
-    wall, cpu = seconds(
-        lambda: expected_by_distance(
-            "phantom", attribution, classes, args.classes, labels, labels, body, spacing, extra={}
-        )
-    )
+    wall, cpu = seconds(lambda: expected_by_distance(attribution, classes, regions()))
     print(f"expected_by_distance at {args.spacing} mm: {wall:.2f} s wall, {cpu:.2f} s processor")
 
 

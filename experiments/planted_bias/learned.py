@@ -24,6 +24,7 @@ from agg2exp.cli.builders import model_facts
 from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.data.phantom import make_phantom
 from agg2exp.domain.case import Grid
+from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.inference import WindowedModel
 from agg2exp.models.checkpoint import load_weights
 
@@ -62,7 +63,7 @@ class Models:
         """Of the left lobes (2), and the mean of all structures: (3,)."""
         predicted = self.models[name].predict(image).labels
         n = len(self.labels)
-        dice, _ = dice_and_iou(predicted, labels, (True,) * n, n)
+        dice, _ = dice_and_iou(ExclusiveMasks(predicted, n), ExclusiveMasks(labels, n), (True,) * n)
         return np.array([*(dice[self.labels.classes.index(lobe)] for lobe in LOBES), np.nanmean(dice[1:])])
 
 

@@ -49,11 +49,12 @@ class Attribution(ABC):
 
     @abstractmethod
     def region_mass(self, regions: Regions) -> tuple[Tensor, Tensor]:
-        """Positive and negative mass of every class in every region.
+        """Positive and negative mass of every class in every channel and region.
 
         Returns:
-            P[k, r] = Σ_{i in r} max(e_k(i), 0) and N[k, r] = Σ_{i in r} max(-e_k(i), 0), (K, R) float64 each, summed
-            over channels. Then ‖e_k ⊙ R_r‖₁ = P + N, and the signed sum is P - N.
+            P[k, c, r] = Σ_{i in r} max(e_k(c, i), 0) and N[k, c, r] = Σ_{i in r} max(-e_k(c, i), 0), (K, C, R) float64
+            each; C = 1 where a value is one of all channels together. Then ‖e_k ⊙ R_r‖₁ = Σ_c P + N, and the signed
+            sum is Σ_c P - N.
         """
 
     @abstractmethod
@@ -116,8 +117,8 @@ class DenseAttribution(Attribution):
             positive = torch.clamp(e, min=0, out=signed[0])
             torch.sub(positive, e, out=signed[1])
             sums += signed @ member
-        per_class = sums.reshape(2, k, c, -1).sum(dim=2)
-        return per_class[0], per_class[1]
+        positive, negative = sums.reshape(2, k, c, -1)
+        return positive, negative
 
     def subset_sum(self, voxels: Tensor) -> Tensor:
         """Σ_{i in voxels} e_k(i), (K,) float64."""
@@ -191,7 +192,7 @@ class SupervoxelAttribution(Attribution):
         return self._per_voxel()[k][self.partition].unsqueeze(0)
 
     def region_mass(self, regions: Regions) -> tuple[Tensor, Tensor]:
-        """Σ_s value_s · |v_s ∩ R_r|: a product with the table of overlaps, no volume is expanded."""
+        """Σ_s value_s · |v_s ∩ R_r| (K, 1, R): a product with the table of overlaps, no volume is expanded."""
         s, r0 = self.values.shape[1], regions.n_parts
         ids = self.partition.flatten()
         overlap = torch.zeros(s, regions.n_regions, dtype=torch.float64, device=ids.device)
@@ -200,7 +201,7 @@ class SupervoxelAttribution(Attribution):
         for j, mask in enumerate(regions.masks):
             overlap[:, r0 + j] = torch.bincount(ids[mask.flatten()], minlength=s)
         e = self._per_voxel().double()
-        return e.clamp(min=0) @ overlap, (-e).clamp(min=0) @ overlap
+        return (e.clamp(min=0) @ overlap).unsqueeze(1), ((-e).clamp(min=0) @ overlap).unsqueeze(1)
 
     def subset_sum(self, voxels: Tensor) -> Tensor:
         """Σ_{i in voxels} e_k(i), (K,) float64."""

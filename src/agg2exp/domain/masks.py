@@ -46,6 +46,10 @@ class ClassMasks(ABC):
         """Number of voxels of each class, (L,) int64."""
 
     @abstractmethod
+    def foreground(self) -> Tensor:
+        """Voxels of any class but the background, (D, H, W) bool."""
+
+    @abstractmethod
     def cells(self) -> Cells:
         """The partition that the masks make, and the source regions as unions of its parts.
 
@@ -82,6 +86,10 @@ class ExclusiveMasks(ClassMasks):
     def voxels(self) -> Tensor:
         """One count over the labels."""
         return torch.bincount(self.label_map.flatten().long(), minlength=self.n_classes)
+
+    def foreground(self) -> Tensor:
+        """ŷ ≠ 0."""
+        return self.label_map != 0
 
     def cells(self) -> Cells:
         """The label map itself."""
@@ -123,6 +131,10 @@ class OverlappingMasks(ClassMasks):
     def voxels(self) -> Tensor:
         """One count per mask."""
         return self.bits.flatten(1).sum(dim=1)
+
+    def foreground(self) -> Tensor:
+        """The union of the masks."""
+        return self.bits.any(dim=0)
 
     def cells(self) -> Cells:
         """The combinations of classes that occur, that of no class first."""

@@ -36,9 +36,12 @@ class LocalImportance:
     Attributes:
         case_id: The case.
         targets: Names of the explained classes (K).
-        sources: Names of the regions (R): the model's classes, then extra masks.
-        values: For each kind a (K, R) float64 matrix; NaN where a value is not defined.
+        sources: Names of the regions (R): the model's classes (after "background" if these overlap), then extra masks.
+        values: For each kind a (K, R) float64 matrix; NaN where a value is not defined. Rows of `Kind.IMPORTANCE` sum
+            to 1 over exclusive classes; over overlapping regions they need not.
         status: For each target "ok", or why its row is NaN (K).
+        channels: Names of the channels of the image (C), if the attribution has several; else none.
+        by_channel: (K, R, C) part of each channel in `Kind.IMPORTANCE`, which is their sum; None if there are none.
     """
 
     case_id: str
@@ -46,6 +49,8 @@ class LocalImportance:
     sources: tuple[str, ...]
     values: Mapping[Kind, NDArray[np.float64]]
     status: tuple[str, ...]
+    channels: tuple[str, ...] = ()
+    by_channel: NDArray[np.float64] | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """One row per (target, source), one column per kind."""
@@ -54,9 +59,26 @@ class LocalImportance:
         )
         return pd.DataFrame({kind.value: self.values[kind].ravel() for kind in Kind}, index=index).reset_index()
 
+    def by_channel_frame(self) -> pd.DataFrame:
+        """One row per (target, source, channel) with the column `importance`; no rows if there are no channels."""
+        names = {"target": self.targets, "source": self.sources, "channel": self.channels}
+        index = pd.MultiIndex.from_product([[self.case_id], *names.values()], names=["case", *names])
+        values = np.empty(0) if self.by_channel is None else self.by_channel.ravel()
+        return pd.DataFrame({Kind.IMPORTANCE.value: values}, index=index).reset_index()
+
+
+def importance_by_channel_array(frame: pd.DataFrame) -> xr.DataArray:
+    """View a table of RoI importances by channel as an array with dims (case, target, source, channel)."""
+    dims = ["case", "target", "source", "channel"]
+    data: xr.DataArray = frame.set_index(dims)[Kind.IMPORTANCE.value].to_xarray()
+    return data.reindex({dim: pd.unique(frame[dim]) for dim in dims}).rename("roi_importance_by_channel")
+
 
 def importance_array(frame: pd.DataFrame) -> xr.DataArray:
-    """View a table of RoI importances as an array with dims (case, target, source, kind)."""
+    """View a table of RoI importances as an array with dims (case, target, source, kind).
+
+    A row of the kind "importance" sums to 1 over exclusive classes; over overlapping regions it need not.
+    """
     kinds = [kind.value for kind in Kind]
     data: xr.DataArray = frame.set_index(["case", "target", "source"])[kinds].to_xarray().to_dataarray("kind")
     data = data.reindex({dim: pd.unique(frame[dim]) for dim in ("case", "target", "source")})

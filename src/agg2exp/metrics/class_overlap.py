@@ -9,6 +9,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from agg2exp.aggregation.overlap import dice_and_iou
+from agg2exp.domain.masks import ExclusiveMasks
 
 
 class ClassOverlap(Metric):
@@ -33,7 +34,8 @@ class ClassOverlap(Metric):
 
     def update(self, prediction: Tensor, labels: Tensor, annotated: Sequence[bool]) -> None:
         """Add one case: two label maps (D, H, W), and which classes were annotated (L)."""
-        dice, iou = (torch.as_tensor(v) for v in dice_and_iou(prediction, labels, annotated, self.n_classes))
+        masks, annotation = (ExclusiveMasks(label_map, self.n_classes) for label_map in (prediction, labels))
+        dice, iou = (torch.as_tensor(v) for v in dice_and_iou(masks, annotation, annotated))
         counts = ~dice.isnan()
         self.dice_sum += dice.nan_to_num().to(self.dice_sum.device)
         self.iou_sum += iou.nan_to_num().to(self.iou_sum.device)

@@ -73,10 +73,9 @@ class SlicePictures(CaseWriter):
         predicted = explanation.prediction.labels.cpu().numpy()
         voxels = explanation.prediction.voxels().tolist()
         dice = np.full(len(labels), np.nan)
-        if isinstance(case.annotation, ExclusiveMasks):
-            dice, _ = dice_and_iou(
-                explanation.prediction.labels, case.annotation.label_map, case.annotated, len(labels)
-            )
+        if case.annotation is not None:
+            masks = ExclusiveMasks(explanation.prediction.labels, len(labels))
+            dice, _ = dice_and_iou(masks, case.annotation, case.annotated)
         for k, c in enumerate(explanation.classes):
             if c not in wanted or not voxels[c]:
                 continue

@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 from agg2exp.aggregation.expected_by_distance import expected_by_distance
 from agg2exp.domain.attribution import DenseAttribution, SupervoxelAttribution
 from agg2exp.domain.errors import CaseError
+from tests.helpers.case_regions import case_regions
 
 L = 4
 
@@ -26,19 +27,9 @@ def blobs(shape, seed, organs=L - 1):
     return torch.from_numpy(labels), torch.from_numpy(body)
 
 
-def compute(e, labels, body, spacing, classes=tuple(range(L)), **changes):
-    inputs = {
-        "case_id": "toy",
-        "attribution": DenseAttribution(e),
-        "classes": classes,
-        "n_classes": L,
-        "prediction_labels": labels,
-        "region_labels": labels,
-        "body": body,
-        "spacing": spacing,
-        "extra": {},
-    }
-    return expected_by_distance(**(inputs | changes))
+def compute(e, labels, body, spacing, classes=tuple(range(L)), attribution=None, annotation=None, extra=None, **widths):
+    regions = case_regions(labels, L, annotation=annotation, extra=extra, body=body, spacing=spacing)
+    return expected_by_distance(attribution or DenseAttribution(e), classes, regions, **widths)
 
 
 def slowly(e, predicted, regions, body, spacing, bin_mm, classes):
@@ -72,7 +63,7 @@ def test_equals_the_formula_voxel_by_voxel(seed):
     regions, _ = blobs(shape, seed + 100)
     e = torch.randn(3, 2, *shape, generator=g)
     extra = {"pathology": torch.rand(shape, generator=g) < 0.2, "empty": torch.zeros(shape, dtype=torch.bool)}
-    result = compute(e, predicted, body, spacing, classes=(2, 0, 1), region_labels=regions, extra=extra, bin_mm=bin_mm)
+    result = compute(e, predicted, body, spacing, classes=(2, 0, 1), annotation=regions, extra=extra, bin_mm=bin_mm)
     masks = [*((regions == c).numpy() for c in range(L)), *(m.numpy() for m in extra.values())]
     assert result.dtype == torch.float64
     expected = slowly(e, predicted, masks, body, spacing, bin_mm, (2, 0, 1))

@@ -5,19 +5,14 @@ import torch
 from agg2exp.aggregation.local_importance import local_importance
 from agg2exp.domain.attribution import DenseAttribution, SupervoxelAttribution
 from agg2exp.domain.errors import CaseError
-from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roi_importance import Kind, LocalImportance
+from tests.helpers.case_regions import case_regions
 
 SHAPE = (5, 6, 7)
 L = 4
+SPACING = (2.0, 2.5, 0.5)
 VOLUME = 2.5
 SUMS = (Kind.IMPORTANCE, Kind.MASS, Kind.SIGNED_SUM, Kind.VOLUME_VOXELS, Kind.VOLUME_MM3)
-
-
-def scheme(n=L):
-    names = ("background", *(f"organ_{c}" for c in range(1, n)))
-    files = ((), *((name,) for name in names[1:]))
-    return LabelScheme("toy", names, files, ("g",) * n, {"g": "#808080", "pathologies": "#000000"})
 
 
 class Toy:
@@ -35,19 +30,17 @@ class Toy:
             "within": (torch.rand(SHAPE, generator=g) < 0.2) & self.body,
         }
 
-    def compute(self, **changes) -> LocalImportance:
+    def compute(self, attribution=None, expected=None, **changes) -> LocalImportance:
         inputs = {
-            "case_id": "toy",
-            "attribution": DenseAttribution(self.e),
-            "classes": self.classes,
-            "scheme": scheme(),
-            "prediction_labels": self.prediction,
-            "region_labels": self.regions,
-            "voxel_volume": VOLUME,
+            "predicted": self.prediction,
+            "annotation": self.regions,
             "extra": self.extra,
             "body": self.body,
+            "spacing": SPACING,
+            "channels": ("t1", "t2"),
         }
-        return local_importance(**(inputs | changes))
+        regions = case_regions(**(inputs | changes), n_classes=L)
+        return local_importance(attribution or DenseAttribution(self.e), self.classes, regions, expected)
 
 
 def slowly(e, masks, body):
@@ -100,7 +93,7 @@ def test_relabelling_regions_permutes_the_columns(seed):
     toy = Toy(seed)
     order = torch.randperm(L, generator=torch.Generator().manual_seed(seed))
     before = toy.compute().values
-    after = toy.compute(region_labels=order[toy.regions.long()].to(torch.int16)).values
+    after = toy.compute(annotation=order[toy.regions.long()].to(torch.int16)).values
     for kind in Kind:
         np.testing.assert_allclose(after[kind][:, order.numpy()], before[kind][:, :L], rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(after[kind][:, L:], before[kind][:, L:], rtol=1e-5, atol=1e-5)
@@ -110,7 +103,7 @@ def test_relabelling_regions_permutes_the_columns(seed):
 def test_merged_classes_add_up(seed):
     toy = Toy(seed)
     before = toy.compute().values
-    after = toy.compute(region_labels=torch.where(toy.regions == 3, 1, toy.regions)).values
+    after = toy.compute(annotation=torch.where(toy.regions == 3, 1, toy.regions)).values
     for kind in SUMS:
         np.testing.assert_allclose(after[kind][:, 1], before[kind][:, 1] + before[kind][:, 3], rtol=1e-5, atol=1e-5)
         assert (after[kind][:, 3] == 0).all()
@@ -146,7 +139,7 @@ def test_air_outside_the_body_does_not_touch_the_body_enrichment():
 
 def test_target_absent_from_the_prediction_has_a_nan_row():
     toy = Toy(0)
-    result = toy.compute(prediction_labels=torch.where(toy.prediction == 3, 1, toy.prediction))
+    result = toy.compute(predicted=torch.where(toy.prediction == 3, 1, toy.prediction))
     assert result.status == ("ok", "ok", "absent from the prediction")
     only_volumes_in(result, row=2)
     assert not np.isnan(result.values[Kind.IMPORTANCE][:2]).any()
@@ -180,7 +173,7 @@ def test_one_sided_attribution_has_no_other_side():
 
 def test_absent_source_has_no_mass_and_no_mean():
     toy = Toy(0)
-    values = toy.compute(region_labels=torch.where(toy.regions == 2, 1, toy.regions)).values
+    values = toy.compute(annotation=torch.where(toy.regions == 2, 1, toy.regions)).values
     for kind in (*SUMS, Kind.POSITIVE, Kind.NEGATIVE):
         assert (values[kind][:, 2] == 0).all()
     for kind in (Kind.MEAN, Kind.ENRICHMENT_VOLUME, Kind.ENRICHMENT_BODY):
@@ -199,7 +192,7 @@ def test_empty_mask_is_zero_and_missing_mask_is_nan():
     result = toy.compute(extra={"missing": None, "empty": torch.zeros(SHAPE, dtype=torch.bool), **toy.extra})
     missing, empty = (result.sources.index(name) for name in ("missing", "empty"))
     assert all(np.isnan(matrix[:, missing]).all() for matrix in result.values.values())
-    absent = toy.compute(extra={"missing": None}, prediction_labels=torch.ones_like(toy.prediction))
+    absent = toy.compute(extra={"missing": None}, predicted=torch.ones_like(toy.prediction))
     assert np.isnan(absent.values[Kind.VOLUME_VOXELS][:, -1]).all()
     assert (absent.values[Kind.VOLUME_VOXELS][:, 0] > 0).all()
     assert (result.values[Kind.IMPORTANCE][:, empty] == 0).all()
@@ -213,7 +206,7 @@ def test_empty_mask_is_zero_and_missing_mask_is_nan():
 
 def test_classes_that_were_not_annotated_are_nan_as_sources_and_background_with_them():
     toy = Toy(0)
-    values, before = toy.compute(unknown={2}).values, toy.compute().values
+    values, before = toy.compute(annotated=(True, True, False, True)).values, toy.compute().values
     for kind in Kind:
         assert np.isnan(values[kind][:, [0, 2]]).all()
         np.testing.assert_array_equal(values[kind][:, [1, 3, 4, 5]], before[kind][:, [1, 3, 4, 5]])
@@ -231,7 +224,9 @@ def test_expected_by_distance_is_kept_under_the_same_nan_rules():
     toy = Toy(0)
     expected = torch.rand(3, 6, dtype=torch.float64)
     absent = torch.where(toy.prediction == 2, 1, toy.prediction)
-    stored = toy.compute(expected=expected, unknown=[1], prediction_labels=absent).values[Kind.EXPECTED_BY_DISTANCE]
+    stored = toy.compute(expected=expected, annotated=(True, False, True, True), predicted=absent).values[
+        Kind.EXPECTED_BY_DISTANCE
+    ]
     assert np.isnan(stored[0]).all() and np.isnan(stored[:, :2]).all()
     np.testing.assert_array_equal(stored[1:, 2:], expected[1:, 2:])
     assert np.isnan(toy.compute().values[Kind.EXPECTED_BY_DISTANCE]).all()
@@ -246,7 +241,7 @@ def test_attribution_that_is_not_finite_is_an_error(value):
 
 
 @pytest.mark.parametrize("label", [-1, L])
-@pytest.mark.parametrize("which", ["prediction_labels", "region_labels"])
+@pytest.mark.parametrize("which", ["predicted", "annotation"])
 def test_label_out_of_range_is_an_error(label, which):
     toy = Toy(0)
     labels = toy.regions.clone()
@@ -267,9 +262,7 @@ def test_half_precision_sums_like_single():
     g = torch.Generator().manual_seed(0)
     e = torch.rand(1, 1, 40, 40, 40, generator=g).bfloat16()
     labels = torch.zeros(40, 40, 40, dtype=torch.int16)
-    mass = local_importance("toy", DenseAttribution(e), (0,), scheme(), labels, labels, voxel_volume=1.0).values[
-        Kind.MASS
-    ]
+    mass = local_importance(DenseAttribution(e), (0,), case_regions(labels, L)).values[Kind.MASS]
     np.testing.assert_allclose(mass[0, 0], e.double().sum(), rtol=1e-5)
 
 

@@ -5,6 +5,7 @@ from monai.metrics import compute_dice, compute_iou
 from sklearn.metrics import f1_score, jaccard_score
 
 from agg2exp.aggregation.overlap import dice_and_iou
+from agg2exp.domain.masks import ExclusiveMasks
 
 L = 5
 
@@ -16,10 +17,14 @@ def pair(seed):
     return a.to(torch.int16), b.to(torch.int16)
 
 
+def compute(a, b, annotated=(True,) * L):
+    return dice_and_iou(ExclusiveMasks(a, L), ExclusiveMasks(b, L), annotated)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_equals_other_libraries(seed):
     a, b = pair(seed)
-    dice, iou = dice_and_iou(a, b, [True] * L, L)
+    dice, iou = compute(a, b)
     assert dice.dtype == iou.dtype == np.float64
     np.testing.assert_allclose(dice, f1_score(b.flatten(), a.flatten(), average=None))
     np.testing.assert_allclose(iou, jaccard_score(b.flatten(), a.flatten(), average=None))
@@ -30,26 +35,28 @@ def test_equals_other_libraries(seed):
 
 def test_known_answers():
     a, b = torch.tensor([[[0, 1, 1, 2]]]), torch.tensor([[[0, 1, 2, 3]]])
-    dice, iou = dice_and_iou(a, b, [True] * L, L)
+    dice, iou = compute(a, b)
     np.testing.assert_allclose(dice, [1, 2 / 3, 0, 0, np.nan])  # 3 in one only: 0; 4 in neither: NaN
     np.testing.assert_allclose(iou, [1, 1 / 2, 0, 0, np.nan])
 
 
 def test_not_annotated_is_nan_and_takes_background_with_it():
     a, b = pair(0)
-    whole = np.array(dice_and_iou(a, b, [True] * L, L))
-    part = np.array(dice_and_iou(a, b, [True, True, False, True, True], L))
+    whole = np.array(compute(a, b))
+    part = np.array(compute(a, b, [True, True, False, True, True]))
     assert np.isnan(part[:, [0, 2]]).all()
     np.testing.assert_array_equal(part[:, [1, 3, 4]], whole[:, [1, 3, 4]])
     # what is said about background itself does not matter
-    np.testing.assert_array_equal(dice_and_iou(a, b, [False] + [True] * (L - 1), L), whole)
+    np.testing.assert_array_equal(compute(a, b, [False] + [True] * (L - 1)), whole)
 
 
 def test_mistakes_are_errors():
     a, b = pair(0)
-    with pytest.raises(ValueError, match=r"labels: .* 0 to 3"):
-        dice_and_iou(a.clamp(max=3), b, [True] * 4, 4)
-    with pytest.raises(ValueError, match=r"prediction_labels: .* -1"):
-        dice_and_iou(a - 1, b, [True] * L, L)
+    with pytest.raises(ValueError, match=rf"annotation: .* 0 to {L - 1}, got .* {L}"):
+        compute(a, b + 1)
+    with pytest.raises(ValueError, match=r"masks: .* -1"):
+        compute(a - 1, b)
     with pytest.raises(ValueError, match="annotated"):
-        dice_and_iou(a, b, [True], L)
+        compute(a, b, [True])
+    with pytest.raises(ValueError, match=r"an annotation of .* 5 classes, got one of 6"):
+        dice_and_iou(ExclusiveMasks(a, L), ExclusiveMasks(b, L + 1), [True] * L)

@@ -10,6 +10,7 @@ from agg2exp.aggregation.expected_by_distance import expected_by_distance
 from agg2exp.analysis.edges import edges_beyond_distance
 from agg2exp.domain.attribution import DenseAttribution
 from agg2exp.domain.roi_importance import Kind
+from tests.helpers.case_regions import case_regions
 from tests.unit.analysis.tables import CLASSES, importances, rows
 
 ORGANS = ("background", "left", "right", "front")
@@ -49,8 +50,8 @@ def patient(g, *, correlated, planted=0.0):
         e[a] = body * np.exp(-distance / decay) * noise
     e[1] += planted * e[1].sum() * (labels == 3) / (labels == 3).sum()
     predicted, attribution = torch.from_numpy(labels), DenseAttribution(torch.from_numpy(e[:, None]).float())
-    inside, spacing = torch.from_numpy(body), (MM, MM, MM)
-    e0 = expected_by_distance("toy", attribution, (0, 1, 2, 3), 4, predicted, predicted, inside, spacing, extra={})
+    of = case_regions(predicted, 4, body=torch.from_numpy(body), spacing=(MM, MM, MM))
+    e0 = expected_by_distance(attribution, (0, 1, 2, 3), of)
     regions = (labels == np.arange(4)[:, None, None, None]).reshape(4, -1)
     mass = e.reshape(4, -1) @ regions.T
     return mass / mass.sum(axis=1, keepdims=True), e0.numpy()

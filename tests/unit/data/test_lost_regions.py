@@ -15,6 +15,7 @@ from agg2exp.domain.attribution import DenseAttribution
 from agg2exp.domain.case import Case
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.explanation import Explanation, PassCounts
+from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.domain.prediction import Prediction
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.preprocessing.preprocessing import Preprocessing
@@ -75,7 +76,7 @@ def test_a_class_that_is_lost_has_no_dice_whatever_is_predicted(root: Path):
     assert sum("annotated class lung" in notice for notice in case.notices) == 1
     predicted = case.annotation.label_map.clone()
     for _ in range(2):
-        dice, _ = dice_and_iou(predicted, case.annotation.label_map, case.annotated, 4)
+        dice, _ = dice_and_iou(ExclusiveMasks(predicted, 4), case.annotation, case.annotated)
         assert np.isnan(dice[:2]).all()
         assert np.isfinite(dice[2:]).all()
         predicted[0, 0] = 1

@@ -42,13 +42,13 @@ def test_region_mass_is_a_sum_over_voxels(make, chunk, monkeypatch):
         e, r = make(g), regions(g)
         positive, negative = e.region_mass(r)
         assert positive.dtype == negative.dtype == torch.float64
-        assert positive.shape == negative.shape == (3, 7)
+        assert positive.shape == negative.shape == (3, len(e.dense(0)), 7)
         for k in range(3):
             values = e.dense(k).double()
             for j, mask in enumerate(masks_of(r)):
                 inside = values[:, mask]
-                torch.testing.assert_close(positive[k, j], inside.clamp(min=0).sum(), atol=1e-5, rtol=1e-5)
-                torch.testing.assert_close(negative[k, j], -inside.clamp(max=0).sum(), atol=1e-5, rtol=1e-5)
+                torch.testing.assert_close(positive[k, :, j], inside.clamp(min=0).sum(dim=1), atol=1e-5, rtol=1e-5)
+                torch.testing.assert_close(negative[k, :, j], -inside.clamp(max=0).sum(dim=1), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -75,7 +75,7 @@ def test_supervoxel_without_voxels_has_no_mass():
     partition = torch.zeros(SHAPE, dtype=torch.int64)
     e = SupervoxelAttribution(partition, torch.tensor([[1.0, 5.0]]))
     positive, negative = e.region_mass(Regions(partition, 1, torch.zeros(0, *SHAPE, dtype=torch.bool)))
-    torch.testing.assert_close(positive, torch.ones(1, 1, dtype=torch.float64))
+    torch.testing.assert_close(positive, torch.ones(1, 1, 1, dtype=torch.float64))
     assert (negative == 0).all()
 
 
