@@ -142,7 +142,7 @@ def test_names_and_arguments_that_the_user_chooses_let_nothing_of_a_patient_out(
     (tmp_path / "meta.csv").write_text(
         "image_id,age,institute\n" + "\n".join(f"c{i:05d},{40 + i},hospital_{i % 2}" for i in range(12))
     )
-    words = [f"metadata={tmp_path / 'meta.csv'}", "focus.case=c00001", "logger=wandb"]
+    words = [f"metadata={tmp_path / 'meta.csv'}", "highlight.case=c00001", "logger=wandb"]
     assert analyze(tmp_path / "out", f"runs={{change_site: {run}}}", *words).code == 0
     assert (tmp_path / "out" / "change_site" / "outliers_and_metadata.csv").is_file()
     assert "change_site/heat_maps/importance" in logged(tmp_path / "out")
@@ -178,8 +178,8 @@ def test_constant_features_are_an_exclusion(tmp_path: Path):
         ({"n": 12}, [], "some of case 'c00000' twice"),
         ({"n": 12, "first": 12, "classes": {**CLASSES, "spleen": "other"}}, [], "x: .*differ in .'model'."),
         ({"n": 12, "first": 12}, ["reference=y"], "reference: expected one of 'x', got 'y'"),
-        ({"n": 12, "first": 12}, ["focus.target=liver"], "focus: expected one of .*'liver'"),
-        ({"n": 12, "first": 12}, ["focus.case=nobody"], r"focus.case: expected ids of the runs \(c00000, "),
+        ({"n": 12, "first": 12}, ["highlight.target=liver"], "highlight: expected one of .*'liver'"),
+        ({"n": 12, "first": 12}, ["highlight.case=nobody"], r"highlight.case: expected ids of the runs \(c00000, "),
         ({"n": 12, "first": 12}, ["alpha=2"], "alpha: expected a number of at least 0 and at most 1, got 2"),
         ({"n": 12, "first": 12}, ["metadata=nowhere.csv"], "nowhere.csv: expected a CSV file"),
         ({"n": 12, "first": 12}, ["join=true"], "join: expected false where no classes belong together, got True"),

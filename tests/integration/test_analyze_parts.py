@@ -24,10 +24,10 @@ def test_one_analysis_of_patients_with_scans_identifiers_and_a_class_that_nobody
     rows = [f"c{i:05d},P{i // 2},{40 + i // 2},name_{i // 2},{'?' if i < 2 else 60 + i // 2}" for i in range(32)]
     (tmp_path / "meta.csv").write_text("\n".join(["case,patient,age,name,weight", *rows]))
     words = [f"runs={{x: {folder}, bare: {bare}}}", f"metadata={{x: {tmp_path / 'meta.csv'}}}",
-             "columns.patient=patient", "focus.target=ribs", "focus.classes=[heart, nodule]"]  # fmt: skip
+             "columns.patient=patient", "highlight.target=ribs", "highlight.classes=[heart, nodule]"]  # fmt: skip
     assert run("analyze", [*words, *QUICK], tmp_path / "out").code == 0
     page = (tmp_path / "out" / "analysis.md").read_text()
-    assert "focus.target: expected a class that some case has, got ribs, which is absent from all 32" in page
+    assert "highlight.target: expected a class that some case has, got ribs, which is absent from all 32" in page
     tested = pd.read_csv(tmp_path / "out" / "x" / "outliers_and_metadata.csv").set_index("column")
     counts = tested[["inliers", "outliers", "missing_inliers", "missing_outliers"]].sum(axis=1)
     assert set(tested.index) == {"age", "name", "weight"} and (counts == 16).all()

@@ -104,7 +104,7 @@ def test_an_analysis_stays_in_its_folder_and_its_text_is_text(explained: Path, f
     before = tree(folder)
     words = [f"runs={explained}", f"metadata={table}", "forests=1", "jobs=1", "draws=100", "permutations=99"]
     output = folder / "runs" / "analyze"
-    assert run("analyze", [*words, "focus.case=1001"], output).code == 0
+    assert run("analyze", [*words, "highlight.case=1001"], output).code == 0
     assert tree(folder) == before
     page = (output / "analysis.md").read_text(encoding="utf-8")
     assert "<b>" not in page and "[b]" not in page.replace(r"\[b\]", "")

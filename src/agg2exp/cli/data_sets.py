@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +17,7 @@ from agg2exp.cli.twin_tables import read_twins
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.report.data_set import DataSet, ScanIdentity
-from agg2exp.report.outputs import EVERYTHING, LeftOut
+from agg2exp.report.left_out import EVERYTHING, LeftOut
 from agg2exp.store.published_table import read_published_table
 from agg2exp.store.tables import ROI_IMPORTANCE, SEGMENTATION
 
@@ -67,25 +66,6 @@ def read_data_sets(
             f"agg2exp: runs: several are named {twice}; name them: 'runs={{first: <folder>, second: <folder>}}'."
         )
     return made
-
-
-def with_metadata(data: DataSet, metadata: pd.DataFrame, patient_column: str | None) -> DataSet:
-    """The data set with what is known of its cases, and of which patient they are.
-
-    Raises:
-        DataError: The column of patients is missing, or a case has no patient.
-    """
-    if patient_column is None:
-        return replace(data, metadata=metadata)
-    if patient_column not in metadata:
-        raise DataError(f"metadata: expected the column {patient_column!r}, got {list(metadata.columns)}.")
-    known = metadata[patient_column].dropna().astype(str)
-    without = [case for case in data.cases if case not in known.index]
-    if without:
-        raise DataError(f"metadata: expected a patient for every case of {data.name}, got none for {without[:5]}.")
-    return replace(
-        data, metadata=metadata.drop(columns=patient_column), patients={case: known[case] for case in data.cases}
-    )
 
 
 def _named(path: Path) -> list[tuple[str, list[Path]]]:

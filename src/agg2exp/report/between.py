@@ -18,11 +18,11 @@ from agg2exp.domain.roi_importance import GlobalImportance, Kind
 from agg2exp.figures.change import change_map
 from agg2exp.figures.context import context_plot
 from agg2exp.report.data_set import DataSet, differing_settings
-from agg2exp.report.outputs import Artefact, file_of
+from agg2exp.report.outputs import Output, file_of
 from agg2exp.report.settings import AnalysisSettings
 
 
-def context_of(data_sets: Sequence[DataSet]) -> Iterator[Artefact]:
+def context_of(data_sets: Sequence[DataSet]) -> Iterator[Output]:
     """Self-importance per class, data sets side by side."""
     table = context({data.name: data.importances(Kind.IMPORTANCE) for data in data_sets})
     yield "context", table
@@ -41,7 +41,7 @@ def of_the_same_scans(data_sets: Sequence[DataSet]) -> list[list[DataSet]]:
     return [[data for data in data_sets if data.name in names] for names in nx.connected_components(sharing)]
 
 
-def agreement_of(data_sets: Sequence[DataSet]) -> Iterator[Artefact]:
+def agreement_of(data_sets: Sequence[DataSet]) -> Iterator[Output]:
     """Rank correlation of the global matrices of methods or models, each pair on the cases that both explain."""
     tables = []
     for pair in combinations(data_sets, 2):
@@ -53,7 +53,7 @@ def agreement_of(data_sets: Sequence[DataSet]) -> Iterator[Artefact]:
     yield "agreement", pd.concat(tables, ignore_index=True)
 
 
-def change(first: DataSet, second: DataSet, settings: AnalysisSettings) -> Iterator[Artefact]:
+def change(first: DataSet, second: DataSet, settings: AnalysisSettings) -> Iterator[Output]:
     """Which entries of the global matrix differ between the patients of two data sets.
 
     Raises:

@@ -16,37 +16,38 @@ from agg2exp.domain.errors import DataError, SettingError, check_choice
 from agg2exp.domain.roi_importance import GlobalImportance
 from agg2exp.figures.summary import summary_picture
 from agg2exp.report.data_set import DataSet
-from agg2exp.report.outputs import Artefact
-from agg2exp.report.settings import Focus
+from agg2exp.report.outputs import Output
+from agg2exp.report.settings import Highlight
+from agg2exp.report.study import Study
 
 STRONGEST = 5  # sources beside the target in the small heat map and graph
 
 
-def check_focus(focus: Focus, data_sets: Sequence[DataSet]) -> Focus:
-    """The focus with the case id as it is written; `SettingError` for a region that is not there, or a case.
+def check_highlight(asked: Highlight, data_sets: Sequence[DataSet]) -> Highlight:
+    """What was asked for with the case id as it is written; `SettingError` for a region that is not there, or a case.
 
-    The target must be explained, and of the classes in focus at least one; the others may be any sources.
+    The target must be explained, and of the classes at least one; the others may be any sources.
     """
     for data in data_sets:
         targets, sources = (
             dict.fromkeys(group_names(list(pd.unique(data.local[role])), data.join, data.labels.classes))
             for role in ("target", "source")
         )
-        if focus.target is not None:
-            check_choice("focus", focus.target, targets)
-        for name in focus.classes or ():
-            check_choice("focus", name, sources)
-        if focus.classes is not None and not {*focus.classes} & {*targets}:
+        if asked.target is not None:
+            check_choice("highlight", asked.target, targets)
+        for name in asked.classes or ():
+            check_choice("highlight", name, sources)
+        if asked.classes is not None and not {*asked.classes} & {*targets}:
             allowed = "at least one class that was explained: " + ", ".join(targets)
-            raise SettingError("focus.classes", list(focus.classes), allowed)
-    if focus.case is None:
-        return focus
+            raise SettingError("highlight.classes", list(asked.classes), allowed)
+    if asked.case is None:
+        return asked
     known = list(dict.fromkeys(case for data in data_sets for case in data.cases))
-    return replace(focus, case=chosen_ids("focus.case", focus.case, known, "the runs")[0])
+    return replace(asked, case=chosen_ids("highlight.case", asked.case, known, "the runs")[0])
 
 
-def chosen_target(importances: Importances, focus: Focus) -> str:
-    """The class in focus: if none is named, a structure that most cases have, and of those the one with most context.
+def chosen_target(importances: Importances, asked: Highlight) -> str:
+    """The class to show: if none is named, a structure that most cases have, and of those the one with most context.
 
     Raises:
         DataError: No structure has a value, or the class that is named has none.
@@ -54,14 +55,14 @@ def chosen_target(importances: Importances, focus: Focus) -> str:
     own = {name: importances.values[:, importances.targets.index(name), importances.sources.index(name)]
            for name in importances.targets}  # fmt: skip
     counts = {name: int(np.isfinite(values).sum()) for name, values in own.items()}
-    if focus.target is not None:
-        if not counts[focus.target]:
+    if asked.target is not None:
+        if not counts[asked.target]:
             raise DataError(
-                f"focus.target: expected a class that some case has, got {focus.target}, which is absent from all "
+                f"highlight.target: expected a class that some case has, got {asked.target}, which is absent from all "
                 f"{len(importances.cases)} predictions or has no attribution. "
                 f"Classes with values: {', '.join(name for name in counts if counts[name])}"
             )
-        return focus.target
+        return asked.target
     structures = [name for name in importances.targets if name != importances.classes[0]]  # not background
     if not any(counts[name] for name in structures):
         raise DataError("no structure was predicted in any case")
@@ -69,44 +70,46 @@ def chosen_target(importances: Importances, focus: Focus) -> str:
     return min(most, key=lambda name: float(np.nanmean(own[name])))
 
 
-def chosen_case(importances: Importances, target: str, outliers: pd.DataFrame | None, focus: Focus) -> str:
-    """The patient in focus: if none of this data set is named, the most abnormal that has the target.
+def chosen_case(importances: Importances, target: str, ranking: pd.DataFrame | None, asked: Highlight) -> str:
+    """The patient to show: if none of this data set is named, the most abnormal that has the target.
+
+    Where the cases could not be ranked, it is the first that has the target.
 
     Raises:
         DataError: The case lacks the target.
     """
-    known = np.isfinite(importances.values[:, importances.targets.index(target)]).any(axis=1)
-    having = [importances.cases[n] for n in np.flatnonzero(known)]
-    if focus.case in importances.cases:
-        if focus.case not in having:
-            raise DataError(f"case {focus.case} has no {target}; cases that have: {', '.join(having[:10])}, …")
-        return str(focus.case)
-    if outliers is None:
-        return having[0]
-    ranked = outliers[(outliers["target"] == MEAN) & outliers["case"].isin(having)].sort_values("rank")
+    has_target = np.isfinite(importances.values[:, importances.targets.index(target)]).any(axis=1)
+    cases = [importances.cases[n] for n in np.flatnonzero(has_target)]
+    if asked.case in importances.cases:
+        if asked.case not in cases:
+            raise DataError(f"case {asked.case} has no {target}; cases that have: {', '.join(cases[:10])}, …")
+        return str(asked.case)
+    if ranking is None:
+        return cases[0]
+    ranked = ranking[(ranking["target"] == MEAN) & ranking["case"].isin(cases)].sort_values("rank")
     return str(ranked["case"].iloc[0])
 
 
-def chosen_classes(matrix: GlobalImportance, target: str, focus: Focus) -> tuple[str, ...]:
-    """The regions in focus: if none are named, the target and the sources it relies on most, in the matrix's order."""
-    if focus.classes is not None:
-        return tuple(focus.classes)
+def chosen_classes(matrix: GlobalImportance, target: str, asked: Highlight) -> tuple[str, ...]:
+    """The regions to show: if none are named, the target and the sources it relies on most, in the matrix's order."""
+    if asked.classes is not None:
+        return tuple(asked.classes)
     row = pd.Series(matrix.mean[matrix.targets.index(target)], index=list(matrix.sources))
     chosen = {target, *row.drop(target).nlargest(STRONGEST).index}
     return tuple(name for name in matrix.sources if name in chosen)
 
 
-def four_panels(
-    data: DataSet, importances: Importances, matrix: GlobalImportance, outliers: pd.DataFrame | None, focus: Focus
-) -> Iterator[Artefact]:
+def four_panels(study: Study) -> Iterator[Output]:
     """One patient, all patients, a few classes as heat map and as graph."""
-    target = chosen_target(importances, focus)
-    case = chosen_case(importances, target, outliers, focus)
-    classes = chosen_classes(matrix, target, focus)
+    importances, matrix, asked = study.importances, study.matrix, study.settings.highlight
+    target = chosen_target(importances, asked)
+    case = chosen_case(importances, target, study.ranking_if_any, asked)
+    classes = chosen_classes(matrix, target, asked)
     k, n = importances.targets.index(target), importances.cases.index(case)
     yield (
         "summary",
         pd.DataFrame({"case": case, "target": target, "source": importances.sources,
                       "importance": importances.values[n, k], "mean": matrix.mean[k]}),
     )  # fmt: skip
-    yield "summary", summary_picture(importances, matrix, data.scheme, target=target, case=case, classes=classes)
+    picture = summary_picture(importances, matrix, study.data.scheme, target=target, case=case, classes=classes)
+    yield "summary", picture

@@ -1,4 +1,4 @@
-"""What an analysis found, on one page of Markdown."""
+"""What an analysis says, as Markdown."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from agg2exp.domain.text import markdown
 from agg2exp.figures.style import DISCLAIMER
 from agg2exp.report.findings import Finding
 from agg2exp.report.formats import as_text, markdown_table
-from agg2exp.report.outputs import LeftOut
+from agg2exp.report.left_out import LeftOut
 
 
-def page(
+def analysis_markdown(
     data_sets: pd.DataFrame,
     findings: Sequence[Finding],
     written: Sequence[Path],
     left_out: Sequence[LeftOut],
 ) -> str:
-    """The page `analysis.md`: data sets, findings, pictures, and what was left out and why.
+    """The text of `analysis.md`: data sets, findings, pictures, and what was left out and why.
 
     Args:
         data_sets: A row per data set.
         findings: Title and table of each, already cut to what is worth reading.
-        written: Files, relative to the page.
+        written: Files, relative to the text.
         left_out: Parts that the data do not allow.
     """
-    parts = ["# Analysis", DISCLAIMER, "## Data sets", markdown_table(*as_text(data_sets))]
+    blocks = ["# Analysis", DISCLAIMER, "## Data sets", markdown_table(*as_text(data_sets))]
     for title, rows, _ in findings:
-        parts += [f"## {markdown(title)}", markdown_table(*as_text(rows)) if len(rows) else "None."]
-    parts.append("## Pictures")
-    parts += [f"![{markdown(path.stem.replace('_', ' '))}]({link(path)})" for path in written if path.suffix == ".png"
+        blocks += [f"## {markdown(title)}", markdown_table(*as_text(rows)) if len(rows) else "None."]
+    blocks.append("## Pictures")
+    blocks += [f"![{markdown(path.stem.replace('_', ' '))}]({link(path)})" for path in written if path.suffix == ".png"
               and "distributions" not in path.parts]  # fmt: skip
-    parts += ["## Files", "\n".join(f"- [{markdown(path.as_posix())}]({link(path)})" for path in written)]
+    blocks += ["## Files", "\n".join(f"- [{markdown(path.as_posix())}]({link(path)})" for path in written)]
     if left_out:
         rows = pd.DataFrame(left_out)
-        parts += ["## Left out", markdown_table(*as_text(rows))]
-    return "\n\n".join(parts) + "\n"
+        blocks += ["## Left out", markdown_table(*as_text(rows))]
+    return "\n\n".join(blocks) + "\n"
 
 
 def link(path: Path) -> str:

@@ -11,13 +11,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from agg2exp.analysis.dice import dice_of
 from agg2exp.analysis.joining import group_names
 from agg2exp.analysis.outliers import complete
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.figures.case_slices import CaseSlices, case_slices
 from agg2exp.report.data_set import DataSet
-from agg2exp.report.segmentation import dice_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,10 +1,9 @@
-"""What an analysis makes: tables, pictures and graphs under a name, and what it had to leave out."""
+"""What an analysis makes: tables, pictures, graphs and texts under a name, written as files."""
 
 from __future__ import annotations
 
 import hashlib
-import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,27 +18,12 @@ from agg2exp.figures.style import save
 from agg2exp.store.atomic import atomic_write
 from agg2exp.store.tabular import for_spreadsheet
 
-log = logging.getLogger(__name__)
-
 ENDINGS = (".csv", ".png", ".graphml", ".md", ".log", ".yaml")
 """Of the files of an analysis, which lie beside the folders of the data sets."""
-KEPT = 15  # letters of a name that is too long, which take 180 bytes at most
+BEGINNING = 15  # letters left of a name that is too long, which take 180 bytes at most
 
-Artefact = tuple[str, pd.DataFrame | Figure | nx.DiGraph]
-"""Path below the output folder without extension, and what is to be written there."""
-
-
-EVERYTHING = "everything"
-"""The part that stands for a whole data set."""
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A part of the analysis that the data do not allow."""
-
-    data_set: str
-    part: str
-    reason: str
+Output = tuple[str, pd.DataFrame | Figure | nx.DiGraph | str]
+"""Path below the output folder, which only a text has the ending of a file of, and what is to be written there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +33,7 @@ class Written:
     Attributes:
         path: Below the output folder.
         table: What is in it, if it is a table.
-        public: Whether the part that made it is about no single patient.
+        public: Whether the section that made it is about no single patient.
         data_set: What it is about: a data set, or several.
     """
 
@@ -60,22 +44,13 @@ class Written:
 
     @property
     def name(self) -> str:
-        """Its path without extension: that of the artefact."""
+        """Its path without extension: that of the output."""
         return self.path.with_suffix("").as_posix()
 
     @property
     def may_leave(self) -> bool:
-        """Whether a tracker may have it: it is of a public part, and a table has no row per case or patient."""
+        """Whether a tracker may have it: it is of a public section, and a table has no row per case or patient."""
         return self.public and (self.table is None or not {"case", "patient"} & {*self.table.columns})
-
-
-def possible(data_set: str, part: str, made: Iterable[Artefact], left_out: list[LeftOut]) -> Iterator[Artefact]:
-    """The artefacts of one part; where the data do not allow it, the reason is noted and the other parts go on."""
-    try:
-        yield from made
-    except DataError as error:
-        log.warning("%s: %s is left out: %s", data_set, part, error)
-        left_out.append(LeftOut(data_set, part, str(error)))
 
 
 def file_of(name: str) -> str:
@@ -83,7 +58,7 @@ def file_of(name: str) -> str:
     try:
         return safe_name(name.replace("/", "-"))
     except UnusableNameError:
-        return f"{safe_name(name.replace('/', '-')[:KEPT])}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+        return f"{safe_name(name.replace('/', '-')[:BEGINNING])}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
 def check_data_sets(names: Sequence[str]) -> None:
@@ -104,16 +79,22 @@ def check_data_sets(names: Sequence[str]) -> None:
         raise DataError(f"names of data sets: expected {wrong}. Give other names: 'runs={{first: …, second: …}}'.")
 
 
-def write(output: Path, artefact: Artefact) -> Path:
-    """Write a table as CSV, a picture as PNG, a graph as GraphML (Gephi, Cytoscape, networkx); whole or not at all."""
-    name, content = artefact
+def write(folder: Path, output: Output) -> Path:
+    """Write a table as CSV, a picture as PNG, a graph as GraphML (Gephi, Cytoscape, networkx), a text as it is.
+
+    Each is written whole or not at all.
+    """
+    name, content = output
     if isinstance(content, Figure):
-        save(content, output / f"{name}.png")
-        return output / f"{name}.png"
-    path = output / (f"{name}.csv" if isinstance(content, pd.DataFrame) else f"{name}.graphml")
+        save(content, folder / f"{name}.png")
+        return folder / f"{name}.png"
+    ending = {pd.DataFrame: ".csv", str: ""}.get(type(content), ".graphml")
+    path = folder / f"{name}{ending}"
     with atomic_write(path) as part:
         if isinstance(content, pd.DataFrame):
             for_spreadsheet(content).to_csv(part, index=False)
+        elif isinstance(content, str):
+            part.write_text(content, encoding="utf-8")
         else:
             nx.write_graphml(nx.relabel_nodes(content, visible), part)
     return path

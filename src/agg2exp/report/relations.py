@@ -9,16 +9,15 @@ import pandas as pd
 
 from agg2exp.analysis.context import box_outliers, box_summary
 from agg2exp.analysis.edges import edges_beyond_distance
-from agg2exp.analysis.importances import Importances
 from agg2exp.analysis.learned import learned_edges
 from agg2exp.domain.names import safe_name
-from agg2exp.domain.roi_importance import GlobalImportance, Kind
+from agg2exp.domain.roi_importance import Kind
 from agg2exp.figures.distributions import distributions as distribution_picture
 from agg2exp.figures.heat_map import heat_map
 from agg2exp.figures.importance_graph import graph_of, importance_graph
 from agg2exp.report.data_set import DataSet
-from agg2exp.report.outputs import Artefact
-from agg2exp.report.settings import AnalysisSettings
+from agg2exp.report.outputs import Output
+from agg2exp.report.study import Study
 
 MAPPED = (Kind.IMPORTANCE, Kind.POSITIVE, Kind.NEGATIVE, Kind.ENRICHMENT_BODY, Kind.EXPECTED_BY_DISTANCE)
 
@@ -48,48 +47,54 @@ def presence(data: DataSet) -> pd.DataFrame:
     )
 
 
-def heat_map_of(data: DataSet, kind: Kind, settings: AnalysisSettings) -> Iterator[Artefact]:
+def presence_of_sources(study: Study) -> Iterator[Output]:
+    """In how many patients each source is there."""
+    yield "presence", presence(study.data)
+
+
+def heat_map_of(study: Study, kind: Kind) -> Iterator[Output]:
     """Global heat map of one kind."""
-    matrix = data.matrix(data.importances(kind), settings.draws, settings.seed)
+    matrix = study.matrix_of(kind)
     yield f"heat_maps/{kind.value}", matrix.to_frame()
-    yield f"heat_maps/{kind.value}", heat_map(matrix, data.scheme, order=settings.order)
+    yield f"heat_maps/{kind.value}", heat_map(matrix, study.data.scheme, order=study.settings.order)
 
 
-def distributions(data: DataSet, importances: Importances) -> Iterator[Artefact]:
+def distributions(study: Study) -> Iterator[Output]:
     """Box plots of E[a, ·] over patients, a picture per target a."""
-    boxes, dots = box_summary(importances), box_outliers(importances)
-    for target in importances.targets:
+    boxes, dots = box_summary(study.importances), box_outliers(study.importances)
+    for target in study.importances.targets:
         of_target, beyond = boxes[boxes["target"] == target], dots[dots["target"] == target]
         yield f"distributions/{safe_name(target)}", of_target
         yield f"distributions/{safe_name(target)}_outliers", beyond
         if of_target["count"].any():
-            yield f"distributions/{safe_name(target)}", distribution_picture(boxes, dots, target, data.scheme)
+            picture = distribution_picture(boxes, dots, target, study.data.scheme)
+            yield f"distributions/{safe_name(target)}", picture
 
 
-def graph(data: DataSet, matrix: GlobalImportance, settings: AnalysisSettings) -> Iterator[Artefact]:
+def graph(study: Study) -> Iterator[Output]:
     """The strongest sources of each target."""
-    yield "graph", matrix.to_frame()
-    yield "graph", graph_of(matrix, data.scheme)
-    yield "graph", importance_graph(matrix, data.scheme, settings.graph.top, layout=settings.graph.layout)
+    yield "graph", study.matrix.to_frame()
+    yield "graph", graph_of(study.matrix, study.data.scheme)
+    drawn = study.settings.graph
+    yield "graph", importance_graph(study.matrix, study.data.scheme, drawn.top, layout=drawn.layout)
 
 
-def graph_beyond_distance(
-    data: DataSet, importances: Importances, matrix: GlobalImportance, settings: AnalysisSettings
-) -> Iterator[Artefact]:
+def graph_beyond_distance(study: Study) -> Iterator[Output]:
     """The graph of those edges alone that get more than their distance explains, and than twins of the network have."""
+    data, drawn = study.data, study.settings.graph
     expected = data.importances(Kind.EXPECTED_BY_DISTANCE)
     twins = list(zip(data.of_twins(Kind.IMPORTANCE), data.of_twins(Kind.EXPECTED_BY_DISTANCE), strict=True))
     if twins:
-        edges = learned_edges((importances, expected), twins, data.patients)
+        edges = learned_edges((study.importances, expected), twins, data.patients)
     else:
-        edges = edges_beyond_distance(importances, expected, data.patients)
+        edges = edges_beyond_distance(study.importances, expected, data.patients)
     yield "graph_beyond_distance", edges
     column = "p_learned" if twins else "p_adjusted"
-    found = edges[edges[column] <= settings.alpha]
-    shown = set(zip(found["source"], found["target"], strict=True))
+    significant = edges[edges[column] <= study.settings.alpha]
+    shown = set(zip(significant["source"], significant["target"], strict=True))
     p = _p_values(edges, column)
-    yield "graph_beyond_distance", graph_of(matrix, data.scheme, shown=shown, p_values=p)
-    picture = importance_graph(matrix, data.scheme, settings.graph.top, layout=settings.graph.layout, shown=shown)
+    yield "graph_beyond_distance", graph_of(study.matrix, data.scheme, shown=shown, p_values=p)
+    picture = importance_graph(study.matrix, data.scheme, drawn.top, layout=drawn.layout, shown=shown)
     yield "graph_beyond_distance", picture
 
 

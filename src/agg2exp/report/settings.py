@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from agg2exp.domain.errors import SettingError, check_choice, check_range
+from agg2exp.figures.heat_map import ORDERS, Order
+from agg2exp.figures.layouts import LAYOUTS, Layout
 
 
 @dataclass(frozen=True)
 class Graph:
     """How graphs are drawn: layout "anatomical" or "circular", and the sources shown of each target."""
 
-    layout: Literal["anatomical", "circular"] = "anatomical"
+    layout: Layout = "anatomical"
     top: int = 3
 
     def __post_init__(self) -> None:
-        check_choice("graph.layout", self.layout, ("anatomical", "circular"))
+        check_choice("graph.layout", self.layout, LAYOUTS)
         check_range("graph.top", self.top, 1, integer=True)
 
 
 @dataclass(frozen=True)
-class Focus:
-    """What the four panels and the slices of outliers show; None is chosen from the data (see `chosen_focus`)."""
+class Highlight:
+    """What the four panels and the slices of outliers show; None is chosen from the data (see `highlight`)."""
 
     target: str | None = None
     case: str | None = None
@@ -38,9 +39,9 @@ class AnalysisSettings:
         SettingError: A value is not allowed.
     """
 
-    focus: Focus = Focus()
+    highlight: Highlight = Highlight()
     graph: Graph = Graph()
-    order: Literal["scheme", "clustered"] = "scheme"
+    order: Order = "scheme"
     alpha: float = 0.05
     draws: int = 1000
     permutations: int = 9999
@@ -49,9 +50,9 @@ class AnalysisSettings:
     jobs: int = 1
 
     def __post_init__(self) -> None:
-        check_choice("order", self.order, ("scheme", "clustered"))
+        check_choice("order", self.order, ORDERS)
         check_range("alpha", self.alpha, 0, 1)
         for name, least in (("draws", 100), ("permutations", 99), ("forests", 1), ("seed", 0), ("jobs", 1)):
             check_range(name, getattr(self, name), least, integer=True)
-        if self.focus.classes is not None and len(self.focus.classes) < 2:
-            raise SettingError("focus.classes", list(self.focus.classes), "two classes or more, or null")
+        if self.highlight.classes is not None and len(self.highlight.classes) < 2:
+            raise SettingError("highlight.classes", list(self.highlight.classes), "two classes or more, or null")

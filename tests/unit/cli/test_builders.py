@@ -89,10 +89,10 @@ def test_loggers_are_told_the_configuration_and_finished_whatever_happens(error:
 
 def test_w_and_b_is_not_told_which_cases_were_chosen():
     wandb = fake_wandb()
-    told = {"data": {"split": "test", "cases": [1001]}, "focus": {"target": "heart", "case": "s0001"}}
+    told = {"data": {"split": "test", "cases": [1001]}, "highlight": {"target": "heart", "case": "s0001"}}
     with tracked([wandb], OmegaConf.create({**told, "metadata": "patients.csv"})):
         wandb.experiment.config.update.assert_called_once_with(
-            {"data": {"split": "test"}, "focus": {"target": "heart"}}
+            {"data": {"split": "test"}, "highlight": {"target": "heart"}}
         )
 
 

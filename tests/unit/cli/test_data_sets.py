@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
+from agg2exp.cli.analyzed_data import with_metadata
 from agg2exp.cli.application import JobError
-from agg2exp.cli.data_sets import read_data_sets, with_metadata
+from agg2exp.cli.data_sets import read_data_sets
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.report.between import shared_cases

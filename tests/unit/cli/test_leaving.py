@@ -38,7 +38,7 @@ def test_settings_leave_as_far_as_they_are_harmless():
         "classes": ["heart", "aorta"],
         "data": {"_target_": "agg2exp.run.datamodule.CaseDataModule", "root": "/mueller", "split": "test",
                  "limit": None, "cases": [1001, "s0001"], "layout": {"extra_masks": {"mueller": "{case}/m.nii.gz"}}},
-        "focus": {"case": 17, "target": "heart"},
+        "highlight": {"case": 17, "target": "heart"},
         "metadata": 5,
         "columns": {"patient": "name", "case": None},
         "model": {"spacing": [1.5, 1.5, float("nan")], "weights": "mueller.ckpt", "window": [64, 64, 64]},
@@ -51,7 +51,7 @@ def test_settings_leave_as_far_as_they_are_harmless():
         "seed": 3,
         "classes": ["heart", "aorta"],
         "data": {"_target_": "agg2exp.run.datamodule.CaseDataModule", "split": "test", "limit": None},
-        "focus": {"target": "heart"},
+        "highlight": {"target": "heart"},
         "model": {"window": [64, 64, 64]},
         "inference": {},
     }

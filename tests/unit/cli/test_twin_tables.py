@@ -4,10 +4,10 @@ import pytest
 
 from agg2exp.cli.twin_tables import read_twins
 from agg2exp.domain.errors import DataError
-from agg2exp.domain.roi_importance import Kind
 from agg2exp.report.findings import findings
 from agg2exp.report.relations import graph_beyond_distance
 from agg2exp.report.settings import AnalysisSettings
+from agg2exp.report.study import Study
 from agg2exp.store.tables import ROI_IMPORTANCE, TWINS, read_tables, write_tables
 from tests.helpers.stored_runs import read_runs, stored_run
 
@@ -28,10 +28,7 @@ def with_twins(folder, n_twins=4, seed=0, like_the_model=False, **settings):
 
 
 def analysed(data):
-    importances = data.importances(Kind.IMPORTANCE)
-    matrix = data.matrix(importances, 100, 0)
-    made = list(graph_beyond_distance(data, importances, matrix, AnalysisSettings(draws=100)))
-    table = made[0][1]
+    (_, table), *_ = graph_beyond_distance(Study(data, data, AnalysisSettings(draws=100)))
     (finding,) = findings({"graph_beyond_distance": table}, 0.05)
     return table, finding
 

@@ -7,9 +7,12 @@ from agg2exp.analysis.importances import Importances
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.report.data_set import DataSet
+from agg2exp.report.settings import AnalysisSettings, Highlight
+from agg2exp.report.study import Study
 from tests.unit.analysis import tables
 
 COLOURS = {"other": "#999999", "pathologies": "#000000"}
+WHATEVER = Highlight()
 NO_DICE = pd.DataFrame({"case": [], "class": [], "dice": []})
 
 
@@ -28,3 +31,8 @@ def data_set(data: Importances, segmentation: pd.DataFrame = NO_DICE, **facts) -
     columns = {kind.value: np.nan for kind in Kind if kind is not data.kind}
     volume = {Kind.VOLUME_VOXELS.value: facts.pop("volume_voxels")} if "volume_voxels" in facts else {}
     return DataSet("x", tables.frame(data).assign(**columns | volume), segmentation, labels, "here", **facts)
+
+
+def study(data: DataSet, highlight: Highlight = WHATEVER, read_scan=None) -> Study:
+    """A quick study of a data set, which is its own reference."""
+    return Study(data, data, AnalysisSettings(highlight=highlight, forests=2, draws=100), read_scan)

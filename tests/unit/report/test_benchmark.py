@@ -10,8 +10,10 @@ import pytest
 from rich.console import Console
 
 from agg2exp.report.benchmark import benchmark, ranks
+from agg2exp.report.benchmark_study import BenchmarkStudy
 from agg2exp.report.formats import latex, markdown, number, terminal, terminal_ranks, terminal_table
-from agg2exp.report.runs import NoMetricsError, Run, directions, read_metrics
+from agg2exp.report.metric_tables import NoMetricsError, read_metrics
+from agg2exp.report.runs import Run
 from agg2exp.store.tables import write_tables
 
 HIGHER = {"faithfulness": True, "complexity": False, "sensitivity_dice": None}
@@ -175,7 +177,9 @@ def test_runs_are_read_under_their_names_and_must_fit_together(tmp_path: Path):
     everything, facts = read_metrics([a, b, Run(tmp_path, "phantom", "without metrics")])
     assert list(everything.columns) == ["data", "method", "case", "target", "name", "value"]
     assert set(everything["method"]) == {"x", "y"}
-    assert directions(facts) == {"faithfulness": True}
+    study = BenchmarkStudy.of([a, b])
+    assert study.higher_is_better == {"faithfulness": True} and study.of_case == set() and not len(study.curves)
+    assert facts.equals(study.facts) and everything.equals(study.values)
     with pytest.raises(NoMetricsError, match="metric=paper"):
         read_metrics([Run(tmp_path, "phantom", "x")])
     with pytest.raises(ValueError, match="both have x on phantom"):

@@ -8,12 +8,12 @@ from matplotlib.patches import FancyArrowPatch
 
 from agg2exp.analysis.outliers import MEAN, outlier_table
 from agg2exp.domain.errors import DataError, SettingError
-from agg2exp.report.highlight import check_focus, chosen_case, chosen_classes, chosen_target, four_panels
-from agg2exp.report.settings import Focus
+from agg2exp.report.highlight import check_highlight, chosen_case, chosen_classes, chosen_target, four_panels
+from agg2exp.report.settings import Highlight
 from tests.unit.analysis.tables import CLASSES
-from tests.unit.report.data_sets import data_set, importances
+from tests.unit.report.data_sets import data_set, importances, study
 
-EVERYTHING = Focus()
+EVERYTHING = Highlight()
 
 
 def matrix_of(data):
@@ -29,16 +29,16 @@ def test_the_target_is_the_structure_with_most_context_among_those_in_most_cases
     assert chosen_target(data, EVERYTHING) == "lung_upper"
     data.values[2, 4] = np.nan  # now in one case fewer than the others
     assert chosen_target(data, EVERYTHING) == "lung_lower"
-    assert chosen_target(data, Focus(target="background")) == "background"
+    assert chosen_target(data, Highlight(target="background")) == "background"
 
 
 def test_a_target_without_any_value_is_named():
     data = importances()
     data.values[:, 2] = np.nan
     with pytest.raises(DataError, match=r"got heart, which is absent from all 12 predictions .*: background, aorta,"):
-        chosen_target(data, Focus(target="heart"))
+        chosen_target(data, Highlight(target="heart"))
     with pytest.raises(DataError, match="heart"):
-        list(four_panels(data_set(data), data, matrix_of(data), None, Focus(target="heart")))
+        list(four_panels(study(data_set(data), Highlight(target="heart"))))
     data.values[:, 1:] = np.nan
     with pytest.raises(DataError, match="no structure was predicted in any case"):
         chosen_target(data, EVERYTHING)
@@ -51,11 +51,11 @@ def test_the_case_is_the_most_abnormal_that_has_the_target():
     assert chosen_case(data, "heart", ranking, EVERYTHING) == order[0]
     data.values[data.cases.index(order[0]), 2] = np.nan
     assert chosen_case(data, "heart", ranking, EVERYTHING) == order[1]
-    assert chosen_case(data, "heart", ranking, Focus(case=order[5])) == order[5]
-    assert chosen_case(data, "heart", ranking, Focus(case="of another data set")) == order[1]
+    assert chosen_case(data, "heart", ranking, Highlight(case=order[5])) == order[5]
+    assert chosen_case(data, "heart", ranking, Highlight(case="of another data set")) == order[1]
     assert chosen_case(data, "heart", None, EVERYTHING) == min(order[1:])
     with pytest.raises(DataError, match=f"case {order[0]} has no heart"):
-        chosen_case(data, "heart", ranking, Focus(case=order[0]))
+        chosen_case(data, "heart", ranking, Highlight(case=order[0]))
 
 
 def test_the_classes_are_the_target_and_the_sources_it_relies_on_most():
@@ -64,14 +64,14 @@ def test_the_classes_are_the_target_and_the_sources_it_relies_on_most():
     data.values[:, 1] = [0.3, 0.4, 0.2, 0.06, 0.04, 0.0, 0.1]
     chosen = chosen_classes(matrix_of(data), "aorta", EVERYTHING)
     assert chosen == ("background", "aorta", "heart", "lung_lower", "lung_upper", "nodule")
-    assert chosen_classes(matrix_of(data), "aorta", Focus(classes=["nodule", "aorta"])) == ("nodule", "aorta")
+    assert chosen_classes(matrix_of(data), "aorta", Highlight(classes=["nodule", "aorta"])) == ("nodule", "aorta")
     data.values[:, 1, 4] = np.nan
     assert "lung_upper" not in chosen_classes(matrix_of(data), "aorta", EVERYTHING)
 
 
 def test_a_run_of_one_class_shows_its_sources():
     data = importances(targets=["heart"], extra=["nodule"])
-    numbers, picture = (content for _, content in four_panels(data_set(data), data, matrix_of(data), None, EVERYTHING))
+    numbers, picture = (content for _, content in four_panels(study(data_set(data))))
     assert isinstance(numbers, pd.DataFrame) and isinstance(picture, Figure)
     _, _, heat, graph, *_ = picture.axes
     assert [t.get_text() for t in heat.get_yticklabels()] == ["heart"]
@@ -80,23 +80,26 @@ def test_a_run_of_one_class_shows_its_sources():
     assert len([p for p in graph.patches if isinstance(p, FancyArrowPatch)]) == 3
 
 
-def test_sources_may_be_in_focus_beside_a_class_that_was_explained():
+def test_sources_may_be_shown_beside_a_class_that_was_explained():
     data = data_set(importances(targets=["heart", "aorta"], extra=["nodule"]))
-    check_focus(Focus(target="heart", classes=["heart", "nodule", "lung_lower"], case="s0003"), [data])
+    check_highlight(Highlight(target="heart", classes=["heart", "nodule", "lung_lower"], case="s0003"), [data])
     joined = data_set(importances(extra=["nodule"]), join={"lung": ["lung_lower", "lung_upper"]})
-    check_focus(Focus(target="lung", classes=["lung", "nodule"]), [joined])
+    check_highlight(Highlight(target="lung", classes=["lung", "nodule"]), [joined])
 
 
 @pytest.mark.parametrize(
-    ("focus", "message"),
+    ("asked", "message"),
     [
-        (Focus(target="nodule"), r"focus: expected one of 'aorta', 'heart', got 'nodule'"),
-        (Focus(target="lung_lower"), r"focus: expected one of 'aorta', 'heart', got 'lung_lower'"),
-        (Focus(classes=["heart", "spleen"]), r"focus: expected one of 'background', .*'nodule', got 'spleen'"),
-        (Focus(classes=["nodule", "lung_lower"]), r"focus.classes: expected at least one .* explained: aorta, heart"),
-        (Focus(case="nobody"), r"focus.case: expected ids of the runs \(s0000, "),
+        (Highlight(target="nodule"), r"highlight: expected one of 'aorta', 'heart', got 'nodule'"),
+        (Highlight(target="lung_lower"), r"highlight: expected one of 'aorta', 'heart', got 'lung_lower'"),
+        (Highlight(classes=["heart", "spleen"]), r"highlight: expected one of 'background', .*'nodule', got 'spleen'"),
+        (
+            Highlight(classes=["nodule", "lung_lower"]),
+            r"highlight.classes: expected at least one .* explained: aorta, heart",
+        ),
+        (Highlight(case="nobody"), r"highlight.case: expected ids of the runs \(s0000, "),
     ],
 )
-def test_what_is_not_there_is_refused(focus, message):
+def test_what_is_not_there_is_refused(asked, message):
     with pytest.raises(SettingError, match=message):
-        check_focus(focus, [data_set(importances(targets=["aorta", "heart"], extra=["nodule"]))])
+        check_highlight(asked, [data_set(importances(targets=["aorta", "heart"], extra=["nodule"]))])

@@ -1,4 +1,4 @@
-"""The page of an analysis: what users named is text in it, and its links lead to the files."""
+"""The text of an analysis: what users named is text in it, and its links lead to the files."""
 
 import re
 from pathlib import Path
@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from agg2exp.report.findings import Finding
-from agg2exp.report.markdown import link, page
-from agg2exp.report.outputs import LeftOut
+from agg2exp.report.left_out import LeftOut
+from agg2exp.report.markdown import analysis_markdown, link
 
 NAMES = ["data set (1)/graph.png", "a[b]/heat map.png", "50%25/x#y?.png", "v:1/<b>.png", "tsv2/graph.png"]
 
@@ -17,7 +17,9 @@ NAMES = ["data set (1)/graph.png", "a[b]/heat map.png", "50%25/x#y?.png", "v:1/<
 def made(paths: list[str], name: str = "a") -> str:
     rows = pd.DataFrame({"case": [name], "normality": [-0.5]})
     left_out = [LeftOut(name, "graph", f"reason of {name}")]
-    return page(pd.DataFrame({"data set": [name]}), [Finding(f"{name}: Outliers", rows)], [*map(Path, paths)], left_out)
+    return analysis_markdown(
+        pd.DataFrame({"data set": [name]}), [Finding(f"{name}: Outliers", rows)], [*map(Path, paths)], left_out
+    )
 
 
 @pytest.mark.parametrize("path", NAMES)

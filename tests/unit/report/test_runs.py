@@ -12,7 +12,8 @@ import torch
 
 from agg2exp.domain.errors import DataError
 from agg2exp.metrics import Complexity
-from agg2exp.report.runs import Run, caveats, read_metrics, undamaged
+from agg2exp.report.metric_tables import read_metrics, undamaged
+from agg2exp.report.runs import Run, caveats
 from agg2exp.run.metric_summary import MetricSummary
 from agg2exp.run.roi_importance import RoIImportanceWriter
 from tests.helpers.explanations import explained, scheme, small_case, small_explanation

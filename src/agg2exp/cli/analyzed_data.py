@@ -1,0 +1,92 @@
+"""The data sets of an analysis with what the user adds to them: metadata, patients, classes that belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+from omegaconf import DictConfig
+
+from agg2exp.cli.application import build
+from agg2exp.cli.data_sets import read_data_sets
+from agg2exp.domain.errors import DataError, SettingError, check_choice
+from agg2exp.report.data_set import DataSet, differing_settings
+from agg2exp.report.left_out import LeftOut
+from agg2exp.store.metadata import read_metadata
+
+
+def analyzed_data(config: DictConfig, left_out: list[LeftOut]) -> list[DataSet]:
+    """The data sets with their metadata and joined classes; damaged runs are noted in `left_out`.
+
+    Raises:
+        JobError: A data set cannot be read.
+        DataError: The metadata cannot be read.
+        SettingError: Metadata or groups name what is not there.
+    """
+    if config.join and not config.groups:
+        raise SettingError("join", True, "false where no classes belong together", "Choose them with groups=….")
+    data_sets = read_data_sets(config.runs, build(config, "labels"), left_out)
+    files = _metadata_files(config, data_sets)
+    for name in files:
+        check_choice("metadata", name, {*(data.name for data in data_sets), *(item.data_set for item in left_out)})
+    join, columns = groups_of(config) if config.join else {}, config.columns
+    complete = []
+    for data in (replace(data, join=join) for data in data_sets):
+        file = files.get(data.name)
+        if file is None:
+            complete.append(data)
+        else:
+            metadata = read_metadata(Path(file), columns.case, columns.patient, cases=data.cases)
+            complete.append(with_metadata(data, metadata, columns.patient))
+    return complete
+
+
+def _metadata_files(config: DictConfig, data_sets: Sequence[DataSet]) -> dict[str, str | None]:
+    """The file of each data set: its own, or the one for all."""
+    if isinstance(config.metadata, DictConfig):
+        return {str(name): place for name, place in config.metadata.items()}
+    return {data.name: config.metadata for data in data_sets}
+
+
+def groups_of(config: DictConfig) -> dict[str, list[str]]:
+    """Classes that belong together, by the name of their group."""
+    return {str(name): list(members) for name, members in config.groups.items()}
+
+
+def with_metadata(data: DataSet, metadata: pd.DataFrame, patient_column: str | None) -> DataSet:
+    """The data set with what is known of its cases, and of which patient they are.
+
+    Raises:
+        DataError: The column of patients is missing, or a case has no patient.
+    """
+    if patient_column is None:
+        return replace(data, metadata=metadata)
+    if patient_column not in metadata:
+        raise DataError(f"metadata: expected the column {patient_column!r}, got {list(metadata.columns)}.")
+    known = metadata[patient_column].dropna().astype(str)
+    without = [case for case in data.cases if case not in known.index]
+    if without:
+        raise DataError(f"metadata: expected a patient for every case of {data.name}, got none for {without[:5]}.")
+    return replace(
+        data, metadata=metadata.drop(columns=patient_column), patients={case: known[case] for case in data.cases}
+    )
+
+
+def reference_of(data: DataSet, config: DictConfig, data_sets: Sequence[DataSet]) -> DataSet:
+    """The data set that the forests of another one take as normal: itself, if none is named.
+
+    Raises:
+        SettingError: There is none of the name, or the two were made differently.
+    """
+    if config.reference is None:
+        return data
+    by_name = {other.name: other for other in data_sets}
+    check_choice("reference", config.reference, by_name)
+    reference = by_name[config.reference]
+    differing = differing_settings(data, reference)
+    if differing:
+        allowed = f"a data set made with the same settings as {data.name}"
+        raise SettingError("reference", config.reference, allowed, f"They differ in {differing}.")
+    return reference
