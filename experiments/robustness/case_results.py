@@ -12,7 +12,8 @@ from agg2exp.domain.case import Origin
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.roi_importance import Kind, LocalImportance
-from agg2exp.store.case_store import CaseResult, CaseStore, DamagedResultError
+from agg2exp.store.case_result import CaseResult
+from agg2exp.store.case_store import CaseStore, DamagedResultError
 
 CASE = "s1"
 

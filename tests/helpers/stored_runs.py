@@ -15,7 +15,8 @@ from agg2exp.domain.case import Origin
 from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.roi_importance import Kind, LocalImportance
 from agg2exp.report.data_set import DataSet
-from agg2exp.store.case_store import CaseResult, CaseStore
+from agg2exp.store.case_result import CaseResult
+from agg2exp.store.case_store import CaseStore
 from agg2exp.store.tables import ROI_IMPORTANCE, SEGMENTATION, write_tables
 
 GROUPS = {"cardiovascular": "#CC3311", "bones": "#0072B2", "other": "#999999", "pathologies": "#000000"}

@@ -19,7 +19,8 @@ from agg2exp.domain.case import Case, Grid
 from agg2exp.inference import SlidingWindow
 from agg2exp.run.module import ExplanationModule
 from agg2exp.scores import SumScore
-from agg2exp.store.case_store import CaseResult, CaseStore
+from agg2exp.store.case_result import CaseResult
+from agg2exp.store.case_store import CaseStore
 from tests.helpers.explanations import scheme
 from tests.helpers.networks import ToyNetwork
 from tests.helpers.runs import CASES, ONE_CASE, Tiny, run

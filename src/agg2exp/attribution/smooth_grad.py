@@ -20,11 +20,12 @@ from agg2exp.inference import WindowedModel
 class SmoothGrad(Attributor):
     """e_c = (1/n) Σ_{i=1..n} ∇f̂_c(x + ε_i), ε_i ~ N(0, σ²), σ = noise_level · (max x - min x) (Eq. 4; Smilkov 2017).
 
-    On a constant image σ = 0, and the result is the vanilla gradient.
+    Each channel has its own σ, of its own range: sequences of an MRI may differ in it. On a constant image σ = 0, and
+    the result is the vanilla gradient.
 
     Attributes:
         n_samples: n.
-        noise_level: σ relative to the range of x.
+        noise_level: σ relative to the range of x in each channel.
 
     Raises:
         SettingError: n_samples < 1 or noise_level < 0.
@@ -44,7 +45,7 @@ class SmoothGrad(Attributor):
 
         Samples of the same window share a batch, so that a volume of one window fills it too.
         """
-        sigma = self.noise_level * (image.max() - image.min())
+        sigma = self.noise_level * (image.amax((1, 2, 3), keepdim=True) - image.amin((1, 2, 3), keepdim=True))
         total = model.zeros(image, scores)
         for start in range(0, self.n_samples, model.settings.batch):
             samples = range(start, min(start + model.settings.batch, self.n_samples))

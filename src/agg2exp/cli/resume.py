@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from agg2exp.domain.errors import SettingError
-from agg2exp.store.case_store import CASE_FILES, CaseStore, DamagedResultError, EarlierResultError
+from agg2exp.store.case_result import CASE_FILES
+from agg2exp.store.case_store import CaseStore, DamagedResultError, EarlierResultError
 from agg2exp.store.failures import FailureLog
 
 log = logging.getLogger(__name__)

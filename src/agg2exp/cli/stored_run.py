@@ -13,7 +13,8 @@ import pandas as pd
 from agg2exp.cli.run_settings import FILES, SETTINGS, configuration, labels_of, settings_of
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.report.data_set import ScanIdentity
-from agg2exp.store.case_store import CASE_FILES, CaseResult, CaseStore, DamagedResultError
+from agg2exp.store.case_result import CASE_FILES, CaseResult
+from agg2exp.store.case_store import CaseStore, DamagedResultError
 from agg2exp.store.stored_tables import read_stored_importances
 from agg2exp.store.tables import SEGMENTATION
 

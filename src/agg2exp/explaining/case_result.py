@@ -25,7 +25,7 @@ from agg2exp.domain.labels import Labels
 from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.domain.roi_importance import Kind, LocalImportance
 from agg2exp.inference.network_check import is_out_of_memory
-from agg2exp.store.case_store import CASE_FILES, CaseResult, SupervoxelValues
+from agg2exp.store.case_result import CASE_FILES, CaseResult, SupervoxelValues
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from agg2exp.domain.explanation import of_method
-from agg2exp.store.case_store import CASE_FILES, CaseStore, DamagedResultError
+from agg2exp.store.case_result import CASE_FILES
+from agg2exp.store.case_store import CaseStore, DamagedResultError
 
 log = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ import pandas as pd
 from lightning import LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 
+from agg2exp.aggregation.global_by_channel import global_importance_by_channel
 from agg2exp.aggregation.global_importance import global_importance
 from agg2exp.domain.case import Case
 from agg2exp.domain.description import described
@@ -20,9 +21,12 @@ from agg2exp.domain.roi_importance import Kind
 from agg2exp.explaining.case_result import case_result
 from agg2exp.run.case_writer import CaseWriter
 from agg2exp.run.finisher import Explained
-from agg2exp.store.case_store import CaseResult, CaseStore
+from agg2exp.store.case_result import CaseResult
+from agg2exp.store.case_store import CaseStore
 from agg2exp.store.tables import (
+    GLOBAL_BY_CHANNEL,
     GLOBAL_IMPORTANCE,
+    IMPORTANCE_BY_CHANNEL,
     ROI_IMPORTANCE,
     case_tables,
     check_same_settings,
@@ -97,4 +101,7 @@ class RoIImportanceWriter(CaseWriter):
         tables[GLOBAL_IMPORTANCE] = pd.concat(
             [global_importance(local, kind, draws=self.draws).to_frame() for kind in Kind], ignore_index=True
         )
+        if IMPORTANCE_BY_CHANNEL in tables:
+            by_channel = tables[IMPORTANCE_BY_CHANNEL]
+            tables[GLOBAL_BY_CHANNEL] = global_importance_by_channel(by_channel, draws=self.draws)
         write_tables(self.output / "tables", tables)

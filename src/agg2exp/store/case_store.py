@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,20 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from agg2exp.domain.case import Origin
 from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.names import original_name, safe_name
 from agg2exp.domain.roi_importance import Kind, LocalImportance
 from agg2exp.store.atomic import atomic_write
+from agg2exp.store.case_result import CaseResult, SupervoxelValues
 from agg2exp.store.digests import arrays_digest
-
-CASE_FILES = "files of the case"
-"""The one setting in which the cases of a run differ: the fingerprint of what was read."""
-
+from agg2exp.store.origin_text import origin_as_text, origin_from_text
 
 CHECKSUM = "checksum"
+FORMAT = 2
+"""Of the files; it rises when they change, so that files of another version are told from damaged ones."""
 PER_TARGET = ("notes", "metrics", "curves", "efficiency", "twins")
 SUPERVOXELS = ("voxels", "values", "errors")
+BY_CHANNEL = "importance by channel"
 
 
 class DamagedResultError(RuntimeError):
@@ -35,66 +34,6 @@ class DamagedResultError(RuntimeError):
 
 class EarlierResultError(DamagedResultError):
     """The stored result of a case is whole, as far as that can be told, but of an earlier version."""
-
-
-@dataclass(frozen=True, eq=False)
-class SupervoxelValues:
-    """Attribution per supervoxel (S), where the method gives one.
-
-    Attributes:
-        voxels: Size of each supervoxel (S).
-        values: φ (K, S).
-        errors: Standard error of φ (K, S); NaN where unknown.
-        labels: Number of each supervoxel that is the same in all cases, such as its label in an atlas (S); else None.
-        names: What each is called (S), "" where that is not known; none without labels.
-    """
-
-    voxels: NDArray[np.int64]
-    values: NDArray[np.float64]
-    errors: NDArray[np.float64]
-    labels: NDArray[np.int64] | None = None
-    names: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class CaseResult:
-    """RoI importance of a case and the facts beside it.
-
-    Attributes:
-        importance: RoI importance.
-        classes: Class names of the model (L).
-        voxels: Predicted voxels of each class (L).
-        dice: Dice of each class (L); NaN where not annotated.
-        iou: Intersection over union of each class (L).
-        settings: What the result depends on.
-        passes: Network passes it took.
-        seconds: Wall time of prediction and attribution.
-        memory_fallback: How memory was saved after it had run out; "" if it had not.
-        notes: By name, how far the attribution of each target can be trusted (K).
-        metrics: By name, evaluation metrics of each target's attribution (K).
-        curves: By name, curves that belong to metrics, as points (K, N, 2).
-        efficiency: By name, what the attribution of each target cost (K).
-        twins: By kind, the RoI importance of T twins of the network with random weights (T, K, R).
-        supervoxels: Attribution per supervoxel, if there are any.
-        origin: Which scan it is and where its files were found; None if that is not known (runs of earlier versions).
-    """
-
-    importance: LocalImportance
-    classes: tuple[str, ...]
-    voxels: NDArray[np.int64]
-    dice: NDArray[np.float64]
-    iou: NDArray[np.float64]
-    settings: Mapping[str, str]
-    passes: PassCounts
-    seconds: float
-    memory_fallback: str = ""
-    notes: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    metrics: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    curves: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    efficiency: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    twins: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    supervoxels: SupervoxelValues | None = None
-    origin: Origin | None = None
 
 
 class CaseStore:
@@ -120,6 +59,8 @@ class CaseStore:
         importance = result.importance
         arrays: dict[str, NDArray[Any]] = {f"kind/{kind.value}": importance.values[kind] for kind in Kind}
         arrays |= {"voxels": result.voxels, "dice": result.dice, "iou": result.iou}
+        if importance.by_channel is not None:
+            arrays[BY_CHANNEL] = importance.by_channel
         for part in PER_TARGET:
             arrays |= {f"{part}/{name}": values for name, values in getattr(result, part).items()}
         if result.supervoxels is not None:
@@ -127,16 +68,18 @@ class CaseStore:
             if result.supervoxels.labels is not None:
                 arrays["supervoxels/labels"] = result.supervoxels.labels
         header = {
+            "format": FORMAT,
             "case": importance.case_id,
             "targets": importance.targets,
             "sources": importance.sources,
             "status": importance.status,
+            "channels": importance.channels,
             "classes": result.classes,
             "settings": dict(result.settings),
             "passes": [result.passes.forwards, result.passes.backwards, result.passes.reused],
             "seconds": result.seconds,
             "memory_fallback": result.memory_fallback,
-            "origin": _as_text(result.origin),
+            "origin": origin_as_text(result.origin),
             "supervoxel_names": () if result.supervoxels is None else result.supervoxels.names,
         }
         whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -159,7 +102,7 @@ class CaseStore:
         """Read the file of a case.
 
         Raises:
-            EarlierResultError: The file is of a version that wrote no checksum.
+            EarlierResultError: The file is of a version that wrote no checksum, or another format.
             DamagedResultError: The file is damaged, or not one of ours.
         """
         path = self.path(case_id)
@@ -168,12 +111,13 @@ class CaseStore:
                 words = dict(file.metadata() or {})
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
             checksum = words.pop(CHECKSUM, None)
-            if checksum is None:
-                writer = json.loads(words["settings"]).get("agg2exp", "0.1.0, before it recorded its version,")
-                raise EarlierResultError(f"{path} has no checksum, as agg2exp {writer} wrote it.")
-            if checksum != arrays_digest(arrays, words):
+            if checksum not in (None, arrays_digest(arrays, words)):
                 raise ValueError("its content is not what was written")
             header = {name: json.loads(value) for name, value in words.items()}
+            if checksum is None or header.get("format") != FORMAT:
+                writer = header["settings"].get("agg2exp", "0.1.0, before it recorded its version,")
+                lacking = "checksum" if checksum is None else f"format {FORMAT}, but {header.get('format', 1)}"
+                raise EarlierResultError(f"{path} has no {lacking}, as agg2exp {writer} wrote it.")
             if header["case"] != case_id:
                 raise ValueError(f"it is the result of case {header['case']}")
             importance = LocalImportance(
@@ -182,6 +126,8 @@ class CaseStore:
                 sources=tuple(header["sources"]),
                 values={kind: arrays[f"kind/{kind.value}"] for kind in Kind},
                 status=tuple(header["status"]),
+                channels=tuple(header["channels"]),
+                by_channel=arrays[BY_CHANNEL] if header["channels"] else None,
             )
             return CaseResult(
                 importance=importance,
@@ -195,33 +141,12 @@ class CaseStore:
                 memory_fallback=header["memory_fallback"],
                 **{part: _members(arrays, part) for part in PER_TARGET},
                 supervoxels=_supervoxels(arrays, tuple(header["supervoxel_names"])),
-                origin=_origin(header.get("origin")),
+                origin=origin_from_text(header["origin"]),
             )
         except (SafetensorError, LookupError, TypeError, AttributeError, ValueError, OSError) as error:
             raise DamagedResultError(
                 f"{path} is no readable result ({type(error).__name__}: {error}). Delete it and run again."
             ) from error
-
-
-def _as_text(origin: Origin | None) -> dict[str, Any] | None:
-    if origin is None:
-        return None
-    structures = {name: str(path) for name, path in origin.structures.items()}
-    return {"digest": origin.digest, "image": str(origin.image), "structures": structures,
-            "threshold": origin.threshold}  # fmt: skip
-
-
-def _origin(stored: Mapping[str, Any] | None) -> Origin | None:
-    if stored is None:
-        return None
-    structures = {str(name): Path(path) for name, path in stored["structures"].items()}
-    threshold = stored["threshold"]
-    return Origin(
-        digest=str(stored["digest"]),
-        image=Path(stored["image"]),
-        structures=structures,
-        threshold=None if threshold is None else float(threshold),
-    )
 
 
 def _members(arrays: Mapping[str, NDArray[Any]], part: str) -> dict[str, NDArray[Any]]:

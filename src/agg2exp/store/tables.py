@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from agg2exp.store.atomic import atomic_write
-from agg2exp.store.case_store import CASE_FILES, CaseResult
+from agg2exp.store.case_result import CASE_FILES, CaseResult
 
 ROI_IMPORTANCE = "roi_importance"
 GLOBAL_IMPORTANCE = "global_importance"
+IMPORTANCE_BY_CHANNEL = "importance_by_channel"
+GLOBAL_BY_CHANNEL = "global_importance_by_channel"
 SEGMENTATION = "segmentation"
 TIMINGS = "timings"
 NOTES = "notes"
@@ -47,7 +49,10 @@ def case_tables(results: Sequence[CaseResult]) -> dict[str, pd.DataFrame]:
     """Tables with a row per (case, …), cases sorted by id.
 
     Returns:
-        `roi_importance`: case, target, source and one column per kind of RoI importance.
+        `roi_importance`: case, target, source and one column per kind of RoI importance. Over the sources of exclusive
+            classes, importance sums to 1; over overlapping regions it need not.
+        `importance_by_channel`: case, target, source, channel, importance: the part of each channel of the image, which
+            sum to the importance; only if the attribution has several channels.
         `segmentation`: case, class, predicted voxels, Dice, IoU, and whether the class was explained or why not.
         `timings`: case, seconds, network passes, how memory was saved (see `HOLDING_TIMES`).
         `notes`: case, target, name, value: how far an attribution can be trusted; only if the method says so.
@@ -62,6 +67,7 @@ def case_tables(results: Sequence[CaseResult]) -> dict[str, pd.DataFrame]:
     further = {part: [_per_target(r, part) for r in ordered] for part in (NOTES, METRICS, EFFICIENCY)}
     further[CURVES] = [_curves(r) for r in ordered]
     further[TWINS] = [_twins(r) for r in ordered]
+    further[IMPORTANCE_BY_CHANNEL] = [r.importance.by_channel_frame() for r in ordered]
     further[SUPERVOXELS] = [_supervoxels(r) for r in ordered]
     return {
         ROI_IMPORTANCE: pd.concat([r.importance.to_frame() for r in ordered], ignore_index=True),

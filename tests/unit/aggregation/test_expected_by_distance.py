@@ -1,6 +1,3 @@
-import itertools
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -10,6 +7,7 @@ from agg2exp.aggregation.expected_by_distance import expected_by_distance
 from agg2exp.domain.attribution import DenseAttribution, SupervoxelAttribution
 from agg2exp.domain.errors import CaseError
 from tests.helpers.case_regions import case_regions
+from tests.unit.aggregation.slowly import expected_slowly
 
 L = 4
 
@@ -32,26 +30,8 @@ def compute(e, labels, body, spacing, classes=tuple(range(L)), attribution=None,
     return expected_by_distance(attribution or DenseAttribution(e), classes, regions, **widths)
 
 
-def slowly(e, predicted, regions, body, spacing, bin_mm, classes):
-    """From the formula, voxel by voxel; regions is a list of masks of which the first L partition the volume."""
-    out = np.full((len(classes), len(regions)), np.nan)
-    voxels = list(itertools.product(*(range(n) for n in predicted.shape)))
-    for k, a in enumerate(classes):
-        e_a = e[k].abs().sum(dim=0).double().numpy()
-        m_a = np.argwhere(predicted.numpy() == a) * np.array(spacing)
-        mass, shells = {}, {}
-        for v in voxels:
-            if not body[v]:
-                continue
-            distance = np.sqrt(((m_a - np.array(v) * np.array(spacing)) ** 2).sum(axis=1).min())
-            d = math.ceil(round(distance / bin_mm, 5))
-            mass[d] = mass.get(d, 0) + e_a[v]
-            shells.setdefault(d, []).append(v)
-        for b, region in enumerate(regions):
-            if b != a:
-                share = {d: sum(bool(region[v]) for v in vs) / len(vs) for d, vs in shells.items()}
-                out[k, b] = sum(mass[d] * share[d] for d in shells) / e_a.sum()
-    return out
+def masks_of(labels):
+    return [(labels == c).numpy() for c in range(L)]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -64,9 +44,9 @@ def test_equals_the_formula_voxel_by_voxel(seed):
     e = torch.randn(3, 2, *shape, generator=g)
     extra = {"pathology": torch.rand(shape, generator=g) < 0.2, "empty": torch.zeros(shape, dtype=torch.bool)}
     result = compute(e, predicted, body, spacing, classes=(2, 0, 1), annotation=regions, extra=extra, bin_mm=bin_mm)
-    masks = [*((regions == c).numpy() for c in range(L)), *(m.numpy() for m in extra.values())]
+    masks = [*masks_of(regions), *(m.numpy() for m in extra.values())]
     assert result.dtype == torch.float64
-    expected = slowly(e, predicted, masks, body, spacing, bin_mm, (2, 0, 1))
+    expected = expected_slowly(e, masks_of(predicted), masks, body, spacing, bin_mm, (2, 0, 1))
     np.testing.assert_allclose(result.numpy(), expected, rtol=1e-5, atol=1e-7)
     assert (result[:, -1] == 0).all()
 
@@ -78,8 +58,8 @@ def test_class_outside_the_body_still_sets_the_distance():
     body = torch.zeros(shape, dtype=torch.bool)
     body[1:5, 1:6, 1:5] = True
     e = torch.rand(L, 1, *shape, generator=torch.Generator().manual_seed(0))
-    masks = [(labels == c).numpy() for c in range(L)]
-    expected = slowly(e, labels, masks, body, spacing, 4.0, range(L))
+    masks = masks_of(labels)
+    expected = expected_slowly(e, masks, masks, body, spacing, 4.0, range(L))
     np.testing.assert_allclose(compute(e, labels, body, spacing), expected, rtol=1e-5)
 
 
@@ -89,8 +69,8 @@ def test_background_that_only_surrounds_the_body_sets_the_distance():
     labels = body.to(torch.int16)
     labels[4, 4, 2:6] = 2
     e = torch.rand(L, 1, 9, 9, 9, generator=torch.Generator().manual_seed(0))
-    masks = [(labels == c).numpy() for c in range(L)]
-    expected = slowly(e, labels, masks, body, (5.0,) * 3, 4.0, (0,))
+    masks = masks_of(labels)
+    expected = expected_slowly(e, masks, masks, body, (5.0,) * 3, 4.0, (0,))
     np.testing.assert_allclose(compute(e, labels, body, (5.0,) * 3, classes=(0,)), expected, rtol=1e-5)
 
 

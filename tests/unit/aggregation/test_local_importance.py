@@ -7,6 +7,7 @@ from agg2exp.domain.attribution import DenseAttribution, SupervoxelAttribution
 from agg2exp.domain.errors import CaseError
 from agg2exp.domain.roi_importance import Kind, LocalImportance
 from tests.helpers.case_regions import case_regions
+from tests.unit.aggregation.slowly import importance_slowly
 
 SHAPE = (5, 6, 7)
 L = 4
@@ -43,27 +44,6 @@ class Toy:
         return local_importance(attribution or DenseAttribution(self.e), self.classes, regions, expected)
 
 
-def slowly(e, masks, body):
-    """Every kind from its definition, one entry at a time; e (K, C, D, H, W), masks (R, D, H, W), body (D, H, W)."""
-    e, masks, body = e.double().numpy(), masks.numpy(), body.numpy()
-    out = {kind: np.full((len(e), len(masks)), np.nan) for kind in Kind}
-    for a, ea in enumerate(e):
-        for b, m in enumerate(masks):
-            inside = np.abs(ea)[:, m].sum()
-            out[Kind.MASS][a, b] = inside
-            out[Kind.IMPORTANCE][a, b] = inside / np.abs(ea).sum()
-            out[Kind.POSITIVE][a, b] = ea[:, m][ea[:, m] > 0].sum() / ea[ea > 0].sum()
-            out[Kind.NEGATIVE][a, b] = ea[:, m][ea[:, m] < 0].sum() / ea[ea < 0].sum()
-            out[Kind.MEAN][a, b] = np.abs(ea).sum(axis=0)[m].mean()
-            out[Kind.SIGNED_SUM][a, b] = ea[:, m].sum()
-            out[Kind.VOLUME_VOXELS][a, b] = m.sum()
-            out[Kind.VOLUME_MM3][a, b] = m.sum() * VOLUME
-            out[Kind.ENRICHMENT_VOLUME][a, b] = out[Kind.IMPORTANCE][a, b] / m.mean()
-            share_of_mass = np.abs(ea)[:, m & body].sum() / np.abs(ea)[:, body].sum()
-            out[Kind.ENRICHMENT_BODY][a, b] = share_of_mass / ((m & body).sum() / body.sum())
-    return out
-
-
 def masks_of(labels, extra=()):
     return torch.stack([*(labels == c for c in range(L)), *extra])
 
@@ -72,7 +52,7 @@ def masks_of(labels, extra=()):
 def test_equals_the_definitions_entry_by_entry(seed):
     toy = Toy(seed)
     result = toy.compute()
-    expected = slowly(toy.e, masks_of(toy.regions, toy.extra.values()), toy.body)
+    expected = importance_slowly(toy.e, masks_of(toy.regions, toy.extra.values()), toy.body, VOLUME)
     assert result.targets == ("organ_2", "background", "organ_3")
     assert result.sources == ("background", "organ_1", "organ_2", "organ_3", "across", "within")
     assert result.status == ("ok",) * 3

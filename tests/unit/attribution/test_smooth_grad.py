@@ -42,6 +42,24 @@ def test_mean_of_gradients_at_the_noisy_images(batch: int) -> None:
     assert torch.allclose(smooth.values, slow, rtol=1e-4, atol=1e-6)
 
 
+def test_each_channel_has_noise_of_its_own_range() -> None:
+    """Noise of one range for all would drown the quiet channel; where a channel is constant, there is none."""
+    generator = torch.Generator().manual_seed(2)
+    image = torch.rand(3, 8, 8, 8, generator=generator) * torch.tensor([1.0, 100.0, 0.0]).view(3, 1, 1, 1) + 5
+    model = WindowedModel(ToyNetwork(channels=3), SlidingWindow((8, 8, 8)))
+    scores = SumScore()(model.predict(image), (0, 1, 2, 3))
+    smooth = SmoothGrad(n_samples=3, noise_level=0.2).compute(model, image, scores, RNG)
+    slow = torch.zeros(4, *image.shape)
+    for i in range(3):
+        noisy = image.clone()
+        noise = torch.randn(image.shape, generator=RNG.generator("noise", i))
+        for c in range(3):
+            noisy[c] += 0.2 * (image[c].max() - image[c].min()) * noise[c]
+        assert torch.equal(noisy[2], image[2])
+        slow += model.gradient(noisy[None], scores) / 3
+    assert torch.allclose(smooth.values, slow, rtol=1e-4, atol=1e-5)
+
+
 def test_agrees_with_captum_given_the_same_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     image = torch.rand(1, 8, 8, 8, generator=torch.Generator().manual_seed(1))
     model = model_of()

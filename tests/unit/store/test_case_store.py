@@ -11,7 +11,9 @@ from safetensors.numpy import save, save_file
 from agg2exp.domain.case import Origin
 from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.roi_importance import Kind, LocalImportance
-from agg2exp.store.case_store import CaseResult, CaseStore, DamagedResultError, EarlierResultError, SupervoxelValues
+from agg2exp.store.case_result import CaseResult, SupervoxelValues
+from agg2exp.store.case_store import CaseStore, DamagedResultError, EarlierResultError
+from agg2exp.store.digests import arrays_digest
 
 TARGETS, SOURCES = ("heart", "lung"), ("background", "heart", "lung", "nodule")
 
@@ -68,6 +70,20 @@ def test_notes_and_supervoxels_are_read_as_they_were_written(tmp_path: Path):
     assert read.supervoxels is not None
     for name in ("voxels", "values", "errors"):
         np.testing.assert_array_equal(getattr(read.supervoxels, name), getattr(found, name))
+
+
+def test_importance_by_channel_is_read_as_it_was_written(tmp_path: Path):
+    by_channel = np.random.default_rng(4).random((2, 4, 3))
+    by_channel[1] = np.nan
+    written = result()
+    importance = dataclasses.replace(written.importance, channels=("t1", "t2", "flair"), by_channel=by_channel)
+    CaseStore(tmp_path).write(dataclasses.replace(written, importance=importance))
+    read = CaseStore(tmp_path).read("s1").importance
+    assert read.channels == ("t1", "t2", "flair")
+    np.testing.assert_array_equal(read.by_channel, by_channel)
+    CaseStore(tmp_path).write(written)
+    read = CaseStore(tmp_path).read("s1").importance
+    assert (read.channels, read.by_channel) == ((), None)
 
 
 def test_finished_cases_are_whole_files_only(tmp_path: Path):
@@ -148,6 +164,28 @@ def safetensors_equal(one: CaseResult, other: CaseResult) -> bool:
     return all(
         np.array_equal(one.importance.values[kind], other.importance.values[kind], equal_nan=True) for kind in Kind
     ) and (one.settings == other.settings)
+
+
+def rewritten(store: CaseStore, words: dict[str, str]) -> None:
+    """The stored file with these words, and their right checksum, in place of its own."""
+    path = store.path("s1")
+    with safe_open(path, framework="numpy") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    path.write_bytes(save(arrays, metadata={**words, "checksum": arrays_digest(arrays, words)}))
+
+
+@pytest.mark.parametrize("form", [{}, {"format": "1"}, {"format": "3"}, {"format": '"two"'}])
+def test_a_result_of_another_format_is_refused_with_who_wrote_it(tmp_path: Path, form: dict[str, str]):
+    store = CaseStore(tmp_path)
+    store.write(dataclasses.replace(result(), settings={"agg2exp": "0.9 (code 1)"}))
+    with safe_open(store.path("s1"), framework="numpy") as file:
+        words = {name: value for name, value in file.metadata().items() if name != "checksum"}
+    rewritten(store, words)
+    store.read("s1")
+    rewritten(store, {name: value for name, value in words.items() if name != "format"} | form)
+    wrong = r"s1\.safetensors has no format 2, but (1|3|two), as agg2exp 0\.9 \(code 1\) wrote"
+    with pytest.raises(EarlierResultError, match=wrong):
+        store.read("s1")
 
 
 def test_a_result_without_a_checksum_is_refused_with_who_wrote_it(tmp_path: Path):

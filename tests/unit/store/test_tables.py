@@ -9,7 +9,7 @@ import pytest
 
 from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.roi_importance import Kind, LocalImportance
-from agg2exp.store.case_store import CaseResult, SupervoxelValues
+from agg2exp.store.case_result import CaseResult, SupervoxelValues
 from agg2exp.store.tables import case_tables, check_same_settings, read_tables, write_tables
 
 CLASSES = ("background", "heart", "lung")
@@ -77,6 +77,19 @@ def test_curves_have_a_row_per_point():
     assert table["case"].tolist() == ["s1"] * 6 and set(table["name"]) == {"most_relevant_first"}
     assert table[table["target"] == "lung"][["x", "y"]].to_numpy().tolist() == curve[0].tolist()
     np.testing.assert_array_equal(table[table["target"] == "heart"][["x", "y"]], curve[1])
+
+
+def test_importances_by_channel_have_a_table_only_if_there_are_any():
+    by_channel = np.arange(16.0).reshape(2, 4, 2)
+    one = result("s1")
+    one = replace(one, importance=replace(one.importance, channels=("t1", "t2"), by_channel=by_channel))
+    table = case_tables([result("s2"), one])["importance_by_channel"]
+    assert list(table.columns) == ["case", "target", "source", "channel", "importance"]
+    assert set(table["case"]) == {"s1"}
+    values = table.set_index(["target", "source", "channel"])["importance"]
+    assert values["heart", "lung", "t1"] == by_channel[1, 2, 0]
+    assert values["lung", "nodule", "t2"] == by_channel[0, 3, 1]
+    assert len(table) == 16
 
 
 def test_results_of_other_settings_are_not_mixed():
