@@ -22,6 +22,7 @@ from torch import Tensor
 
 from agg2exp.aggregation.case_regions import CaseRegions
 from agg2exp.aggregation.local_importance import local_importance
+from agg2exp.cli.application import build
 from agg2exp.cli.builders import explanation_module
 from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.data.phantom import make_phantom
@@ -31,13 +32,13 @@ from agg2exp.domain.labels import Labels
 from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.inference import WindowedModel
-from agg2exp.preprocessing.preprocessing import Preprocessing
+from agg2exp.preprocessing.base import Preprocessor
 from agg2exp.run.module import ExplanationModule
 
 VARIANTS = {"bfloat16": ("bfloat16", False), "float16": ("float16", False), "compiled": ("float32", True)}
 
 
-def shipped(weights: str, classes: list[str], compiled: bool) -> tuple[ExplanationModule, Preprocessing]:
+def shipped(weights: str, classes: list[str], compiled: bool) -> tuple[ExplanationModule, Preprocessor]:
     """The module as `agg2exp explain` makes it, and what its images go through."""
     overrides = [
         f"model.weights={weights}",
@@ -46,7 +47,7 @@ def shipped(weights: str, classes: list[str], compiled: bool) -> tuple[Explanati
     ]
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         config = compose("explain", overrides=overrides)
-    return explanation_module(config), Preprocessing(tuple(config.model.spacing), tuple(config.model.hu_range))
+    return explanation_module(config), build(config, "data.preprocessing")
 
 
 def cosines(a: Tensor, b: Tensor) -> Tensor:
@@ -80,7 +81,7 @@ def main() -> None:
 
     module, preprocessing = shipped(args.weights, args.classes, compiled=False)
     phantom = make_phantom(seed=7, index=1, spacing=(args.spacing,) * 3)
-    image, grid = preprocessing.image(phantom.image.astype("float32"), Grid(phantom.image.shape, phantom.affine))
+    image, grid = preprocessing.image(phantom.image[None], Grid(phantom.image.shape, phantom.affine))
     plain = WindowedModel(module, module.inference)
     prediction = plain.predict(image)
     scores, labels = module.class_scores(prediction), prediction.labels

@@ -18,6 +18,7 @@ from hydra import compose, initialize_config_dir
 from torch import Tensor
 
 from agg2exp.attribution import SmoothGrad
+from agg2exp.cli.application import build
 from agg2exp.cli.builders import explanation_module
 from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.data.phantom import make_phantom
@@ -26,7 +27,6 @@ from agg2exp.domain.class_scores import ClassScores
 from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import WindowedModel
 from agg2exp.inference.frozen import frozen
-from agg2exp.preprocessing.preprocessing import Preprocessing
 
 
 def bare(model: WindowedModel, image: Tensor, scores: ClassScores, n_samples: int) -> tuple[int, int]:
@@ -69,9 +69,7 @@ def main() -> None:
         config = compose("explain", overrides=[f"model.weights={arguments.weights}"])
     module = explanation_module(config)
     phantom = make_phantom(seed=7, index=1, spacing=(3.0, 3.0, 3.0))
-    image, _ = Preprocessing(tuple(config.model.spacing)).image(
-        phantom.image.astype("float32"), Grid(phantom.image.shape, phantom.affine)
-    )
+    image, _ = build(config, "data.preprocessing").image(phantom.image[None], Grid(phantom.image.shape, phantom.affine))
     model = WindowedModel(module, module.inference)
     scores = module.class_scores(model.predict(image))
     method = SmoothGrad(n_samples=arguments.samples)

@@ -25,6 +25,7 @@ from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.data.phantom import make_phantom
 from agg2exp.domain.case import Grid
 from agg2exp.domain.masks import ExclusiveMasks
+from agg2exp.domain.resampling import nearest
 from agg2exp.inference import WindowedModel
 from agg2exp.models.checkpoint import load_weights
 
@@ -56,8 +57,8 @@ class Models:
         for label, names in enumerate(self.labels.files):
             for structure in names:
                 merged[phantom.masks[structure]] = label
-        image, _ = self.preprocessing.image(phantom.image.astype(np.float32), native)
-        return image, self.preprocessing.masks(merged[None], native)[0]
+        image, grid = self.preprocessing.image(phantom.image[None], native)
+        return image, torch.from_numpy(nearest(merged, native, grid))
 
     def dice(self, name: str, image: Tensor, labels: Tensor) -> np.ndarray:
         """Of the left lobes (2), and the mean of all structures: (3,)."""

@@ -18,7 +18,9 @@ WHOLE_RUNS = {"experiment", "debug", "local"}  # they change several groups; tes
 OPTIONS = sorted(
     (str(path.parent.relative_to(conf_dir())), path.stem)
     for path in conf_dir().rglob("*.yaml")
-    if path.parent != conf_dir() and path.parent.relative_to(conf_dir()).parts[0] not in WHOLE_RUNS
+    if path.parent != conf_dir()
+    and path.parent.relative_to(conf_dir()).parts[0] not in WHOLE_RUNS
+    and "preprocessing" not in path.parent.parts  # tests/unit/preprocessing/test_presets.py
 )
 REQUIRED = {
     "explain": ["data.root=data"],

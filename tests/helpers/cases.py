@@ -18,6 +18,10 @@ from torch import nn
 from agg2exp.domain.case import Grid
 from agg2exp.domain.labels import LabelScheme
 from agg2exp.models.checkpoint import ModelFacts, save_weights
+from agg2exp.preprocessing.body import CtBody
+from agg2exp.preprocessing.display import Display
+from agg2exp.preprocessing.intensity import Window
+from agg2exp.preprocessing.preprocessing import Preprocessing
 from tests.helpers.networks import ToyNetwork
 
 CLASSES = {
@@ -44,6 +48,14 @@ def scheme(classes: Mapping[str, Mapping[str, object]] = CLASSES) -> LabelScheme
 
 def facts(spacing: Sequence[float] = SPACING) -> ModelFacts:
     return ModelFacts(tuple(CLASSES), tuple(spacing), WINDOW, HU_RANGE)
+
+
+def ct(spacing: Sequence[float] = SPACING, low: float = -1024.0, high: float = 1024.0) -> Preprocessing:
+    """The preprocessing of `model/preprocessing=ct`."""
+    d, h, w = spacing
+    return Preprocessing(
+        spacing=(d, h, w), intensity=Window(low, high), body=CtBody(), display=Display(-1024.0, 819.2, "HU")
+    )
 
 
 def scan_grid(

@@ -184,7 +184,7 @@ def test_a_training_whose_folder_was_moved_is_not_gone_on_with(
         (f"trainer.max_epochs={EPOCHS + 1}", "trainer: then"),
         ("seed=1", "seed: then 0, now 1"),
         ("data.patches.noise=0.02", "patches: then"),
-        ("data.preprocessing.hu_range=[-1000,1000]", "preprocessing: then"),
+        ("data.preprocessing.intensity.low=-1000", "preprocessing: then"),
     ],
 )
 def test_a_training_does_not_go_on_with_other_settings(

@@ -15,8 +15,8 @@ from agg2exp.store.stored_yaml import read_stored_yaml
 SETTINGS = ("model", "attribution", "score", "supervoxels", "baseline", "mask_policy", "regions", "expansion",
             "inference", "module", "data.preprocessing")  # fmt: skip
 """What the importances of a case depend on besides its files."""
-FILES = ("data.layout",)
-"""Which files of a case are read, extra masks among them."""
+FILES = ("data.layout", "data.resample")
+"""Which files of a case are read, extra masks among them, and how."""
 NEUTRAL = {
     "inference": {"batch"},
     "module": {"classes", "class_chunk", "compile_network", "cache", "cache_predictions", "seed", "twins"},

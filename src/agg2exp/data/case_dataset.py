@@ -5,11 +5,9 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -18,11 +16,11 @@ from agg2exp.data.masks import read_extra_masks, read_label_map
 from agg2exp.data.records import CaseRecord, Layout
 from agg2exp.domain.case import Case, Failure, Grid
 from agg2exp.domain.code import code_of
-from agg2exp.domain.errors import CaseError
+from agg2exp.domain.errors import CaseError, check_choice
 from agg2exp.domain.masks import ExclusiveMasks
+from agg2exp.domain.resampling import RULES, nearest
 from agg2exp.domain.roles import Notice
-from agg2exp.preprocessing.body import THRESHOLD, known_body
-from agg2exp.preprocessing.preprocessing import Preprocessing
+from agg2exp.preprocessing.base import Preprocessor
 from agg2exp.store.digests import digest
 from agg2exp.store.limits import Limits
 from agg2exp.store.nifti import UnreadableVolumeError, open_volume
@@ -36,6 +34,9 @@ class CaseDataset(Dataset[Case | Failure]):
         records: The cases.
         preprocessing: What the model was trained on.
         limits: Of what is read.
+        resample: Which voxels belong to a resampled extra mask: "nearest", those whose nearest voxel does; "any", also
+            those that a voxel of the mask falls into, so that small regions survive; "linear", those that the mask
+            covers by more than half. Label maps take the nearest voxel.
         begin: Is told the id of a case before it is read, in the process that reads it.
     """
 
@@ -43,14 +44,17 @@ class CaseDataset(Dataset[Case | Failure]):
         self,
         layout: Layout,
         records: Sequence[CaseRecord],
-        preprocessing: Preprocessing,
+        preprocessing: Preprocessor,
         limits: Limits | None = None,
+        resample: str = "nearest",
         begin: Callable[[str], None] | None = None,
     ) -> None:
         self.layout = layout
         self.records = list(records)
         self.preprocessing = preprocessing
         self.limits = limits or Limits()
+        check_choice("resample", resample, tuple(RULES))
+        self.resample = resample
         self.begin = begin
 
     def __len__(self) -> int:
@@ -76,65 +80,63 @@ class CaseDataset(Dataset[Case | Failure]):
         """
         try:
             scan = open_volume(record.image)
-            self.limits.check(scan, self.preprocessing.spacing)
-            hu, native = scan.voxels(), scan.grid
+            self.limits.check(scan, self.preprocessing.voxels(scan.grid))
+            voxels, native = scan.voxels(), scan.grid
         except UnreadableVolumeError as error:
             raise CaseError(record.id, str(error)) from error
-        bad = int(np.count_nonzero(~np.isfinite(hu)))
+        bad = int(np.count_nonzero(~np.isfinite(voxels)))
         if bad:
             raise CaseError(record.id, f"{record.image} has {bad} voxels that are NaN or infinite. Repair the scan.")
         notices = list(scan.header.notices)
-        if hu.min() == hu.max():
+        if voxels.min() == voxels.max():
             notices.append("every voxel of the scan has the same value, so that there is nothing in it to explain")
-        image, grid = self.preprocessing.image(hu, native)
+        prepared = self.preprocessing.prepare(voxels[None], native, notices.append)
+        grid = prepared.grid
 
-        lost = LostRegions(self.preprocessing.spacing, notices.append)
+        lost = LostRegions(grid.spacing, notices.append)
         supplied = read_extra_masks(record, native, notices.append)
         masks: dict[str, Tensor | None] = {}
         if supplied:
-            masks = lost.masks(supplied, self.preprocessing.masks(np.stack(list(supplied.values())), native))
-        annotation, annotated = self._annotation(record, native, lost, notices.append)
+            rule = RULES[self.resample]
+            resampled = np.stack([rule(mask != 0, native, grid) for mask in supplied.values()])
+            masks = lost.masks(supplied, torch.from_numpy(resampled))
+        annotation, annotated = self._annotation(record, native, grid, lost, notices.append)
         return Case(
             id=record.id,
-            image=image,
+            image=prepared.image,
             grid=grid,
             native=native,
             annotation=annotation,
             annotated=annotated,
             extra={name: masks.get(name) for name in record.extra},
             label_names=record.label_names,
-            label_map=self._label_map(record, native, lost, notices.append),
-            body=self._body(hu, image, native, notices.append),
+            label_map=self._label_map(record, native, grid, lost, notices.append),
+            body=prepared.body,
+            shown=prepared.shown,
             metadata=dict(record.metadata),
             fingerprint=self.fingerprint(record),
-            origin=self.layout.origin(record),
+            origin=replace(self.layout.origin(record), display=prepared.display),
             notices=tuple(dict.fromkeys(notices)),
         )
 
-    def _body(self, scan: NDArray[Any], image: Tensor, native: Grid, notice: Notice) -> Tensor | None:
-        preprocessing = self.preprocessing
-        if preprocessing.hu_range[0] >= THRESHOLD:  # a narrow window hides air
-            preprocessing = replace(preprocessing, hu_range=(2 * THRESHOLD, 0.0))
-            image, _ = preprocessing.image(scan, native)
-        body = known_body(scan, preprocessing.to_hu(image[0]), notice)
-        return None if body is None else torch.from_numpy(body)
-
     def _annotation(
-        self, record: CaseRecord, native: Grid, lost: LostRegions, notice: Notice
+        self, record: CaseRecord, native: Grid, grid: Grid, lost: LostRegions, notice: Notice
     ) -> tuple[ExclusiveMasks | None, tuple[bool, ...]]:
         """The annotated classes, and which classes it knows (L)."""
         labels = self.layout.labels(record, native, notice)
         if labels is None:
             return None, ()
-        resampled = self.preprocessing.labels(labels, native)
+        resampled = torch.from_numpy(nearest(labels, native, grid))
         known = lost.annotated(self.layout.annotated(record), self.layout.scheme.classes, labels, resampled)
         return ExclusiveMasks(resampled.to(torch.int16), len(self.layout.scheme)), known
 
-    def _label_map(self, record: CaseRecord, native: Grid, lost: LostRegions, notice: Notice) -> Tensor | None:
+    def _label_map(
+        self, record: CaseRecord, native: Grid, grid: Grid, lost: LostRegions, notice: Notice
+    ) -> Tensor | None:
         if record.label_map is None:
             return None
         label_map = read_label_map(record.id, record.label_map, native, notice)
-        resampled = self.preprocessing.labels(label_map, native)
+        resampled = torch.from_numpy(nearest(label_map, native, grid))
         lost.partition(label_map, resampled)
         return resampled.long()
 

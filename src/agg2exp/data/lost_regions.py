@@ -15,7 +15,7 @@ from torch import Tensor
 
 from agg2exp.domain.roles import Notice
 
-REMEDY = "data.preprocessing.resample=any keeps small masks."
+REMEDY = "data.resample=any keeps small masks."
 
 
 class LostRegions:

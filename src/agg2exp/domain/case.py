@@ -110,12 +110,14 @@ class Origin:
         image: The scan.
         structures: Files of the annotated structures that were there, by structure.
         threshold: From which value on a soft mask is inside; None: masks are no soft ones.
+        display: For each channel the values of the scan's file that are drawn black and white; empty if unknown.
     """
 
     digest: str
     image: Path
     structures: Mapping[str, Path] = field(default_factory=dict)
     threshold: float | None = None
+    display: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +127,7 @@ class Case:
     Attributes:
         id: Name of the case, unique in its data set.
         image: (C, D, H, W) float32, preprocessed (CT: in [0, 1]).
-        grid: Grid of `image` (array axes point to R, A, S).
+        grid: Grid of `image`.
         native: Grid of the scan's own file; results return to it.
         channels: Names of the channels (C); "0", "1", … unless given.
         annotation: Masks of the classes as annotated, or None.
@@ -134,6 +136,7 @@ class Case:
         label_map: (D, H, W) int64 given partition such as an atlas, on the grid of `image`; None if none was asked for.
         label_names: What the labels of `label_map` are called, where that is known.
         body: (D, H, W) bool, the patient without the air around; None if unknown.
+        shown: For each channel the values of `image` that are drawn black and white; empty: some of its percentiles.
         metadata: Facts about the patient or scan; they stay on this machine.
         fingerprint: Changes when a file of the case changes.
         origin: Where its files were found; None if it is from no file.
@@ -151,6 +154,7 @@ class Case:
     label_map: Tensor | None = None
     label_names: Mapping[int, str] = field(default_factory=dict)
     body: Tensor | None = None
+    shown: tuple[tuple[float, float], ...] = ()
     metadata: Mapping[str, str | float] = field(default_factory=dict)
     fingerprint: str = ""
     origin: Origin | None = None

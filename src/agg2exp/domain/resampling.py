@@ -9,6 +9,7 @@ flat.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import reduce
 from itertools import product
 from operator import add, mul
@@ -24,7 +25,10 @@ TIE = 1e-3  # voxels; headers hold float32, so that a tie is met to about 1e-4
 
 
 def nearest(volume: NDArray[Any], source: Grid, target: Grid) -> NDArray[Any]:
-    """The value of the voxel whose centre is nearest, ties as above; the border continues outside.
+    """The value of the voxel whose centre is nearest, ties as above.
+
+    The border continues to the bounding box of the source along the axes of the target; further outside, as in what
+    was filled up, all is 0.
 
     Args:
         volume: (D, H, W) or (M, D, H, W) on `source`.
@@ -42,7 +46,13 @@ def nearest(volume: NDArray[Any], source: Grid, target: Grid) -> NDArray[Any]:
         np.clip(np.where(tie & odd, low + 1, low), 0, n - 1) if tie.any() else np.clip(low, 0, n - 1)
         for low, tie, n in zip(lower, tied, source.shape, strict=True)
     )
-    return np.asarray(volume[(..., *chosen)])
+    result = np.asarray(volume[(..., *chosen)])
+    for axis, (first, end) in enumerate(_box(source, target)):
+        if first > 0 or end < target.shape[axis]:
+            along = np.moveaxis(result, axis - 3, 0)
+            along[: max(first, 0)] = 0
+            along[max(end, 0) :] = 0
+    return result
 
 
 def touched(mask: NDArray[np.bool_], source: Grid, target: Grid) -> NDArray[np.bool_]:
@@ -57,8 +67,10 @@ def touched(mask: NDArray[np.bool_], source: Grid, target: Grid) -> NDArray[np.b
     """
     result = nearest(mask, source, target)
     matrix = _matrix(source, target)
-    places = np.rint(np.argwhere(mask) @ matrix[:3, :3].T + matrix[:3, 3]).astype(np.int64)
-    result[tuple(np.clip(places, 0, np.array(target.shape) - 1).T)] = True
+    exact = np.argwhere(mask) @ matrix[:3, :3].T + matrix[:3, 3]
+    last = np.array(target.shape) - 1
+    exact = exact[((exact > -1 - TIE) & (exact < last + 1 + TIE)).all(axis=1)]  # of a crop, some lie outside
+    result[tuple(np.clip(np.rint(exact).astype(np.int64), 0, last).T)] = True
     return result
 
 
@@ -90,6 +102,32 @@ def mostly_covered(mask: NDArray[np.bool_], source: Grid, target: Grid) -> NDArr
     )
     share = covered / np.maximum(inside, TIE)
     return np.where(np.abs(share - 0.5) < TIE, nearest(mask, source, target), share > 0.5)
+
+
+RULES: dict[str, Callable[[NDArray[Any], Grid, Grid], NDArray[Any]]] = {
+    "nearest": nearest,
+    "any": touched,
+    "linear": mostly_covered,
+}
+"""How masks are resampled, by the word of the setting."""
+
+
+def inside(grid: Grid, other: Grid) -> NDArray[np.bool_]:
+    """Voxels of `grid`, (D, H, W), any part of which lies in the volume of `other`."""
+    width = np.abs(_matrix(grid, other)[:3, :3]).sum(axis=1)
+    within = (
+        (x > -0.5 - w / 2 - TIE) & (x < n - 0.5 + w / 2 + TIE)
+        for x, w, n in zip(_places(grid, other), width, other.shape, strict=True)
+    )
+    return np.broadcast_to(reduce(np.logical_and, within), grid.shape)
+
+
+def _box(source: Grid, target: Grid) -> list[tuple[int, int]]:
+    """The first voxel along each axis of the target that is partly in the box of the source, and the one behind."""
+    matrix = _matrix(source, target)
+    corners = np.array(list(product(*((-0.5, n - 0.5) for n in source.shape)))) @ matrix[:3, :3].T + matrix[:3, 3]
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    return [(int(np.ceil(a - 0.5 - TIE)), int(np.floor(b + 0.5 + TIE)) + 1) for a, b in zip(low, high, strict=True)]
 
 
 def _matrix(grid: Grid, other: Grid) -> NDArray[np.float64]:

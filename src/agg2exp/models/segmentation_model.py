@@ -9,7 +9,7 @@ from torch import nn
 
 from agg2exp.domain.labels import Labels
 from agg2exp.inference import SlidingWindow
-from agg2exp.preprocessing.preprocessing import Preprocessing
+from agg2exp.preprocessing.base import Preprocessor
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class SegmentationModel:
 
     network: nn.Module
     labels: Labels
-    preprocessing: Preprocessing
+    preprocessing: Preprocessor
     windows: SlidingWindow
     name: str = ""
     provenance: Mapping[str, str] = field(default_factory=dict)

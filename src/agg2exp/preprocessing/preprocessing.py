@@ -2,96 +2,155 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from monai.data import MetaTensor
-from monai.transforms import Compose, Orientation, ScaleIntensityRange, Spacing
+from monai.transforms import Orientation, Spacing
 from numpy.typing import NDArray
 from torch import Tensor
 
 from agg2exp.domain.case import Grid
 from agg2exp.domain.errors import SettingError, check_choice, check_range
-from agg2exp.domain.resampling import mostly_covered, nearest, touched
+from agg2exp.domain.roles import Notice
+from agg2exp.preprocessing.base import Body, Limits, Prepared, Preprocessor
+from agg2exp.preprocessing.crop import ForegroundCrop
+from agg2exp.preprocessing.display import PercentileDisplay, Shown
+from agg2exp.preprocessing.intensity import Intensity
+from agg2exp.preprocessing.meta_tensor import grid_of, with_grid
+from agg2exp.preprocessing.pad import Pad
+from agg2exp.preprocessing.transforms import Transform, checked, kept_shape
 
-RULES = {"nearest": nearest, "any": touched, "linear": mostly_covered}
-"""How masks are resampled, by the value of `Preprocessing.resample`."""
+PAIRS = ("LR", "PA", "IS")
+INTERPOLATIONS: dict[str, dict[str, Any]] = {
+    "linear": {"mode": "bilinear", "padding_mode": "border"},
+    "nearest": {"mode": "nearest", "padding_mode": "border"},
+    "cubic": {"mode": 3, "padding_mode": "nearest"},  # splines, by scipy
+}
+NO_BODY = (
+    "the preprocessing does not say what the body is (model.preprocessing.body), so that enrichment_body and "
+    "expected_by_distance are unknown (NaN)"
+)
 
 
 @dataclass(frozen=True)
-class Preprocessing:
-    """The paper's preprocessing through MONAI: RAS axes, `spacing` mm, HU clipped to `hu_range` and scaled to [0, 1].
+class Preprocessing(Preprocessor):
+    """Axes are turned, the foreground is cropped, voxels are resampled, values are mapped, the volume is filled up.
 
-    Padding to the window is left to the window engine, which cuts it off again.
+    In this order; each step but for the axes may be left out.
 
     Attributes:
-        spacing: Millimetres between voxels along R, A, S.
-        hu_range: Lowest and highest Hounsfield unit kept.
-        resample: Which voxels belong to a resampled mask: "nearest", those whose nearest voxel does; "any", also those
-            that a voxel of the mask falls into, so that small regions survive; "linear", those that the mask covers by
-            more than half. Label maps take the nearest voxel.
+        axes: Where the three array axes point to, a letter each (R or L, A or P, S or I, in any order: "RAS", "LPI",
+            "SRA"); of an oblique scan the nearest. "native": as in the file.
+        spacing: Millimetres between voxels along these axes; None: as the scan has them.
+        interpolation: Of the image: "linear", "nearest", or "cubic" (splines of order 3).
+        crop: Cuts off what is around the foreground; None: nothing.
+        intensity: From the scan's values to the network's; None: as they are; or a list of MONAI's transforms of
+            (C, D, H, W) that keep the shape.
+        pad: Fills up the shape; None: as it is.
+        body: Tells the patient from what is around; None: it is unknown, and with it what is relative to it.
+        display: Which values are drawn black and white, in the scan's units.
+
+    Raises:
+        SettingError: A value is not allowed.
     """
 
-    spacing: tuple[float, float, float]
-    hu_range: tuple[float, float] = (-1024.0, 1024.0)
-    resample: str = "nearest"
+    axes: str = "RAS"
+    spacing: tuple[float, float, float] | None = None
+    interpolation: str = "linear"
+    crop: ForegroundCrop | None = None
+    intensity: Intensity | tuple[Transform, ...] | None = None
+    pad: Pad | None = None
+    body: Body | None = None
+    display: Shown = field(default_factory=PercentileDisplay)
 
     def __post_init__(self) -> None:
-        for name, length in (("spacing", 3), ("hu_range", 2)):
-            value = getattr(self, name)
-            if not isinstance(value, Sequence) or len(value) != length:
-                raise SettingError(name, value, f"a list of {length} numbers")
-            object.__setattr__(self, name, tuple(float(v) for v in value))
-        for mm in self.spacing:
-            check_range("spacing", mm, 0.05)
-        if self.hu_range[0] >= self.hu_range[1]:
-            raise SettingError("hu_range", self.hu_range, "[low, high] with low < high")
-        check_choice("resample", self.resample, tuple(RULES))
+        _check_axes(self.axes)
+        if self.spacing is not None:
+            if not isinstance(self.spacing, Sequence) or len(self.spacing) != 3:
+                raise SettingError("spacing", self.spacing, "a list of 3 numbers, in mm, or null for the scan's own")
+            for mm in self.spacing:
+                check_range("spacing", mm, 0.05)
+            object.__setattr__(self, "spacing", tuple(float(mm) for mm in self.spacing))
+        check_choice("interpolation", self.interpolation, tuple(INTERPOLATIONS))
+        if isinstance(self.intensity, Sequence):
+            object.__setattr__(self, "intensity", checked("intensity", self.intensity))
 
-    def image(self, hu: NDArray[np.floating], native: Grid) -> tuple[Tensor, Grid]:
-        """A scan (D, H, W) in HU -> ((1, D', H', W') float32 in [0, 1], its grid)."""
-        low, high = self.hu_range
-        steps = Compose([*self._steps(), ScaleIntensityRange(low, high, 0.0, 1.0, clip=True)])
-        result = steps(_with_grid(torch.from_numpy(hu.astype(np.float32))[None], native))
-        return result.as_tensor().contiguous(), _grid(result.shape, result.affine)
+    def prepare(self, scan: NDArray[Any], native: Grid, notice: Notice) -> Prepared:
+        """Preprocess a scan (C, D, H, W) on `native`.
 
-    def grid(self, native: Grid) -> Grid:
-        """The grid that scans on `native` are resampled to."""
-        volume: Any = _with_grid(torch.zeros(1).expand(1, *native.shape), native)  # no voxel is computed
-        for step in self._steps(lazy=True):
+        Raises:
+            DataError: There is no foreground to crop to.
+            SettingError: The transforms of `intensity` change the shape.
+        """
+        volume: Any = with_grid(torch.from_numpy(scan.astype(np.float32)), native)
+        for step in self._steps():
             volume = step(volume)
-        return _grid((1, *volume.peek_pending_shape()), volume.peek_pending_affine())
+        grid = grid_of(volume)
+        body = None if self.body is None else self.body(scan, native, volume.numpy(), grid, notice)
+        if self.body is None:
+            notice(NO_BODY)
+        image: Any = with_grid(self._mapped(volume), grid)
+        display = self.display.limits(volume.as_tensor())
+        shown = self._in_units_of_the_image(display, volume, image.as_tensor())
+        masked = None if body is None else with_grid(torch.from_numpy(body)[None], grid)
+        if self.pad is not None:
+            image = self.pad(image, self.pad.value)
+            masked = None if masked is None else self.pad(masked, 0)
+        return Prepared(
+            image=image.as_tensor().contiguous(),
+            grid=grid_of(image),
+            body=None if masked is None else masked.as_tensor()[0].contiguous(),
+            shown=shown,
+            display=display,
+        )
 
-    def labels(self, labels: NDArray[Any], native: Grid) -> Tensor:
-        """Label maps (..., D, H, W) on the scan's grid -> (..., D', H', W') of their type, nearest voxel."""
-        return torch.from_numpy(nearest(labels, native, self.grid(native)))
+    def voxels(self, native: Grid) -> float:
+        """Volume of the scan / volume of a voxel, or what padding makes of it, as if nothing was cropped."""
+        if self.pad is not None:
+            shape: Any = with_grid(torch.zeros(1).expand(1, *native.shape), native)  # no voxel is computed
+            for step in self._steps(lazy=True):
+                shape = step(shape)
+            return float(math.prod(self.pad.shape(shape.peek_pending_shape())))
+        volume = math.prod(native.shape) * native.voxel_volume
+        return volume / (native.voxel_volume if self.spacing is None else math.prod(self.spacing))
 
-    def masks(self, masks: NDArray[Any], native: Grid) -> Tensor:
-        """Masks (M, D, H, W) on the scan's grid -> (M, D', H', W') of their type, by the rule `resample`."""
-        if self.resample == "nearest":
-            return self.labels(masks, native)
-        grid, rule = self.grid(native), RULES[self.resample]
-        return torch.from_numpy(np.stack([rule(mask != 0, native, grid).astype(masks.dtype) for mask in masks]))
+    def _mapped(self, volume: MetaTensor) -> Tensor:
+        if isinstance(self.intensity, Intensity):
+            return self.intensity(volume.as_tensor())
+        return kept_shape("intensity", self.intensity or (), volume).float()
 
-    def to_hu(self, image: Tensor) -> NDArray[np.float32]:
-        """Back from [0, 1] to (clipped) HU."""
-        low, high = self.hu_range
-        return np.asarray(image.numpy() * (high - low) + low, dtype=np.float32)
+    def _in_units_of_the_image(self, display: Limits, volume: Tensor, image: Tensor) -> Limits:
+        """Where the map of values is not known, percentiles of the image."""
+        if self.intensity is None:
+            return display
+        if not isinstance(self.intensity, Intensity):
+            return PercentileDisplay().limits(image)
+        ends = self.intensity.ends(volume)
+        return tuple(
+            ((low - zero) / (one - zero), (high - zero) / (one - zero))
+            for (low, high), (zero, one) in zip(display, ends, strict=True)
+        )
 
     def _steps(self, lazy: bool = False) -> list[Any]:
-        return [
-            Orientation(axcodes="RAS", labels=None, lazy=lazy),
-            Spacing(pixdim=self.spacing, mode="bilinear", padding_mode="border", lazy=lazy),
-        ]
+        """What changes the grid, but for the padding; `lazy`: what can be known from the header."""
+        steps: list[Any] = []
+        if self.axes != "native":
+            steps.append(Orientation(axcodes=self.axes, labels=None, lazy=lazy))
+        if self.crop is not None and not lazy:
+            steps.append(self.crop)
+        if self.spacing is not None:
+            steps.append(Spacing(pixdim=self.spacing, lazy=lazy, **INTERPOLATIONS[self.interpolation]))
+        return steps
 
 
-def _with_grid(volume: Tensor, grid: Grid) -> MetaTensor:
-    return MetaTensor(volume, affine=torch.from_numpy(grid.affine))
-
-
-def _grid(shape: Sequence[int], affine: Tensor | NDArray[Any]) -> Grid:
-    _, d, h, w = (int(n) for n in shape)
-    return Grid((d, h, w), np.asarray(affine, dtype=np.float64))
+def _check_axes(axes: object) -> None:
+    fits = axes == "native" or (
+        isinstance(axes, str) and len(axes) == 3 and all(sum(c in pair for c in axes) == 1 for pair in PAIRS)
+    )
+    if not fits:
+        raise SettingError("axes", axes, 'three letters, one of R and L, one of A and P, one of S and I, or "native"')

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -19,8 +18,9 @@ from agg2exp.data.random_state import random_state, set_random_state
 from agg2exp.data.records import CaseRecord, Layout
 from agg2exp.domain.case import Case, Failure
 from agg2exp.domain.chosen import chosen_ids
-from agg2exp.domain.errors import CaseError, SettingError, check_range
-from agg2exp.preprocessing.preprocessing import Preprocessing
+from agg2exp.domain.errors import CaseError, SettingError, check_choice, check_range
+from agg2exp.domain.resampling import RULES
+from agg2exp.preprocessing.base import Preprocessor
 from agg2exp.run.distributed.assignment import assign
 from agg2exp.store.limits import Limits
 from agg2exp.store.nifti import UnreadableVolumeError, open_volume
@@ -44,13 +44,14 @@ class CaseDataModule(lightning.LightningDataModule):
         generator: Makes from `root` what writes missing cases (phantoms); None for data that exist.
         num_workers: Processes that read ahead while explaining, validating and testing.
         limits: Sizes that a scan's header may claim before its voxels are read.
+        resample: How extra masks are resampled, as `CaseDataset` takes it.
     """
 
     def __init__(
         self,
         root: str,
         layout: Callable[..., Layout],
-        preprocessing: Preprocessing,
+        preprocessing: Preprocessor,
         split: str | None = "test",
         cases: Sequence[object] | str | float | None = None,
         limit: int | None = None,
@@ -58,6 +59,7 @@ class CaseDataModule(lightning.LightningDataModule):
         generator: Callable[..., Generator] | None = None,
         num_workers: int = 0,
         limits: Limits | None = None,
+        resample: str = "nearest",
     ) -> None:
         super().__init__()
         check_range("num_workers", num_workers, 0, integer=True)
@@ -72,6 +74,8 @@ class CaseDataModule(lightning.LightningDataModule):
         self.generator = None if generator is None else generator(root=root)
         self.num_workers = num_workers
         self.limits = limits or Limits()
+        check_choice("resample", resample, tuple(RULES))
+        self.resample = resample
         self._prepared = False
         self._by_id: dict[str, CaseRecord] = {}
         self._finished: frozenset[str] = frozenset()
@@ -128,7 +132,7 @@ class CaseDataModule(lightning.LightningDataModule):
     def fingerprints(self, cases: Collection[str]) -> dict[str, str]:
         """What changes when a file of a case changes, by id, of cases that the data set has; reads their files."""
         records = [record for record in self._all().values() if record.id in cases]
-        dataset = CaseDataset(self.layout, records, self.preprocessing)
+        dataset = self._dataset(records)
         return {record.id: dataset.fingerprint(record) for record in records}
 
     def leave_out(self, finished: frozenset[str]) -> None:
@@ -156,7 +160,7 @@ class CaseDataModule(lightning.LightningDataModule):
 
     def read(self, case_id: str) -> Case | Failure:
         """One case of the data set."""
-        return CaseDataset(self.layout, [self._all()[case_id]], self.preprocessing, self.limits, self._begin)[0]
+        return self._dataset([self._all()[case_id]], self._begin)[0]
 
     def predict_dataloader(self) -> DataLoader[Case | Failure]:
         """The cases that this rank explains, in the data set's order.
@@ -196,7 +200,7 @@ class CaseDataModule(lightning.LightningDataModule):
             )
         if not usable:
             raise SettingError("data.split", "train", "training cases with every class of the label scheme annotated")
-        dataset = CaseDataset(self.layout, usable, self.preprocessing, self.limits)
+        dataset = self._dataset(usable)
         self._training = self.patches(n_classes=len(self.layout.scheme)).loader(dataset, usable)
         if self._random is not None:
             set_random_state(self._training, self._random)
@@ -234,16 +238,20 @@ class CaseDataModule(lightning.LightningDataModule):
         """Voxels after resampling, from the header alone; a scan that its header forbids to read fails later, fast."""
         try:
             scan = open_volume(record.image)
-            self.limits.check(scan, self.preprocessing.spacing)
+            voxels = self.preprocessing.voxels(scan.grid)
+            self.limits.check(scan, voxels)
         except UnreadableVolumeError:
             return 0.0
-        return math.prod(scan.grid.shape) * scan.grid.voxel_volume / math.prod(self.preprocessing.spacing)
+        return voxels
 
     def _cases(
         self, records: list[CaseRecord], begin: Callable[[str], None] | None = None
     ) -> DataLoader[Case | Failure]:
-        dataset = CaseDataset(self.layout, records, self.preprocessing, self.limits, begin)
+        dataset = self._dataset(records, begin)
         return DataLoader(dataset, batch_size=1, num_workers=self.num_workers, collate_fn=_only)
+
+    def _dataset(self, records: list[CaseRecord], begin: Callable[[str], None] | None = None) -> CaseDataset:
+        return CaseDataset(self.layout, records, self.preprocessing, self.limits, self.resample, begin)
 
 
 def _only(batch: list[Case | Failure]) -> Case | Failure:

@@ -40,18 +40,17 @@ class Limits:
         check_range("limits.voxel_mm", self.voxel_mm, 0)
         check_range("limits.gigabytes", self.gigabytes, 0)
 
-    def check(self, scan: StoredVolume, spacing: Sequence[float]) -> None:
+    def check(self, scan: StoredVolume, resampled: float) -> None:
         """Refuse a scan that is too large or too small.
 
         Args:
             scan: The scan, its voxels not read.
-            spacing: Millimetres to which it will be resampled.
+            resampled: Voxels that it will have on the model's grid.
 
         Raises:
             UnreadableVolumeError: It exceeds a limit.
         """
         grid, (low, high) = scan.grid, self.extent_mm
-        resampled = math.prod(grid.extent) / math.prod(spacing)
         gigabytes = max(scan.header.n_bytes, 4 * math.prod(grid.shape), 4 * resampled) / 1e9
         extent = " x ".join(f"{mm:.4g}" for mm in grid.extent)
         if not (low <= min(grid.extent) and max(grid.extent) <= high):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import affine_transform
 
 from agg2exp.domain.case import Grid
-from agg2exp.domain.resampling import nearest
+from agg2exp.domain.resampling import inside, nearest
 from agg2exp.store.atomic import atomic_write
 from agg2exp.store.nifti_header import LONGEST_HEADER, Header, UnreadableVolumeError, parse
 
@@ -131,18 +131,24 @@ def _damaged(path: Path, problem: str) -> UnreadableVolumeError:
 def to_native(volume: NDArray[Any], grid: Grid, native: Grid, *, labels: bool) -> NDArray[Any]:
     """Resample a volume (D, H, W) on `grid` to the scan's own grid.
 
+    In the voxels of the scan that `grid` has a part of, the border continues; outside `grid`, as beyond a crop, all is
+    0.
+
     Args:
         volume: Voxels on `grid`.
         grid: The preprocessed grid.
         native: The scan's own grid.
-        labels: Nearest voxel (label maps) instead of linear interpolation; the border continues outside.
+        labels: Nearest voxel (label maps) instead of linear interpolation.
     """
     if labels:
-        return nearest(volume, grid, native)
-    index = np.linalg.inv(grid.affine) @ native.affine  # native voxel index -> preprocessed voxel index
-    return np.asarray(
-        affine_transform(volume, index[:3, :3], index[:3, 3], output_shape=native.shape, order=1, mode="nearest")
-    )
+        result = nearest(volume, grid, native)
+    else:
+        index = np.linalg.inv(grid.affine) @ native.affine  # native voxel index -> preprocessed voxel index
+        result = np.asarray(
+            affine_transform(volume, index[:3, :3], index[:3, 3], output_shape=native.shape, order=1, mode="nearest")
+        )
+    covered = inside(native, grid)
+    return result if covered.all() else np.where(covered, result, result.dtype.type(0))
 
 
 def write_volume(path: Path, volume: NDArray[Any], grid: Grid) -> None:

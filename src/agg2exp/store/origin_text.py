@@ -15,7 +15,7 @@ def origin_as_text(origin: Origin | None) -> dict[str, Any] | None:
         return None
     structures = {name: str(path) for name, path in origin.structures.items()}
     return {"digest": origin.digest, "image": str(origin.image), "structures": structures,
-            "threshold": origin.threshold}  # fmt: skip
+            "threshold": origin.threshold, "display": origin.display}  # fmt: skip
 
 
 def origin_from_text(stored: Mapping[str, Any] | None) -> Origin | None:
@@ -29,4 +29,5 @@ def origin_from_text(stored: Mapping[str, Any] | None) -> Origin | None:
         image=Path(stored["image"]),
         structures=structures,
         threshold=None if threshold is None else float(threshold),
+        display=tuple((float(low), float(high)) for low, high in stored["display"]),
     )

@@ -36,7 +36,7 @@ def test_module_has_the_weights_and_records_where_they_come_from(tiny: Tiny, tmp
     ("override", "name"),
     [
         ("+model.network.adn_ordering=AN", "network"),
-        ("data.preprocessing.hu_range=[-200,300]", "preprocessing"),
+        ("data.preprocessing.intensity.low=-200", "preprocessing"),
         ("data.preprocessing.spacing=[15,15,14]", "preprocessing"),
     ],
 )

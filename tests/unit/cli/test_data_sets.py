@@ -80,7 +80,8 @@ def changed(run: Path, **nodes: object) -> Path:
     [
         ({"inference": {"window": [96, 96, 96], "overlap": 0.5}}, "inference"),
         ({"inference": {"precision": "bfloat16"}}, "inference"),
-        ({"data__preprocessing": {"hu_range": [-1000, 1000]}}, "data.preprocessing"),
+        ({"data__preprocessing": {"intensity": {"low": -1000, "high": 1000}}}, "data.preprocessing"),
+        ({"data__resample": "any"}, "data.resample"),
         ({"data__layout": {"extra_masks": {"nodule": "{case}/nodule.nii.gz"}}}, "data.layout"),
         ({"data__layout": {"label_map": "{case}/atlas.nii.gz"}}, "data.layout"),
         ({"module": {"_target_": "own.Module"}}, "module"),

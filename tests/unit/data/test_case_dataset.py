@@ -12,7 +12,6 @@ import torch
 from agg2exp.data.case_dataset import CaseDataset
 from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
 from agg2exp.domain.case import Case, Failure, Grid
-from agg2exp.preprocessing.preprocessing import Preprocessing
 from tests.helpers import cases
 from tests.helpers.headers import stored
 
@@ -26,7 +25,7 @@ def root(tmp_path: Path) -> Path:
 
 def dataset(root: Path, label_map: str | None = None) -> CaseDataset:
     layout = TotalSegmentatorLayout(root, cases.scheme(), root.parent / "cache", EXTRA, label_map)
-    return CaseDataset(layout, layout.records(), Preprocessing((4.0, 4.0, 4.0)))
+    return CaseDataset(layout, layout.records(), cases.ct((4.0, 4.0, 4.0)))
 
 
 def failure(root: Path, label_map: str | None = None) -> str:
@@ -213,7 +212,7 @@ def test_a_case_says_which_scan_it_is_and_where_its_files_are(root: Path, monkey
     (root / "good" / "segmentations" / "heart.nii.gz").unlink()
     monkeypatch.chdir(root.parent)
     layout = TotalSegmentatorLayout("data", cases.scheme(), root.parent / "cache")
-    case = CaseDataset(layout, layout.records(), Preprocessing((4.0, 4.0, 4.0)))[0]
+    case = CaseDataset(layout, layout.records(), cases.ct((4.0, 4.0, 4.0)))[0]
     assert isinstance(case, Case) and case.origin is not None
     assert case.origin.image == root / "good" / "ct.nii.gz"
     assert case.origin.digest == sha256((root / "good" / "ct.nii.gz").read_bytes()).hexdigest()
@@ -250,6 +249,6 @@ def test_a_narrow_window_does_not_hide_the_air(root: Path):
     hu[:, :4] = -1000
     cases.write_nifti(root / "good/ct.nii.gz", hu, cases.scan_grid())
     wide = dataset(root)
-    narrow = CaseDataset(wide.layout, wide.records, Preprocessing((4.0,) * 3, hu_range=(-160, 240)))
+    narrow = CaseDataset(wide.layout, wide.records, cases.ct((4.0,) * 3, low=-160, high=240))
     assert torch.equal(narrow[0].body, wide[0].body)
     assert 0.5 < wide[0].body.double().mean() < 0.9

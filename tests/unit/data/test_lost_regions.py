@@ -18,7 +18,6 @@ from agg2exp.domain.explanation import Explanation, PassCounts
 from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.domain.prediction import Prediction
 from agg2exp.domain.roi_importance import Kind
-from agg2exp.preprocessing.preprocessing import Preprocessing
 from agg2exp.run.roi_importance import RoIImportanceWriter
 from tests.helpers import cases
 
@@ -40,7 +39,7 @@ def root(tmp_path: Path) -> Path:
 
 def read(root: Path, resample: str = "nearest", label_map: str | None = None) -> Case:
     layout = TotalSegmentatorLayout(root, cases.scheme(), root.parent / "cache", EXTRA, label_map)
-    return CaseDataset(layout, layout.records(), Preprocessing((8.0,) * 3, resample=resample)).read(layout.records()[0])
+    return CaseDataset(layout, layout.records(), cases.ct((8.0,) * 3), resample=resample).read(layout.records()[0])
 
 
 @pytest.mark.parametrize("resample", ["nearest", "linear"])
@@ -50,7 +49,7 @@ def test_a_mask_that_is_lost_is_unknown_and_an_empty_one_is_empty(root: Path, re
     assert case.extra["away"] is None
     assert not case.extra["empty"].any()
     (notice,) = [notice for notice in case.notices if "lies in the scan" in notice]
-    assert all(word in notice for word in ("mask nodule", "8 x 8 x 8 mm", "NaN", "data.preprocessing.resample=any"))
+    assert all(word in notice for word in ("mask nodule", "8 x 8 x 8 mm", "NaN", "data.resample=any"))
     values = importance(case)
     assert np.isnan(values[Kind.IMPORTANCE][:, 4]).all() and np.isnan(values[Kind.VOLUME_MM3][:, 4]).all()
     assert (values[Kind.IMPORTANCE][:, 5] == 0).all()
@@ -93,9 +92,9 @@ def test_a_label_of_an_atlas_that_is_lost_is_said(root: Path):
     assert sum("a label of the label map" in notice for notice in case.notices) == 1
 
 
-def test_other_rules_are_refused():
+def test_other_rules_are_refused(tmp_path: Path):
     with pytest.raises(SettingError, match="resample: expected one of 'nearest', 'any', 'linear', got 'cubic'"):
-        Preprocessing((1.0,) * 3, resample="cubic")
+        CaseDataset(TotalSegmentatorLayout(tmp_path, cases.scheme(), tmp_path), [], cases.ct(), resample="cubic")
 
 
 def importance(case: Case) -> dict[Kind, np.ndarray]:

@@ -8,7 +8,6 @@ from agg2exp.data.case_dataset import CaseDataset
 from agg2exp.data.patches import TrainingPatches
 from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
 from agg2exp.domain.errors import SettingError
-from agg2exp.preprocessing.preprocessing import Preprocessing
 from tests.helpers import cases
 
 STILL = {"noise": 0.0, "shift": 0.0, "rotation": 0.0, "scaling": 0.0}
@@ -22,7 +21,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> CaseDataset:
         cases.write_case(root, case, noise=1)  # so that no two pieces of it are alike
     cases.write_table(root, {"s1": "train", "s2": "train"})
     layout = TotalSegmentatorLayout(root, cases.scheme(), root.parent / "cache")
-    return CaseDataset(layout, layout.records(), Preprocessing((4.0, 4.0, 4.0)))
+    return CaseDataset(layout, layout.records(), cases.ct((4.0, 4.0, 4.0)))
 
 
 def epoch(dataset: CaseDataset, **settings) -> list[dict[str, torch.Tensor]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -12,7 +13,6 @@ import torch
 
 from agg2exp.domain.case import Grid
 from agg2exp.domain.resampling import mostly_covered, nearest, touched
-from agg2exp.preprocessing.preprocessing import Preprocessing
 from tests.helpers import cases
 
 SPACINGS = [(3.0, 1.5), (11.0, 5.5), (3.0, 5.5), (1.5, 3.0), (1.0, 1.5), (2.0, 3.0), (5.0, 2.0), (0.7, 1.4), (3.0, 1.0)]
@@ -26,6 +26,11 @@ ORIENTATIONS = {
 
 def cube(spacing: float, n: int = 24) -> Grid:
     return Grid((n, n, n), np.diag([spacing, spacing, spacing, 1.0]))
+
+
+def resampled_to(native: Grid, spacing: Sequence[float]) -> Grid:
+    """The grid that images on `native` get."""
+    return cases.ct(spacing).image(np.zeros((1, *native.shape)), native)[1]
 
 
 def sheared(grid: Grid) -> Grid:
@@ -58,7 +63,7 @@ def index_of(grid: Grid, other: Grid) -> np.ndarray:
 @pytest.mark.parametrize(("old", "new"), [(3.0, 1.5), (11.0, 5.5), (0.8, 0.2)])
 def test_a_box_keeps_its_volume_and_its_centre_where_every_voxel_is_divided_evenly(old, new, size, low):
     native = cube(old, 25)
-    grid = Preprocessing((new,) * 3).grid(native)
+    grid = resampled_to(native, (new,) * 3)
     box = np.zeros(native.shape, dtype=bool)
     box[tuple(slice(a, a + n) for a, n in zip(low, size, strict=True))] = True
     found = nearest(box, native, grid)
@@ -72,8 +77,8 @@ def test_a_mask_stays_where_the_image_shows_it(old, new):
     """The image is interpolated, which has no sides: a mask that shifts against it would mix regions."""
     native = cube(old)
     mask = ball(native, np.random.default_rng(0).uniform(11, 13, 3), 8.3 * old)
-    preprocessing = Preprocessing((new,) * 3, hu_range=(0, 1))
-    image, grid = preprocessing.image(mask.astype(np.float32), native)
+    preprocessing = cases.ct((new,) * 3, 0, 1)
+    image, grid = preprocessing.image(mask[None].astype(np.float32), native)
     for rule in (nearest, mostly_covered):
         found = rule(mask, native, grid)
         np.testing.assert_allclose(centre_of(found, grid), centre_of(image[0].numpy(), grid), atol=0.15 * max(old, new))
@@ -108,7 +113,7 @@ def test_rounding_of_the_header_does_not_decide(shift):
 @pytest.mark.parametrize("name", [*ORIENTATIONS, "sheared"])
 def test_every_voxel_takes_one_whose_centre_is_nearest(name, new):
     native = SHEARED if name == "sheared" else ORIENTATIONS[name]
-    grid = Preprocessing(new).grid(native)
+    grid = resampled_to(native, new)
     volumes = np.random.default_rng(0).integers(-5, 2**20, (2, *native.shape))
     found = nearest(volumes, native, grid)
     assert found.dtype == volumes.dtype
@@ -119,20 +124,11 @@ def test_every_voxel_takes_one_whose_centre_is_nearest(name, new):
     np.testing.assert_array_equal(found[1], volumes[1].ravel()[nearest(numbers, native, grid)])
 
 
-@pytest.mark.parametrize("native", [*ORIENTATIONS.values(), SHEARED])
-def test_the_grid_is_the_one_that_images_get(native: Grid):
-    for new in ((5.5, 5.5, 5.5), (1.9, 2.5, 4.0), native.spacing):
-        _, grid = Preprocessing(new).image(np.zeros(native.shape), native)
-        found = Preprocessing(new).grid(native)
-        assert found.shape == grid.shape
-        np.testing.assert_allclose(found.affine, grid.affine, atol=1e-9)
-
-
 @pytest.mark.parametrize("new", [5.5, 3.0, 1.1])
 @pytest.mark.parametrize("native", [*ORIENTATIONS.values(), SHEARED])
 def test_no_mask_is_too_small_for_any(native: Grid, new: float):
     rng = np.random.default_rng(1)
-    grid = Preprocessing((new,) * 3).grid(native)
+    grid = resampled_to(native, (new,) * 3)
     for _ in range(10):
         mask = np.zeros(native.shape, dtype=bool)
         voxel = rng.integers(0, native.shape)
@@ -151,7 +147,7 @@ def test_no_mask_is_too_small_for_any(native: Grid, new: float):
 @pytest.mark.parametrize("new", [(5.5, 5.5, 5.5), (3.0, 3.0, 3.0), (1.3, 2.0, 4.1)])
 def test_majority_by_volume_against_counting_small_cubes(native: Grid, new, seed):
     mask = np.random.default_rng(seed).random(native.shape) < 0.5
-    grid = Preprocessing(new).grid(native)
+    grid = resampled_to(native, new)
     n = 12  # small cubes along each axis of a new voxel
     offsets = (np.stack(np.meshgrid(*[np.arange(n)] * 3, indexing="ij"), axis=-1).reshape(-1, 3) + 0.5) / n - 0.5
     matrix = np.linalg.solve(native.affine, grid.affine)
@@ -180,12 +176,12 @@ REAL = os.environ.get("AGG2EXP_REAL_DATA")
 @pytest.mark.parametrize("new", [1.5, 2.0])
 def test_structures_of_a_real_scan_stay_where_the_image_shows_them(new: float):
     folder = Path(str(REAL)) / "s9001" / "segmentations"
-    preprocessing = Preprocessing((new,) * 3, hu_range=(0, 1))
+    preprocessing = cases.ct((new,) * 3, 0, 1)
     for name in ("vertebrae_T11", "aorta", "rib_left_8"):
         file = nib.load(folder / f"{name}.nii.gz")
         mask = np.asarray(file.dataobj) > 0
         native = Grid(mask.shape, file.affine)
-        image, grid = preprocessing.image(mask.astype(np.float32), native)
-        found = preprocessing.masks(mask[None], native)[0].numpy()
+        image, grid = preprocessing.image(mask[None].astype(np.float32), native)
+        found = nearest(mask, native, grid)
         assert np.linalg.norm(centre_of(found, grid) - centre_of(image[0].numpy(), grid)) < 0.6, name
         assert found.sum() / float(torch.as_tensor(image).sum()) == pytest.approx(1, abs=0.08), name

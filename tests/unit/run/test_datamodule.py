@@ -14,7 +14,6 @@ from agg2exp.data.patches import TrainingPatches
 from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
 from agg2exp.domain.case import Case, Failure
 from agg2exp.domain.errors import SettingError
-from agg2exp.preprocessing.preprocessing import Preprocessing
 from agg2exp.run.datamodule import CaseDataModule
 from agg2exp.store.limits import Limits
 from tests.helpers import cases
@@ -30,7 +29,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def module(root: Path, classes=cases.CLASSES, **settings) -> CaseDataModule:
     layout = partial(TotalSegmentatorLayout, scheme=cases.scheme(classes), cache=root.parent / "cache")
-    return CaseDataModule(str(root), layout, Preprocessing((6.0, 6.0, 6.0)), **settings)
+    return CaseDataModule(str(root), layout, cases.ct((6.0, 6.0, 6.0)), **settings)
 
 
 def ids(loader) -> list[str]:
@@ -116,7 +115,7 @@ def masked(root: Path, **extra: str) -> CaseDataModule:
         extra_masks=extra,
         mask_threshold=0.5,
     )
-    return CaseDataModule(str(root), layout, Preprocessing((6.0, 6.0, 6.0)))
+    return CaseDataModule(str(root), layout, cases.ct((6.0, 6.0, 6.0)))
 
 
 def test_a_misspelt_mask_and_a_label_that_no_case_has_are_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture):

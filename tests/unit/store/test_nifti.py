@@ -134,15 +134,15 @@ def test_other_dimensions_are_refused_with_the_shape(tmp_path: Path, shape: tupl
         read_volume(tmp_path / "a.nii.gz")
 
 
-def test_labels_keep_their_values_and_type_and_the_border_goes_on_outside():
+def test_labels_keep_their_values_and_type_and_the_border_goes_on_in_voxels_that_are_partly_covered():
     grid = Grid((4, 4, 4), np.diag([2.0, 2, 2, 1]))
     native = Grid((10, 8, 8), np.array([[1.0, 0, 0, -1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]))
     labels = np.zeros((4, 4, 4), np.uint8)
     labels[0], labels[3] = 7, 200
     back = to_native(labels, grid, native, labels=True)
     assert back.dtype == np.uint8
-    assert back[:, 0, 0].tolist()[:2] == [7, 7]  # x = -1 mm lies outside
-    assert back[-1, 0, 0] == 200
+    assert back[:, 0, 0].tolist()[:2] == [7, 7]  # the centre of the first voxel, -1 mm, lies on the edge
+    assert back[:, 0, 0].tolist()[-2:] == [200, 0]  # from 6.5 to 7.5 and to 8.5 mm; the grid ends at 7 mm
     assert set(np.unique(back)) == {0, 7, 200}
 
 

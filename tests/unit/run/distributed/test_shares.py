@@ -9,7 +9,6 @@ import pytest
 
 from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
 from agg2exp.domain.errors import SettingError
-from agg2exp.preprocessing.preprocessing import Preprocessing
 from agg2exp.run.datamodule import CaseDataModule
 from tests.helpers import cases
 
@@ -40,7 +39,7 @@ def data_of(root: Path, ranks: int, **settings) -> list[CaseDataModule]:
     modules = []
     for rank in range(ranks):
         layout = partial(TotalSegmentatorLayout, scheme=cases.scheme(), cache=root.parent / "cache")
-        data = CaseDataModule(str(root), layout, Preprocessing((6.0, 6.0, 6.0)), **settings)
+        data = CaseDataModule(str(root), layout, cases.ct((6.0, 6.0, 6.0)), **settings)
         strategy = SimpleNamespace(broadcast=partial(broadcast, rank))
         data.trainer = SimpleNamespace(world_size=ranks, global_rank=rank, is_global_zero=rank == 0, strategy=strategy)
         modules.append(data)
