@@ -136,7 +136,7 @@ class Setting:
     def stitched(self, network: nn.Module, c: int) -> Callable[[Tensor], Tensor]:
         """f̂_c of images (B, C, D, H, W) as captum wants it, (B,)."""
         roi, batch, overlap = self.windows.window, self.windows.batch, self.windows.overlap
-        mask = self.scores.labels == c
+        mask = self.scores.layers[0].label_map == c
 
         def score(images: Tensor) -> Tensor:
             logits = cast(Tensor, sliding_window_inference(images, roi, batch, network, overlap, self.windows.blending))
@@ -301,11 +301,11 @@ def main() -> None:
     network = TinyUNet(args.channels, args.classes)
     windows = SlidingWindow((args.window,) * 3)
     prediction = WindowedModel(network, windows).predict(image)
-    check_all_present(prediction.labels, args.classes)
+    check_all_present(prediction.label_map, args.classes)
     setting = Setting(image, windows, SumScore()(prediction, tuple(range(args.classes))))
     methods = [
         *(
-            kernel_shap(cubes, Cubes(cubes)(image, prediction.labels), args.samples, args.coalitions)
+            kernel_shap(cubes, Cubes(cubes)(image, prediction.masks), args.samples, args.coalitions)
             for cubes in (64, 512)
         ),
         Method("IG", lambda n: IntegratedGradients(n_steps=n), integrated_gradients, args.steps, args.timed_steps, 1.5),

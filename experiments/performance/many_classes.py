@@ -53,11 +53,11 @@ def main() -> None:
 
     case = Case("case", image, grid, grid)
     explanation = module.explain(case)
-    predicted, passes = explanation.prediction.labels, explanation.passes
+    predicted, passes = explanation.prediction.label_map, explanation.passes
     check_all_present(predicted, args.classes)
     print(
-        f"explained in {explanation.seconds:.0f} s with {passes.forwards} window forwards and {passes.backwards} "
-        f"backwards: {peak():.1f} GiB",
+        f"explained in {explanation.seconds:.0f} s with {passes.window_forwards} window forwards and "
+        f"{passes.window_backwards} backwards: {peak():.1f} GiB",
         flush=True,
     )
     start = time.perf_counter()

@@ -51,7 +51,7 @@ def measure(
     network = TinyUNet(channels, n_classes)
     warm = image[None, :, :32, :32, :32].clone().requires_grad_()
     torch.autograd.grad(network(warm).sum(), warm)
-    scores = ClassScores((EXPLAINED,), labels, torch.ones(labels.shape))
+    scores = ClassScores.of((EXPLAINED,), labels, torch.ones(labels.shape))
     setting = Setting(image, SlidingWindow((window,) * 3, batch=batch), scores)
     ours, captum = METHODS[method]
     before = psutil.Process().memory_info().rss

@@ -32,8 +32,8 @@ from agg2exp.inference.frozen import frozen
 def bare(model: WindowedModel, image: Tensor, scores: ClassScores, n_samples: int) -> tuple[int, int]:
     """The passes alone: same windows, same batches, same classes."""
     plan = model.plan(image)
-    roi, batch = model.settings.window, model.settings.batch
-    classes = [c for c in scores.classes if bool((scores.labels == c).any())]
+    roi, batch = model.windows.window, model.windows.batch
+    classes = [c for c in scores.classes if bool((scores.layers[0].label_map == c).any())]
     forwards = backwards = 0
     with frozen(model.network):
         for start in range(0, n_samples * len(plan.windows), batch):
@@ -80,7 +80,10 @@ def main() -> None:
 
     before = model.passes
     smooth()
-    used = (model.forwards - before.forwards, model.backwards - before.backwards)
+    used = (
+        model.passes.window_forwards - before.window_forwards,
+        model.passes.window_backwards - before.window_backwards,
+    )
     needed = bare(model, image, scores, arguments.samples)
     print(f"windows {len(model.plan(image).windows)}, passes used {used}, passes of the bare loop {needed}")
     if used != needed:

@@ -64,7 +64,7 @@ def slice_of(model: str, case_id: str, overrides: list[str]) -> Slice:
     explanation = module.explain(case)
     device = case.extra["device"].numpy()
     plane = int(np.argwhere(device)[:, 0].mean().round())
-    labels, classes = explanation.prediction.labels[plane].numpy().T, module.labels.classes
+    labels, classes = explanation.prediction.label_map[plane].numpy().T, module.labels.classes
     strength = explanation.attribution.dense(explanation.classes.index(classes.index(LOBE))).abs().sum(0)
     share = torch.nn.functional.avg_pool3d((strength / strength.sum())[None], 3, 1, 1)[0]
     lobes = {colour: labels == classes.index(name) for name, colour in LOBES.items()}

@@ -100,7 +100,7 @@ def scores_of(prediction: Prediction, classes: tuple[int, ...] = CLASSES, policy
     """Eq. 2 under a mask policy."""
     if policy == "fixed":
         return SumScore()(prediction, classes)
-    return RecomputedScores(classes, prediction.labels, lambda p: SumScore()(p, classes))
+    return RecomputedScores(classes, prediction.masks, lambda p: SumScore()(p, classes))
 
 
 def computed(

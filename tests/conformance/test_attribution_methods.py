@@ -171,14 +171,14 @@ def test_passes_are_counted_and_progress_never_passes_its_end(method: Attributor
     _, model = computed(method, network, policy=policy, told=told)
     windows = len(model.plan(image_of()).windows)
     assert windows == 3
-    assert model.forwards == network.forwards - windows  # those of the prediction are not the method's
-    assert model.backwards == network.backwards
+    assert model.passes.window_forwards == network.forwards - windows  # those of the prediction are not the method's
+    assert model.passes.window_backwards == network.backwards
     most = method.evaluations() * (len(CLASSES) if method.per_class else 1)
     assert 0 < sum(told) <= windows * most
-    assert model.backwards <= windows * len(CLASSES) * method.gradients()
-    assert bool(model.backwards) == bool(method.gradients())
+    assert model.passes.window_backwards <= windows * len(CLASSES) * method.gradients()
+    assert bool(model.passes.window_backwards) == bool(method.gradients())
     if policy == "fixed":  # a window is done when it is evaluated, or seen before, or needless
-        assert sum(told) >= model.forwards + model.reused
+        assert sum(told) >= model.passes.window_forwards + model.passes.reused
 
 
 def test_recomputed_masks_that_stay_the_same_change_nothing(method: Attributor) -> None:

@@ -20,7 +20,7 @@ def test_gradient_is_that_of_automatic_differentiation(name: str) -> None:
     before = state_of(network)
     attribution, model = computed(VanillaGradient(), network, image, classes=(0, 1, 2), settings=SlidingWindow(window))
     assert state_of(network) == before
-    assert model.forwards == 2
+    assert model.passes.window_forwards == 2
 
     x = image.clone().requires_grad_()
     logits = stitched_logits(network.eval(), x, SlidingWindow(window))

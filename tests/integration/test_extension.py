@@ -93,7 +93,7 @@ def test_overridden_forward_equals_the_usual_module_around_the_changed_network(c
 
     mine = BrightnessAveraged(ToyNetwork(), **parts()).explain(case)
     usual = ExplanationModule(Averaged(), **parts()).explain(case)
-    assert torch.equal(mine.prediction.labels, usual.prediction.labels)
+    assert torch.equal(mine.prediction.label_map, usual.prediction.label_map)
     torch.testing.assert_close(mine.attribution.values, usual.attribution.values)
 
 
@@ -104,7 +104,7 @@ def test_overridden_scores_take_part_of_the_mask(case: Case):
     prediction = usual.explain(case).prediction
     everything = SureVoxels(network=ToyNetwork(), probability=0.0, **parts()).explain(case)
     nothing = SureVoxels(network=ToyNetwork(), probability=1.0, **parts()).explain(case)
-    some = SureVoxels(network=ToyNetwork(), probability=prediction.top_probability.median().item(), **parts())
+    some = SureVoxels(network=ToyNetwork(), probability=prediction.layers[0].top_probability.median().item(), **parts())
     torch.testing.assert_close(everything.attribution.values, usual.explain(case).attribution.values)
     assert not nothing.attribution.values.any()
     assert some.explain(case).attribution.values.any()
@@ -158,7 +158,7 @@ def test_occlusion_is_the_drop_of_the_score(case: Case):
     settings = {**parts(), "attribution": Occlusion(CUBES), "inference": SlidingWindow((9, 8, 7))}
     module = ExplanationModule(ToyNetwork(), **settings)
     explanation = module.explain(case)
-    labels, values = explanation.prediction.labels, explanation.attribution.values
+    labels, values = explanation.prediction.label_map, explanation.attribution.values
     for k in range(len(module.labels)):  # a cube's value is spread over its voxels
         torch.testing.assert_close(explanation.attribution.dense(k).sum(), values[k].sum())
     network = module.network.eval()

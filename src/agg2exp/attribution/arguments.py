@@ -117,7 +117,7 @@ def check_score(score: object, head: object) -> None:
     if score is not None and not isinstance(score, Score):
         raise SettingError("score", score, "a score, such as agg2exp.scores.MeanScore()")
     if head is not None:
-        check_choice("head", head, ("softmax",))
+        check_choice("head", head, ("softmax", "sigmoid"))
 
 
 def whole_number(name: str, value: object, low: int | None = None) -> int:

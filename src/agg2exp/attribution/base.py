@@ -82,7 +82,7 @@ class Attributor(ABC):
         attribution, supervoxels = self.compute(model, image, scores, rng), getattr(self, "supervoxels", None)
         if not (isinstance(attribution, SupervoxelAttribution) and isinstance(supervoxels, Supervoxels)):
             return attribution
-        numbers = supervoxels.numbers(scores.labels)
+        numbers = supervoxels.numbers(scores.masks)
         if numbers is None or len(numbers) != attribution.values.shape[1]:
             return attribution
         return replace(attribution, numbers=numbers.cpu(), names=supervoxels.name_of)
@@ -129,7 +129,8 @@ class Attributor(ABC):
             perturbations_per_eval: Windows evaluated at a time.
             score: 𝒜; the sum over the predicted mask by default.
             seed: Seed of every random number.
-            head: "softmax": the classes exclude each other; None: the prediction must look so, see `check_head`.
+            head: "softmax": the classes exclude each other; "sigmoid": they may overlap; None: as the model, which is
+                "softmax" for a bare network, whose prediction must look so, see `check_head`.
             show_progress: Show a bar.
 
         Returns:
@@ -152,19 +153,18 @@ class Attributor(ABC):
         }
         method = self.replace(**{name: value for name, value in given.items() if value is not None})
         whole = SlidingWindow((image.shape[1], image.shape[2], image.shape[3]))
-        settings = model.settings if isinstance(model, WindowedModel) else whole
+        windows, own = (model.windows, model.head) if isinstance(model, WindowedModel) else (whole, "softmax")
         if perturbations_per_eval is not None:
-            settings = replace(settings, batch=whole_number("perturbations_per_eval", perturbations_per_eval, 1))
+            windows = replace(windows, batch=whole_number("perturbations_per_eval", perturbations_per_eval, 1))
         with Progress(disable=not show_progress) as progress:
             bar = progress.add_task(self.name)
-            windowed = WindowedModel(network, settings, lambda n: progress.advance(bar, n))
-            windows = len(windowed.plan(image).windows)
+            windowed = WindowedModel(network, windows, lambda n: progress.advance(bar, n), head=head or own)
             n_classes = windowed.check(image)
             wanted = class_indices(target, n_classes, names) if n_classes else ()  # before the volume is evaluated
             times = len(wanted) if method.per_class else 1
-            progress.update(bar, total=windows * (1 + times * method.evaluations()))
+            progress.update(bar, total=len(windowed.plan(image).windows) * (1 + times * method.evaluations()))
             prediction = windowed.predict(image)
-            if head is None:
+            if head != "softmax":
                 check_head(prediction)
             scores = (score or SumScore())(prediction, wanted)
             with torch.enable_grad():

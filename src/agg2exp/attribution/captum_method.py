@@ -125,7 +125,7 @@ class CaptumMethod(Attributor):
         if {self.method, self.of} & HOOKING:
             _check_hooks(self.of or self.method, model.network, scores)
         parameters = self._parameters()
-        given: dict[str, Any] = {name: model.settings.batch for name in BATCHES if name in parameters}
+        given: dict[str, Any] = {name: model.windows.batch for name in BATCHES if name in parameters}
         given |= dict(self.arguments)
         if "baselines" in parameters:
             given["baselines"] = as_baseline(self.baselines)(image, rng).unsqueeze(0)
@@ -142,7 +142,7 @@ class CaptumMethod(Attributor):
             return DenseAttribution(values)
         if self.supervoxels is None:
             raise SettingError("feature_mask", None, "a supervoxel of every voxel (D, H, W)", "Or give supervoxels.")
-        partition = self.supervoxels(image, scores.labels)
+        partition = self.supervoxels(image, scores.masks)
         given["feature_mask"] = partition[None, None]
         values = torch.zeros(len(scores.classes), int(partition.max()) + 1, dtype=torch.float64, device=image.device)
         for row, c in zip(values, scores.classes, strict=True):

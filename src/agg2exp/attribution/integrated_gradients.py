@@ -68,8 +68,8 @@ class IntegratedGradients(Attributor):
         baseline = as_baseline(self.baselines)(image, rng)
         positions, weights = quadrature(self.rule, self.n_steps)
         total = model.zeros(image, scores)
-        for start in range(0, self.n_steps, model.settings.batch):
-            part = slice(start, start + model.settings.batch)
+        for start in range(0, self.n_steps, model.windows.batch):
+            part = slice(start, start + model.windows.batch)
             points = torch.stack([torch.lerp(baseline, image, position) for position in positions[part]])
             model.gradient(points, scores, out=total, weights=weights[part])
         total.mul_((image - baseline).to(total.device))

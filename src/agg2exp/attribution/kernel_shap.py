@@ -75,7 +75,7 @@ class KernelShap(Attributor):
         """(K, S): at most n_samples forwards per window, fewer where coalitions agree inside it."""
         if self.supervoxels is None:
             raise SettingError("feature_mask", None, "a supervoxel of every voxel (D, H, W)", "Or give supervoxels.")
-        partition = self.supervoxels(image, scores.labels)
+        partition = self.supervoxels(image, scores.masks)
         baseline = as_baseline(self.baselines)(image, rng)
         shape = len(scores.classes), int(partition.max()) + 1
         players = self._players(partition, (image != baseline).any(dim=0))
@@ -92,7 +92,8 @@ class KernelShap(Attributor):
             estimate = shapley_values(coalitions, v, self.ridge)
             values[:, players], errors[:, players] = estimate.values, estimate.standard_errors
             underdetermined = estimate.underdetermined
-            reused, done = (getattr(model.passes, n) - getattr(before, n) for n in ("reused", "forwards"))
+            passes = model.passes - before
+            reused, done = passes.reused, passes.window_forwards
             log.info(
                 "case %s: %d coalitions of %d supervoxels took %d window evaluations, %d (%.0f %%) were seen before",
                 rng.case_id, len(members), len(players), done, reused, 100 * reused / max(reused + done, 1),

@@ -47,8 +47,8 @@ class SmoothGrad(Attributor):
         """
         sigma = self.noise_level * (image.amax((1, 2, 3), keepdim=True) - image.amin((1, 2, 3), keepdim=True))
         total = model.zeros(image, scores)
-        for start in range(0, self.n_samples, model.settings.batch):
-            samples = range(start, min(start + model.settings.batch, self.n_samples))
+        for start in range(0, self.n_samples, model.windows.batch):
+            samples = range(start, min(start + model.windows.batch, self.n_samples))
             noisy = torch.stack([image + sigma * rng.normal_like(image, "noise", i) for i in samples])  # x + ε_i
             model.gradient(noisy, scores, out=total)
         return DenseAttribution(total.div_(self.n_samples))  # Eq. 4

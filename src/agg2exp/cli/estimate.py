@@ -75,7 +75,7 @@ def estimate(
     if case is None:
         return None
     module, case = module.to(device), case.to(device)
-    model = WindowedModel(module, module.inference)
+    model = WindowedModel(module, module.inference, head=module.head or "softmax")
     check_classes(model, case.image, module.labels)
     windows = len(model.plan(case.image).windows)
     everything = max(windows * sum(costs.values()) / costs[case.id], len(costs))
@@ -96,9 +96,9 @@ def _seconds_per_window(module: ExplanationModule, case: Case) -> tuple[float, f
     """Of one forward, and of one backward for one class."""
     x = case.image[(slice(None), *(slice(0, edge) for edge in module.inference.window))]
     images = x.expand(module.inference.batch, *x.shape)
-    labels = torch.ones(x.shape[1:], dtype=torch.int16, device=x.device)
-    scores = ClassScores((1,), labels, torch.ones(x.shape[1:], dtype=x.dtype, device=x.device))
-    model = WindowedModel(module, module.inference)
+    everywhere = torch.zeros(x.shape[1:], dtype=torch.int16, device=x.device)
+    scores = ClassScores.of((0,), everywhere, torch.ones(x.shape[1:], dtype=x.dtype, device=x.device))
+    model = WindowedModel(module, module.inference, head=module.head or "softmax")
     model.scores(images, scores)  # the first pass is slower
     forward = _seconds(lambda: model.scores(images, scores), x) / len(images)
     both = _seconds(lambda: model.gradient(images, scores), x) / len(images)

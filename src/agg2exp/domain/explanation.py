@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -27,18 +27,22 @@ class PassCounts:
     """Network passes of one case; a batch of B windows counts as B.
 
     Attributes:
-        forwards: Windows evaluated.
-        backwards: (Window, class) pairs differentiated with respect to the input.
+        window_forwards: Windows evaluated.
+        window_backwards: (Window, class) pairs differentiated with respect to the input.
         reused: Window evaluations that an equal coalition pattern made needless (KernelSHAP).
     """
 
-    forwards: int
-    backwards: int
+    window_forwards: int = 0
+    window_backwards: int = 0
     reused: int = 0
+
+    def __add__(self, other: PassCounts) -> PassCounts:
+        """Passes of both."""
+        return PassCounts(*(own + more for own, more in zip(astuple(self), astuple(other), strict=True)))
 
     def __sub__(self, other: PassCounts) -> PassCounts:
         """Passes since `other`."""
-        return PassCounts(self.forwards - other.forwards, self.backwards - other.backwards, self.reused - other.reused)
+        return PassCounts(*(own - less for own, less in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +52,7 @@ class Explanation:
     Attributes:
         case_id: The case.
         classes: Label indices of the explained classes (K), in the attribution's order.
-        prediction: Predicted labels and what belongs to them.
+        prediction: Where the classes are predicted, and what belongs to it.
         attribution: e_c of the K classes.
         settings: How it was made: method, score, mask policy, expansion, seed, window settings.
         passes: Network passes it took.

@@ -22,7 +22,6 @@ from agg2exp.domain.doubt import POOR_DICE
 from agg2exp.domain.errors import CaseError
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import Labels
-from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.domain.roi_importance import Kind, LocalImportance
 from agg2exp.inference.network_check import is_out_of_memory
 from agg2exp.store.case_result import CASE_FILES, CaseResult, SupervoxelValues
@@ -54,7 +53,7 @@ def case_result(
         CaseError: Regions should come from labels, and the case has none; or see `CaseRegions.of`, `local_importance`.
         SettingError: `regions_from` is neither of the two.
     """
-    predicted = ExclusiveMasks(explanation.prediction.labels, len(labels))
+    predicted = explanation.prediction.masks
     regions = CaseRegions.of(case, predicted, labels, regions_from)
 
     def importance_of(attribution: Attribution) -> LocalImportance:

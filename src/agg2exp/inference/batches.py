@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from agg2exp.inference.targets import Target
+from agg2exp.inference.window_weights import WindowWeights
 
 Pair = tuple[int, int]
 """Window, image."""
 
 
-def window_image_pairs(at: Mapping[int, Target], n_images: int) -> list[Pair]:
+def window_image_pairs(at: Mapping[int, WindowWeights], n_images: int) -> list[Pair]:
     """All (window, image); windows with the same classes side by side, so that a batch wastes no backward."""
     order = sorted(at, key=lambda w: (at[w].classes, w))
     return [(w, b) for w in order for b in range(n_images)]

@@ -22,9 +22,12 @@ def denied_share(prediction: Prediction) -> float:
     - probabilities that sum to 1 have Σ_c exp(p_c) >= L + 1, as exp(p) >= 1 + p;
     - logarithms of such have Σ_c exp(f_c) = 1 in windows; less where windows overlap, hence asked of 1 % of the voxels.
     """
-    top = prediction.top_logit.double()
-    low, high = float(prediction.runner_up_logit.amin()), float(top.amax())
-    log_sum = top - prediction.top_probability.double().log()  # log Σ_c exp(f_c)
+    layer = prediction.layers[0]
+    if layer.runner_up_logit is None:
+        raise ValueError("expected the prediction of a softmax head, got that of a sigmoid head")
+    top = layer.top_logit.double()
+    low, high = float(layer.runner_up_logit.amin()), float(top.amax())
+    log_sum = top - layer.top_probability.double().log()  # log Σ_c exp(f_c)
     if low >= 0 and 0.5 < high <= 1:
         shared = log_sum >= math.log(prediction.n_classes + 1) - ROUNDING / prediction.n_classes
         return float(((top < 1 / (1 + math.exp(-DENIED))) & ~shared).double().mean())
@@ -34,8 +37,9 @@ def denied_share(prediction: Prediction) -> float:
 
 
 def check_head(prediction: Prediction) -> None:
-    """Refuse a network whose channels look independent (sigmoid, overlapping masks), as there is no softmax over them.
+    """Refuse a network whose outputs look like those of the other head.
 
+    Softmax: refused are channels that look independent (sigmoid, overlapping masks), as there is no softmax over them.
     Where no class is, a network trained with sigmoids denies them all; one trained with softmax cannot, as only
     differences of its logits matter, and its largest logit stays above 0 or near it. Share of voxels (`denied_share`):
 
@@ -47,15 +51,30 @@ def check_head(prediction: Prediction) -> None:
     Logits above 0 in several channels tell nothing: they are in 24 % of the voxels of the shipped U-Net and in all of
     a random one. Nor can a sigmoid network with a background channel be told from a softmax one.
 
+    Sigmoid: refused are outputs that all lie within [0, 1]. They are probabilities, and above 0 as logits: every region
+    would be everywhere.
+
     Raises:
-        NetworkError: The share is 0.2 or more.
+        NetworkError: With softmax the share is 0.2 or more; with sigmoid there is no output outside of [0, 1].
     """
+    if prediction.head == "sigmoid":
+        _check_logits(prediction)
+        return
     share = denied_share(prediction)
     if share >= MOST:
         raise NetworkError(
             f"the network's channels look independent, as of a network trained with sigmoids: in {share:.0%} of the "
-            "voxels every class is denied (all logits below -2). Overlapping masks cannot be explained yet. If the "
-            "classes exclude each other and it was trained with softmax, say `head: softmax` in its model YAML (in "
-            'Python, head="softmax"); if they do but it has no background channel, let it return '
-            "`torch.cat([torch.zeros_like(f[:, :1]), f], dim=1)` in place of f."
+            "voxels every class is denied (all logits below -2). If it was, and its masks may overlap, say "
+            '`head: sigmoid` in its model YAML (in Python, head="sigmoid"); if its classes exclude each other and it '
+            'was trained with softmax, say `head: softmax` (head="softmax").'
+        )
+
+
+def _check_logits(prediction: Prediction) -> None:
+    """Refuse probabilities of a sigmoid head; blended windows round them."""
+    if all(bool(((f >= -ROUNDING) & (f <= 1 + ROUNDING)).all()) for f in (x.top_logit for x in prediction.layers)):
+        raise NetworkError(
+            "the network's outputs are all within [0, 1], as probabilities are; with `head: sigmoid` a region is where "
+            "its output is above 0, which would be everywhere. Let it return logits: leave out its last sigmoid, or "
+            "return `torch.logit(p, eps=1e-6)` in place of p."
         )

@@ -20,7 +20,7 @@ PASSES = 6
 _checked: WeakKeyDictionary[nn.Module, dict[object, int]] = WeakKeyDictionary()
 
 
-def check_network(network: nn.Module, window: Tensor, settings: SlidingWindow) -> int:
+def check_network(network: nn.Module, window: Tensor, windows: SlidingWindow, head: str = "softmax") -> int:
     """The number L of its label channels, once it is sure that f(x) depends on nothing but x.
 
     The window is evaluated alone, in a batch with another, and alone again; where windows come one at a time, the other
@@ -34,23 +34,24 @@ def check_network(network: nn.Module, window: Tensor, settings: SlidingWindow) -
     Args:
         network: (B, C, d, h, w) -> (B, L, d, h, w) logits.
         window: x, (C, d, h, w).
-        settings: Windows are checked in batches only if they are evaluated so.
+        windows: Windows are checked in batches only if they are evaluated so.
+        head: With "sigmoid" one channel will do.
 
     Raises:
         NetworkError: It cannot take the window, returns something else than logits, or is no function of one window.
     """
     layers = repr(network), tuple(p.shape for p in network.parameters())
-    key = (settings, tuple(window.shape), window.dtype, window.device, layers)
+    key = (windows, head, tuple(window.shape), window.dtype, window.device, layers)
     known = _checked.setdefault(network, {})
     if key not in known:
-        n_classes = _checked_anew(network, window, settings)
+        n_classes = _checked_anew(network, window, windows, head)
         if n_classes is None:
             return 0
         known[key] = n_classes
     return known[key]
 
 
-def _checked_anew(network: nn.Module, window: Tensor, settings: SlidingWindow) -> int | None:
+def _checked_anew(network: nn.Module, window: Tensor, windows: SlidingWindow, head: str) -> int | None:
     """L, or None if the logits are not finite."""
     x = window.unsqueeze(0)
     low, high = x.amin(), x.amax()
@@ -58,14 +59,14 @@ def _checked_anew(network: nn.Module, window: Tensor, settings: SlidingWindow) -
     other = low + (high - low if high > low else 1) * (2 * noise - 0.5)  # beyond the range of x at both ends
     with frozen(network), torch.no_grad():
         try:
-            alone = logits_of(network, x.clone(), settings)
-            if settings.batch > 1:
-                both = logits_of(network, torch.cat([x, other]), settings)
+            alone = logits_of(network, x.clone(), windows, head)
+            if windows.batch > 1:
+                both = logits_of(network, torch.cat([x, other]), windows, head)
                 together, of_other = both[:1], both[1:]
             else:
-                together, of_other = alone, logits_of(network, other, settings)
-            times = 1 if settings.batch > 1 else 4  # dropout of 4 channels spares two passes alike once in 16
-            again = [logits_of(network, x.clone(), settings) for _ in range(times)]
+                together, of_other = alone, logits_of(network, other, windows, head)
+            times = 1 if windows.batch > 1 else 4  # dropout of 4 channels spares two passes alike once in 16
+            again = [logits_of(network, x.clone(), windows, head) for _ in range(times)]
         except NetworkError:
             raise
         except Exception as error:
@@ -75,13 +76,13 @@ def _checked_anew(network: nn.Module, window: Tensor, settings: SlidingWindow) -
     log.info("the network was checked on one window (%d window passes, not counted)", PASSES)
     if not bool(alone.isfinite().all()):
         return None
-    loose = _rounding(x, settings) ** 0.5
+    loose = _rounding(x, windows) ** 0.5
     tight = min(100 * torch.finfo(x.dtype).eps, loose)
     beside = _apart(alone, together)
     apart = max(_apart(alone, logits) for logits in again)
     if apart <= tight and beside > loose:  # rare dropout may have spared both
         with frozen(network), torch.no_grad():
-            apart = max(_apart(alone, logits_of(network, x.clone(), settings)) for _ in range(8))
+            apart = max(_apart(alone, logits_of(network, x.clone(), windows, head)) for _ in range(8))
     if apart > tight:
         raise NetworkError(
             f"the network is no function: evaluated twice, the same window {tuple(x.shape)} gave logits that differ by "
@@ -111,10 +112,10 @@ def _apart(a: Tensor, b: Tensor) -> float:
     return apart if apart == apart else float("inf")
 
 
-def _rounding(x: Tensor, settings: SlidingWindow) -> float:
+def _rounding(x: Tensor, windows: SlidingWindow) -> float:
     """Relative rounding error of one operation inside the network."""
-    if settings.precision != "float32":
-        return torch.finfo(getattr(torch, settings.precision)).eps
+    if windows.precision != "float32":
+        return torch.finfo(getattr(torch, windows.precision)).eps
     tensor_float = x.is_cuda and x.dtype == torch.float32 and torch.backends.cudnn.allow_tf32
     return 2.0**-10 if tensor_float else torch.finfo(x.dtype).eps
 

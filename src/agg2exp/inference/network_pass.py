@@ -26,13 +26,13 @@ class NetworkError(SettingError):
         self.setting = "model.network"
 
 
-def logits_of(network: nn.Module, x: Tensor, settings: SlidingWindow) -> Tensor:
-    """Logits (B, L, d, h, w) of a window batch x (B, C, d, h, w), in its dtype.
+def logits_of(network: nn.Module, x: Tensor, windows: SlidingWindow, head: str = "softmax") -> Tensor:
+    """Logits (B, L, d, h, w) of a window batch x (B, C, d, h, w), in its dtype; L = 1 needs a sigmoid head.
 
     Raises:
         NetworkError: The network returned something else.
     """
-    with settings.autocast(x.device):
+    with windows.autocast(x.device):
         output = network(x)
     if not isinstance(output, Tensor):
         raise NetworkError(
@@ -40,17 +40,18 @@ def logits_of(network: nn.Module, x: Tensor, settings: SlidingWindow) -> Tensor:
             f"return its main output: a subclass with `def forward(self, x): return super().forward(x){_pick(output)}` "
             "keeps its weights."
         )
-    if output.ndim != 5 or len(output) != len(x) or output.shape[2:] != x.shape[2:] or output.shape[1] < 2:
+    least, channels = (2, "label channels (background first)") if head == "softmax" else (1, "channels, one per region")
+    if output.ndim != 5 or len(output) != len(x) or output.shape[2:] != x.shape[2:] or output.shape[1] < least:
         one = output.ndim == 5 and output.shape[1] == 1
         hint = (
-            " One channel is that of a sigmoid network: let it return `torch.cat([torch.zeros_like(f), f], dim=1)` in "
-            "place of f, whose softmax is its sigmoid."
+            " One channel is that of a sigmoid network: say `head: sigmoid` in its model YAML (in Python, "
+            'head="sigmoid").'
             if one
             else " Wrap it, or set model.window to a size that it keeps."
         )
         raise NetworkError(
             f"the network must map a window batch {tuple(x.shape)} to logits (B, L, D, H, W) of the same size "
-            f"with L >= 2 label channels (background first); it returned {tuple(output.shape)}.{hint}"
+            f"with L >= {least} {channels}; it returned {tuple(output.shape)}.{hint}"
         )
     if not output.is_floating_point():
         raise NetworkError(f"the network must return logits of floating point; it returned {output.dtype}.")

@@ -15,8 +15,9 @@ class SlabStitcher:
     Keeps (L, d, H, W) logits for windows of d rows, never (L, D, H, W). Windows come in the plan's order.
     """
 
-    def __init__(self, plan: WindowPlan) -> None:
+    def __init__(self, plan: WindowPlan, head: str) -> None:
         self.plan = plan
+        self.head = head
         self._start = 0  # row of the padded volume at which the buffer begins
         self._buffer: Tensor | None = None
         self._slabs: list[Prediction] = []
@@ -37,7 +38,7 @@ class SlabStitcher:
         if buffer is None:
             raise RuntimeError("no window was added")
         done = min(start - self._start, buffer.shape[1])
-        self._slabs.append(Prediction.from_logits(buffer[:, :done]))
+        self._slabs.append(Prediction.from_logits(buffer[:, :done], self.head))
         kept = buffer[:, done:].clone()
         buffer.zero_()
         buffer[:, : kept.shape[1]] = kept

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from agg2exp.domain.class_scores import ClassScores, RecomputedScores, Scores
+from agg2exp.domain.errors import check_choice
 from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.prediction import Prediction
 from agg2exp.inference.batches import batches, window_image_pairs
@@ -17,7 +18,7 @@ from agg2exp.inference.network_check import check_network
 from agg2exp.inference.network_pass import check_differentiable, check_finite, logits_of
 from agg2exp.inference.sliding_window import SlidingWindow, WindowPlan
 from agg2exp.inference.stitching import SlabStitcher
-from agg2exp.inference.targets import Target, n_bins, targets
+from agg2exp.inference.window_weights import WindowWeights, n_bins, window_weights
 
 
 class WindowedModel:
@@ -32,42 +33,41 @@ class WindowedModel:
     Scores with recomputed masks take a prediction of the whole volume at each image first, and the masks from it.
 
     Args:
-        network: (B, C, d, h, w) -> (B, L, d, h, w) logits, L >= 2, samples independent of each other.
-        settings: Windows.
+        network: (B, C, d, h, w) -> (B, L, d, h, w) logits, samples independent of each other.
+        windows: Size, overlap, blending and batch of the windows.
         on_windows: Called with the number of windows that are done, evaluated or found needless (progress bars).
         accumulators: Where gradients of whole volumes are added up; the image's device by default.
+        head: "softmax": classes exclude each other, L >= 2; "sigmoid": they may overlap, L >= 1.
 
     Attributes:
-        forwards: Windows evaluated so far.
-        backwards: (Window, class) pairs differentiated so far.
-        reused: Window evaluations that an equal coalition pattern made needless so far.
+        passes: Network passes so far.
     """
 
     def __init__(
         self,
         network: nn.Module,
-        settings: SlidingWindow,
+        windows: SlidingWindow,
         on_windows: Callable[[int], None] | None = None,
         accumulators: torch.device | None = None,
+        head: str = "softmax",
     ) -> None:
+        check_choice("head", head, ("softmax", "sigmoid"))
         self.network = network
-        self.settings = settings
+        self.windows = windows
         self.on_windows = on_windows
         self.accumulators = accumulators
-        self.forwards = 0
-        self.backwards = 0
-        self.reused = 0
+        self.head = head
+        self.passes = PassCounts()
         self._plan: tuple[object, WindowPlan] | None = None
-        self._targets_of: tuple[WindowPlan, ClassScores, dict[int, Target]] | None = None
+        self._weights_of: tuple[WindowPlan, ClassScores, dict[int, WindowWeights]] | None = None
 
-    @property
-    def passes(self) -> PassCounts:
-        """Network passes so far."""
-        return PassCounts(self.forwards, self.backwards, self.reused)
+    def through(self, network: nn.Module) -> WindowedModel:
+        """Another network through the same windows, its passes counted by themselves."""
+        return WindowedModel(network, self.windows, self.on_windows, self.accumulators, self.head)
 
     def plan(self, image: Tensor) -> WindowPlan:
         """Windows over an image (…, D, H, W); the last plan is kept."""
-        key = (self.settings, tuple(image.shape[-3:]), image.dtype, image.device)
+        key = (self.windows, tuple(image.shape[-3:]), image.dtype, image.device)
         if self._plan is None or self._plan[0] != key:
             self._plan = key, WindowPlan(*key)
         return self._plan[1]
@@ -80,7 +80,7 @@ class WindowedModel:
         """
         plan = self.plan(image)
         middle = plan.windows[len(plan.windows) // 2]
-        return check_network(self.network, self._pad(plan, image)[(slice(None), *middle)], self.settings)
+        return check_network(self.network, self._pad(plan, image)[(slice(None), *middle)], self.windows, self.head)
 
     def zeros(self, image: Tensor, scores: Scores) -> Tensor:
         """Room for one value per class and voxel of an image (C, D, H, W): (K, C, D, H, W)."""
@@ -88,16 +88,16 @@ class WindowedModel:
         return torch.zeros(len(scores.classes), *image.shape, dtype=image.dtype, device=device)
 
     def predict(self, image: Tensor) -> Prediction:
-        """Predicted labels ŷ of an image (C, D, H, W), n_windows forwards (Eq. 1).
+        """Where the classes are in an image (C, D, H, W), n_windows forwards (Eq. 1).
 
         Raises:
             NonFiniteLogitsError: The network returned NaN or infinity.
         """
         plan = self.plan(image)
-        stitcher = SlabStitcher(plan)
+        stitcher = SlabStitcher(plan, self.head)
         padded = self._pad(plan, image.unsqueeze(0))
         with frozen(self.network), torch.no_grad():
-            for batch in batches([(w, 0) for w in range(len(plan.windows))], self.settings.batch):
+            for batch in batches([(w, 0) for w in range(len(plan.windows))], self.windows.batch):
                 logits = self._forward(self._cut(plan, padded, batch))
                 check_finite(logits, [plan.windows[w] for w, _ in batch])
                 for (w, _), window_logits in zip(batch, logits, strict=True):
@@ -108,12 +108,12 @@ class WindowedModel:
         """f̂_c of B images (B, C, D, H, W) for all classes from one pass, (B, K) float64."""
         if isinstance(scores, RecomputedScores):
             return torch.stack([self._recomputed(image, scores) for image in images])
-        plan, at = self.plan(images), self._targets(images, scores)
+        plan, at = self.plan(images), self._weights(images, scores)
         padded = self._pad(plan, images)
         total = torch.zeros(images.shape[0], n_bins(scores), dtype=torch.float64, device=images.device)
         self._done((len(plan.windows) - len(at)) * images.shape[0])
         with frozen(self.network), torch.no_grad():
-            for batch in batches(window_image_pairs(at, images.shape[0]), self.settings.batch):
+            for batch in batches(window_image_pairs(at, images.shape[0]), self.windows.batch):
                 logits = self._forward(self._cut(plan, padded, batch))
                 for (w, b), window_logits in zip(batch, logits, strict=True):
                     total[b] += at[w].score(window_logits, total.shape[1])
@@ -135,25 +135,25 @@ class WindowedModel:
         """
         if isinstance(scores, RecomputedScores):
             return torch.stack([self._recomputed(torch.where(z[partition], image, baseline), scores) for z in members])
-        plan, at = self.plan(image), self._targets(image, scores)
+        plan, at = self.plan(image), self._weights(image, scores)
         ids = pad(partition, plan.padding, value=-1)
         x, other = self._pad(plan, image), self._pad(plan, baseline)
         total = torch.zeros(len(members), n_bins(scores), dtype=torch.float64, device=image.device)
         self._done((len(plan.windows) - len(at)) * len(members))
         with frozen(self.network), torch.no_grad():
-            for w, target in at.items():
+            for w, weights in at.items():
                 window = (slice(None), *plan.windows[w])
                 players, local = torch.unique(ids[plan.windows[w]], return_inverse=True)
                 present = members[:, players.clamp(min=0)] | (players < 0)
                 patterns, of = torch.unique(present, dim=0, return_inverse=True)
                 values = torch.empty(len(patterns), total.shape[1], dtype=torch.float64, device=image.device)
-                for start in range(0, len(patterns), self.settings.batch):
-                    z = patterns[start : start + self.settings.batch][:, local].unsqueeze(1)
+                for start in range(0, len(patterns), self.windows.batch):
+                    z = patterns[start : start + self.windows.batch][:, local].unsqueeze(1)
                     logits = self._forward(torch.where(z, x[window], other[window]))
                     for n, window_logits in enumerate(logits, start):
-                        values[n] = target.score(window_logits, total.shape[1])
+                        values[n] = weights.score(window_logits, total.shape[1])
                 total += values[of]
-                self.reused += len(members) - len(patterns)
+                self.passes += PassCounts(reused=len(members) - len(patterns))
                 self._done(len(members) - len(patterns))
         return total[:, [c + 1 for c in scores.classes]]
 
@@ -175,13 +175,14 @@ class WindowedModel:
                 _, fixed = self._masks_at(image, scores)
                 self.gradient(image.unsqueeze(0), fixed, total, [weight])
             return total
-        plan, at = self.plan(images), self._targets(images, scores)
+        plan, at = self.plan(images), self._weights(images, scores)
         padded = self._pad(plan, images)
+        subtracts = any(layer.runner_up is not None for layer in scores.layers)
         direct = out is not None and not any(plan.padding)
         total = out if out is not None and direct else self.zeros(padded[0], scores)
         self._done((len(plan.windows) - len(at)) * images.shape[0])
         with frozen(self.network), torch.enable_grad():
-            for batch in batches(window_image_pairs(at, images.shape[0]), self.settings.batch):
+            for batch in batches(window_image_pairs(at, images.shape[0]), self.windows.batch):
                 x = self._cut(plan, padded, batch).requires_grad_()
                 logits = self._forward(x.clone())  # a network may change its input
                 check_differentiable(logits)
@@ -191,14 +192,14 @@ class WindowedModel:
                     c = scores.classes[k]
                     for n, (w, _) in enumerate(batch):
                         at[w].fill(cotangent[n], c)
-                    scale = self.settings.scale(cotangent)
+                    scale = self.windows.scale(cotangent)
                     weighted = cotangent if scale == 1 else cotangent * scale
                     (grads,) = torch.autograd.grad(logits, x, weighted, retain_graph=k != present[-1])
-                    self.backwards += len(batch)
+                    self.passes += PassCounts(window_backwards=len(batch))
                     for grad, (w, b) in zip(grads, batch, strict=True):
                         room = total[(k, slice(None), *plan.windows[w])]
                         room.add_(grad.to(room.device), alpha=weights[b] / scale)
-                    cotangent.zero_() if scores.runner_up is not None else cotangent[:, c].zero_()
+                    cotangent.zero_() if subtracts else cotangent[:, c].zero_()
         if out is not None and direct:
             return out
         result = total[(slice(None), slice(None), *plan.interior)]
@@ -223,8 +224,8 @@ class WindowedModel:
 
     def _forward(self, x: Tensor) -> Tensor:
         """One window batch through the network, counted and checked."""
-        logits = logits_of(self.network, x, self.settings)
-        self.forwards += x.shape[0]
+        logits = logits_of(self.network, x, self.windows, self.head)
+        self.passes += PassCounts(window_forwards=x.shape[0])
         self._done(x.shape[0])
         return logits
 
@@ -234,17 +235,17 @@ class WindowedModel:
             self.on_windows(windows)
 
     def _pad(self, plan: WindowPlan, images: Tensor) -> Tensor:
-        return pad(images, plan.padding, value=self.settings.pad_value)
+        return pad(images, plan.padding, value=self.windows.pad_value)
 
     @staticmethod
     def _cut(plan: WindowPlan, padded: Tensor, batch: Sequence[tuple[int, int]]) -> Tensor:
         return torch.stack([padded[(b, slice(None), *plan.windows[w])] for w, b in batch])
 
-    def _targets(self, image: Tensor, scores: ClassScores) -> dict[int, Target]:
+    def _weights(self, image: Tensor, scores: ClassScores) -> dict[int, WindowWeights]:
         """Of the windows that an explained class touches; those of the last scores are kept, with a copy of these."""
         plan = self.plan(image)
         scores.check_shape(plan.shape)
-        kept = self._targets_of
+        kept = self._weights_of
         if kept is None or kept[0] is not plan or not kept[1].equals(scores):
-            self._targets_of = kept = plan, scores.copy(), targets(plan, scores)
+            self._weights_of = kept = plan, scores.copy(), window_weights(plan, scores)
         return kept[2]

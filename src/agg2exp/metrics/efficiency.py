@@ -30,8 +30,8 @@ class Efficiency(EvaluationMetric):
         facts = {
             self.name: case.seconds,
             "seconds_per_class": case.seconds / n_classes,
-            "window_forwards": case.passes.forwards,
-            "window_backwards": case.passes.backwards,
+            "window_forwards": case.passes.window_forwards,
+            "window_backwards": case.passes.window_backwards,
         }
         return {name: torch.full((n_classes,), fact, dtype=torch.float64) for name, fact in facts.items()}
 

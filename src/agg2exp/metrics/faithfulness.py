@@ -136,7 +136,7 @@ class Faithfulness(EvaluationMetric):
         scores = case.scores if self.mask_policy is None else case.by_policy[self.mask_policy]
         found, images = [], [case.image]
         for voxels in self._subsets(case):
-            if len(images) == case.model.settings.batch:
+            if len(images) == case.model.windows.batch:
                 found.append(case.model.scores(torch.stack(images), scores))
                 images = []
             images.append(occluded(case.image, baseline, voxels))

@@ -119,7 +119,7 @@ class InsertionDeletion(EvaluationMetric):
 
         Each class has an order of its own.
         """
-        partition = self.supervoxels(case.image, case.prediction.labels.to(case.image.device))
+        partition = self.supervoxels(case.image, case.prediction.masks.to(case.image.device))
         sizes = torch.bincount(partition.flatten()).cpu()
         removed = torch.linspace(0, len(sizes), min(self.steps, len(sizes)) + 1).round().long()
         baseline = self.baseline(case.image, case.rng(self.name))

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from agg2exp.domain.rng import KeyedRng
-from agg2exp.inference import WindowedModel
 from agg2exp.metrics.base import Evaluation, EvaluationMetric
 from agg2exp.metrics.correlation import constant, spearman
 
@@ -66,13 +65,9 @@ class Randomisation(EvaluationMetric):
     def evaluate(self, case: Evaluation) -> Mapping[str, Tensor]:
         """{"randomisation": (K,)}."""
         model, parameters = case.model, random_parameters(case.model.network, case.rng(self.name))
-        random = WindowedModel(
-            Randomised(model.network, parameters), model.settings, model.on_windows, model.accumulators
-        )
+        random = model.through(Randomised(model.network, parameters))
         other = case.attribute(random, case.image)
-        model.forwards += random.forwards
-        model.backwards += random.backwards
-        model.reused += random.reused
+        model.passes += random.passes
         values = []
         for k in range(case.attribution.n_classes):
             e = case.attribution.dense(k).abs().flatten()

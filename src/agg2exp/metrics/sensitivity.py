@@ -10,7 +10,6 @@ from torch import Tensor
 
 from agg2exp.aggregation.overlap import dice_and_iou
 from agg2exp.domain.errors import check_choice, check_range
-from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.metrics.base import Evaluation, EvaluationMetric, normalised
 
 
@@ -88,8 +87,7 @@ class Sensitivity(EvaluationMetric):
 
     def _dices(self, case: Evaluation) -> Tensor:
         """(n, L) float64; a class that both predictions lack is NaN."""
-        labels, n = case.prediction.labels, case.prediction.n_classes
-        masks = ExclusiveMasks(labels, n)
-        noisy = (case.model.predict(self.noisy(case, i)).labels.to(labels.device) for i in range(self.n_samples))
-        dices = (dice_and_iou(ExclusiveMasks(other, n), masks, [True] * n)[0] for other in noisy)
+        prediction, known = case.prediction, [True] * case.prediction.n_classes
+        noisy = (case.model.predict(self.noisy(case, i)).to(prediction.device) for i in range(self.n_samples))
+        dices = (dice_and_iou(other.masks, prediction.masks, known)[0] for other in noisy)
         return torch.stack([torch.as_tensor(dice) for dice in dices])

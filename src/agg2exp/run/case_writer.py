@@ -65,7 +65,7 @@ class CaseWriter(BasePredictionWriter):
             return
         labels: Any = pl_module.labels
         try:
-            self.write_case(labels, batch.to(prediction.prediction.labels.device), prediction)
+            self.write_case(labels, batch.to(prediction.prediction.device), prediction)
         except Exception as error:  # noqa: BLE001 - recorded with its traceback, and the exit code tells
             message = str(error) if str(error).startswith("case ") else f"case {batch.id}: {error}"
             self.failures.record(Failure(batch.id, self.stage, message, traceback.format_exc()))

@@ -68,7 +68,8 @@ class ExplanationModule(lightning.LightningModule):
         cache_predictions: Keep predictions there, too (16 bytes per voxel).
         twins: Networks with random weights through which each case is explained as well, for its scores and masks.
         provenance: What the network and its images were made from (weights, preprocessing), kept with the results.
-        head: "softmax": its classes exclude each other; None: the first prediction must look so, see `check_head`.
+        head: "softmax": its classes exclude each other; "sigmoid": they may overlap; None: exclude each other, as the
+            first prediction must look like, see `check_head`.
 
     Raises:
         SettingError: A class is not in the label scheme, or another value is not allowed.
@@ -97,7 +98,7 @@ class ExplanationModule(lightning.LightningModule):
         check_range("seed", seed, integer=True)
         check_choice("mask_policy", mask_policy, ("fixed", "recomputed"))
         if head is not None:
-            check_choice("head", head, ("softmax",))
+            check_choice("head", head, ("softmax", "sigmoid"))
         if class_chunk is not None:
             check_range("class_chunk", class_chunk, 1, integer=True)
         check_twins(twins, network)
@@ -116,7 +117,8 @@ class ExplanationModule(lightning.LightningModule):
         self.cache_predictions = cache_predictions
         self.twins = twins
         self.provenance = dict(provenance or {})
-        self._head_is_known = head is not None
+        self.head = head
+        self._head_is_known = head == "softmax"
         self.progress: CaseProgress = Silent()
         self.memory_fallback = MemoryFallback()
         if compile_network:
@@ -144,7 +146,7 @@ class ExplanationModule(lightning.LightningModule):
         inference = replace(self.inference, batch=self.memory_fallback.batch or self.inference.batch)
         size = case.image.numel() * case.image.element_size()
         place = accumulator_device(len(self.classes), size, case.image.device)
-        model = WindowedModel(self, inference, on_windows=self.progress.advance, accumulators=place)
+        model = WindowedModel(self, inference, self.progress.advance, place, self.head or "softmax")
         parts = chunks(self.classes, self.memory_fallback.classes or self.class_chunk)
         check_classes(model, case.image, self.labels)
         windows = len(model.plan(case.image).windows)
@@ -158,7 +160,7 @@ class ExplanationModule(lightning.LightningModule):
         prediction = self._prediction(model, case, key)
         by_policy: dict[str, Scores] = {
             "fixed": self.class_scores(prediction.copy()),
-            "recomputed": RecomputedScores(self.classes, prediction.labels, self.class_scores),
+            "recomputed": RecomputedScores(self.classes, prediction.masks, self.class_scores),
         }
         scores = by_policy[self.mask_policy]
 
@@ -169,8 +171,8 @@ class ExplanationModule(lightning.LightningModule):
             return in_chunks(parts, lambda part: self._attribute(model, at_image, replace(scores, classes=part), first))
 
         def attribute_twin(twin: nn.Module) -> Attribution:
-            random = WindowedModel(twin, inference, on_windows=self.progress.advance, accumulators=place)
-            return attribute(random, case.image, attribution, by_policy["fixed"])  # its own masks show other things
+            scores = by_policy["fixed"]  # its own masks show other things
+            return attribute(model.through(twin), case.image, attribution, scores)
 
         synchronize(case.image.device)
         before, begun = model.passes, time.perf_counter()

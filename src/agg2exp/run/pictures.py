@@ -17,7 +17,6 @@ from agg2exp.domain.doubt import doubt
 from agg2exp.domain.errors import check_range
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import LabelScheme
-from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.domain.names import safe_name
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
 from agg2exp.figures.heat_map import heat_map
@@ -70,12 +69,11 @@ class SlicePictures(CaseWriter):
             return
         folder = self.output / "figures" / "slices" / safe_name(case.id)
         wanted = labels.indices(self.classes)
-        predicted = explanation.prediction.labels.cpu().numpy()
+        predicted = explanation.prediction.label_map.cpu().numpy()
         voxels = explanation.prediction.voxels().tolist()
         dice = np.full(len(labels), np.nan)
         if case.annotation is not None:
-            masks = ExclusiveMasks(explanation.prediction.labels, len(labels))
-            dice, _ = dice_and_iou(masks, case.annotation, case.annotated)
+            dice, _ = dice_and_iou(explanation.prediction.masks, case.annotation, case.annotated)
         for k, c in enumerate(explanation.classes):
             if c not in wanted or not voxels[c]:
                 continue

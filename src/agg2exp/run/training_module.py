@@ -104,7 +104,7 @@ class SegmentationModule(lightning.LightningModule):
             return
         prediction = WindowedModel(self.network, self.inference).predict(case.image)
         metric: Any = self.overlap[stage]
-        metric.update(prediction.labels, case.annotation.label_map, case.annotated)
+        metric.update(prediction.label_map, case.annotation.label_map, case.annotated)
 
     def _log_overlap(self, stage: str) -> None:
         metric: Any = self.overlap[stage]

@@ -53,7 +53,7 @@ class VolumeWriter(CaseWriter):
         """Write the volumes of one case."""
         folder = self.output / "volumes" / safe_name(case.id)
         if self.prediction:
-            predicted = explanation.prediction.labels.cpu().numpy().astype(np.uint8)
+            predicted = explanation.prediction.label_map.cpu().numpy().astype(np.uint8)
             write_volume(
                 folder / "prediction.nii.gz",
                 to_native(predicted, case.grid, case.native, labels=True),

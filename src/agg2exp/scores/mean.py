@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from agg2exp.domain.prediction import Prediction
+from agg2exp.domain.prediction import PredictionLayer
 from agg2exp.scores.base import Score
 
 
@@ -15,7 +15,7 @@ class MeanScore(Score):
 
     name: ClassVar[str] = "mean"
 
-    def weights(self, prediction: Prediction) -> Tensor:
+    def weights(self, layer: PredictionLayer) -> Tensor:
         """g(i) = 1 / |m_ŷ(i)|."""
-        per_class = prediction.voxels().clamp(min=1).to(prediction.top_logit.dtype).reciprocal()
-        return per_class[prediction.labels.long()]
+        per_class = layer.voxels().clamp(min=1).to(layer.top_logit.dtype).reciprocal()
+        return per_class[layer.label_map.long()]

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from agg2exp.domain.prediction import Prediction
+from agg2exp.domain.prediction import PredictionLayer
 from agg2exp.scores.base import Score
 
 
@@ -16,12 +16,12 @@ class MedianScore(Score):
 
     name: ClassVar[str] = "median"
 
-    def weights(self, prediction: Prediction) -> Tensor:
+    def weights(self, layer: PredictionLayer) -> Tensor:
         """g = 1 at the median voxel of every class, 0 elsewhere; the first voxel wins a tie."""
-        labels, logits = prediction.labels.flatten(), prediction.top_logit.flatten()
+        labels, logits = layer.label_map.flatten(), layer.top_logit.flatten()
         weights = torch.zeros_like(logits)
-        for c in prediction.voxels().nonzero().flatten().tolist():
+        for c in layer.voxels().nonzero().flatten().tolist():
             inside = (labels == c).nonzero().flatten()
             order = logits[inside].argsort(stable=True)
             weights[inside[order[(len(order) - 1) // 2]]] = 1
-        return weights.reshape(prediction.labels.shape)
+        return weights.reshape(layer.label_map.shape)

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from agg2exp.domain.prediction import Prediction
+from agg2exp.domain.prediction import PredictionLayer
 from agg2exp.scores.base import Score
 
 
@@ -16,6 +16,6 @@ class SumScore(Score):
 
     name: ClassVar[str] = "sum"
 
-    def weights(self, prediction: Prediction) -> Tensor:
+    def weights(self, layer: PredictionLayer) -> Tensor:
         """g = 1."""
-        return torch.ones_like(prediction.top_logit)
+        return torch.ones_like(layer.top_logit)

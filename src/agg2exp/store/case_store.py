@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ class CaseStore:
             "channels": importance.channels,
             "classes": result.classes,
             "settings": dict(result.settings),
-            "passes": [result.passes.forwards, result.passes.backwards, result.passes.reused],
+            "passes": list(astuple(result.passes)),
             "seconds": result.seconds,
             "memory_fallback": result.memory_fallback,
             "origin": origin_as_text(result.origin),

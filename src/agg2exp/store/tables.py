@@ -77,8 +77,8 @@ def case_tables(results: Sequence[CaseResult]) -> dict[str, pd.DataFrame]:
                 {
                     "case": r.importance.case_id,
                     "seconds": r.seconds,
-                    "window_forwards": r.passes.forwards,
-                    "window_backwards": r.passes.backwards,
+                    "window_forwards": r.passes.window_forwards,
+                    "window_backwards": r.passes.window_backwards,
                     "windows_reused": r.passes.reused,
                     "memory_fallback": r.memory_fallback,
                 }

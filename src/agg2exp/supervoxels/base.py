@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from agg2exp.domain.case import Case
+from agg2exp.domain.masks import ClassMasks
 
 
 class Supervoxels(ABC):
@@ -26,26 +27,26 @@ class Supervoxels(ABC):
     """What supervoxels are called, by the number that `numbers` gives them."""
 
     @abstractmethod
-    def __call__(self, image: Tensor, labels: Tensor) -> Tensor:
+    def __call__(self, image: Tensor, masks: ClassMasks) -> Tensor:
         """Supervoxel of every voxel, (D, H, W) int64 with ids 0..S-1 without gaps.
 
         Args:
             image: x, (C, D, H, W).
-            labels: ŷ, (D, H, W).
+            masks: Where the classes are predicted.
         """
 
-    def numbers(self, labels: Tensor) -> Tensor | None:
+    def numbers(self, masks: ClassMasks) -> Tensor | None:
         """The number that each supervoxel has in all cases, such as its label in an atlas, (S,) int64.
 
         None where supervoxels of two cases have nothing to do with each other.
 
         Args:
-            labels: ŷ, (D, H, W).
+            masks: Where the classes are predicted.
         """
         return None
 
     def for_case(self, case: Case) -> Supervoxels:
-        """The scheme for one case; a scheme that needs more of the case than image and labels takes it here."""
+        """The scheme for one case; a scheme that needs more of the case than image and masks takes it here."""
         return self
 
 

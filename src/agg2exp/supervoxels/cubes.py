@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from agg2exp.domain.errors import SettingError, check_range
+from agg2exp.domain.masks import ClassMasks
 from agg2exp.supervoxels.base import Supervoxels
 
 
@@ -39,12 +40,12 @@ class Cubes(Supervoxels):
             if value is not None:
                 check_range(name, value, 1, integer=True)
 
-    def __call__(self, image: Tensor, labels: Tensor) -> Tensor:
+    def __call__(self, image: Tensor, masks: ClassMasks) -> Tensor:
         """(D, H, W) int64; ids run along the last axis first."""
-        shape = labels.shape
-        ids = torch.zeros(shape, dtype=torch.int64, device=labels.device)
+        shape = masks.shape
+        ids = torch.zeros(shape, dtype=torch.int64, device=image.device)
         for axis, parts in enumerate(self.counts(shape)):
-            part = torch.arange(shape[axis], device=labels.device) * parts // shape[axis]
+            part = torch.arange(shape[axis], device=image.device) * parts // shape[axis]
             ids = ids * parts + part.reshape([-1 if i == axis else 1 for i in range(3)])
         return ids
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from agg2exp.domain.errors import SettingError
+from agg2exp.domain.masks import ClassMasks
 from agg2exp.supervoxels.base import Supervoxels
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class Given(Supervoxels):
         object.__setattr__(self, "ids", ids)
         object.__setattr__(self, "_numbers", numbers)
 
-    def __call__(self, image: Tensor, labels: Tensor) -> Tensor:
+    def __call__(self, image: Tensor, masks: ClassMasks) -> Tensor:
         """(D, H, W) int64."""
         if self.ids.shape != image.shape[1:]:
             raise SettingError(
@@ -69,7 +70,7 @@ class Given(Supervoxels):
             )
         return self.ids.to(image.device)
 
-    def numbers(self, labels: Tensor) -> Tensor:
+    def numbers(self, masks: ClassMasks) -> Tensor:
         """The ids as given, (S,) int64."""
         return self._numbers
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from agg2exp.domain.case import Case
 from agg2exp.domain.errors import CaseError, SettingError
+from agg2exp.domain.masks import ClassMasks
 from agg2exp.supervoxels.base import Supervoxels
 from agg2exp.supervoxels.given import Given
 
@@ -38,7 +39,7 @@ class LabelMap(Supervoxels):
         if not isinstance(self.path, str) or not self.path:
             raise SettingError("path", self.path, "the path of a label map, such as {case}/atlas.nii.gz")
 
-    def __call__(self, image: Tensor, labels: Tensor) -> Tensor:
+    def __call__(self, image: Tensor, masks: ClassMasks) -> Tensor:
         """Not possible from the image alone.
 
         Raises:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from agg2exp.domain.errors import SettingError, check_range
+from agg2exp.domain.masks import ClassMasks
 from agg2exp.supervoxels.base import Supervoxels, without_gaps
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class Slic(Supervoxels):
         if self.compactness <= 0:
             raise SettingError("compactness", self.compactness, "a number above 0")
 
-    def __call__(self, image: Tensor, labels: Tensor) -> Tensor:
+    def __call__(self, image: Tensor, masks: ClassMasks) -> Tensor:
         """(D, H, W) int64, computed on the CPU; the same image gives the same supervoxels."""
         from skimage.segmentation import slic  # slow to import, and few runs need it
 

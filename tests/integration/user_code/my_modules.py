@@ -3,10 +3,11 @@
 agg2exp explain module._target_=my_modules.BrightnessAveraged
 """
 
+from dataclasses import replace
+
 import torch
 
 from agg2exp.domain.attribution import DenseAttribution
-from agg2exp.domain.class_scores import ClassScores
 from agg2exp.run.module import ExplanationModule
 
 
@@ -26,8 +27,11 @@ class SureVoxels(ExplanationModule):
 
     def class_scores(self, prediction):
         scores = super().class_scores(prediction)
-        sure = prediction.top_probability > self.probability
-        return ClassScores(scores.classes, scores.labels, scores.weights * sure, scores.runner_up)
+        layers = [
+            replace(layer, weights=layer.weights * (predicted.top_probability > self.probability))
+            for layer, predicted in zip(scores.layers, prediction.layers, strict=True)
+        ]
+        return replace(scores, layers=tuple(layers))
 
     def settings(self):
         return {**super().settings(), "probability": str(self.probability)}

@@ -19,7 +19,7 @@ class Occlusion(Attributor):
         self.n_cubes = n_cubes
 
     def compute(self, model, image, scores, rng):
-        cubes = Cubes(self.n_cubes)(image, scores.labels)
+        cubes = Cubes(self.n_cubes)(image, scores.masks)
         score = model.scores(image[None], scores)
         drops = [score - model.scores((image * (cubes != s))[None], scores) for s in cubes.unique()]
         return SupervoxelAttribution(cubes, torch.cat(drops).T)

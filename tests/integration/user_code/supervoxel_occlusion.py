@@ -26,7 +26,7 @@ class SupervoxelOcclusion(Attributor):
         return replace(self, supervoxels=self.supervoxels.for_case(case))
 
     def compute(self, model, image, scores, rng):
-        ids = self.supervoxels(image, scores.labels)
+        ids = self.supervoxels(image, scores.masks)
         score = model.scores(image[None], scores)
         drops = [score - model.scores((image * (ids != s))[None], scores) for s in ids.unique()]
         return SupervoxelAttribution(ids, torch.cat(drops).T)

@@ -145,7 +145,7 @@ def test_a_class_that_is_not_predicted_is_unknown(method: Attributor, caplog: py
         ({"baselines": torch.zeros(1, 8, 8, 7)}, "baselines"),
         ({"perturbations_per_eval": 0}, "perturbations_per_eval"),
         ({"perturbations_per_eval": 2.0}, "perturbations_per_eval"),
-        ({"head": "sigmoid"}, "head"),
+        ({"head": "tanh"}, "head"),
     ],
     ids=repr,
 )

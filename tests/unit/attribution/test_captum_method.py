@@ -98,7 +98,7 @@ def test_equals_captum_on_the_stitched_score(name: str) -> None:
     method = method_of(name, baselines=0.25)
     model = model_of()
     prediction = model.predict(IMAGE)
-    classes = tuple(prediction.labels.unique().tolist())
+    classes = tuple(prediction.label_map.unique().tolist())
     assert len(model.plan(IMAGE).windows) > 1
     assert len(classes) > 1
     np.random.seed(0)
@@ -109,12 +109,12 @@ def test_equals_captum_on_the_stitched_score(name: str) -> None:
     if "baselines" in parameters:
         arguments["baselines"] = torch.full_like(IMAGE[None], 0.25)
     if "feature_mask" in parameters:
-        arguments["feature_mask"] = method.supervoxels(IMAGE, prediction.labels)[None, None]
+        arguments["feature_mask"] = method.supervoxels(IMAGE, prediction.masks)[None, None]
     if name == "NoiseTunnel":
         arguments["nt_samples_batch_size"] = 2  # the noise is drawn batch by batch
     seed = int(torch.randint(2**31, (), generator=RNG.generator("captum")))
     for k, c in enumerate(classes):
-        direct = cls(Stitched(ReluNetwork(), prediction.labels, c))
+        direct = cls(Stitched(ReluNetwork(), prediction.label_map, c))
         direct = captum.attr.NoiseTunnel(direct) if name == "NoiseTunnel" else direct
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -131,19 +131,19 @@ def test_supervoxels_of_a_linear_network_get_what_they_add(name: str) -> None:
     model = model_of(LinearNetwork(slopes, [0.0, -0.2, -0.9]))
     prediction = model.predict(image)
     scores = SumScore()(prediction, (0, 1, 2))
-    assert len(prediction.labels.unique()) == 3
+    assert len(prediction.label_map.unique()) == 3
     for scheme in (Semantic(), Cubes(n_components=3)):
         samples = {"KernelShap": {"n_samples": 40}, "ShapleyValueSampling": {"n_samples": 1}}.get(name, {})
         method = CaptumMethod(name, samples, supervoxels=scheme, baselines=0.5)
         attribution = method.compute(model, image, scores, RNG)
         assert isinstance(attribution, SupervoxelAttribution)
         assert attribution.expansion == "value"
-        partition = scheme(image, prediction.labels)
+        partition = scheme(image, prediction.masks)
         players = int(partition.max()) + 1
         known = torch.zeros(3, players, dtype=torch.float64)
         for c in range(3):
             for s in range(players):
-                own = (prediction.labels == c) & (partition == s)
+                own = (prediction.label_map == c) & (partition == s)
                 known[c, s] = slopes[c] * (image[0][own].double() - 0.5).sum()
         assert torch.allclose(attribution.values, known, rtol=1e-3, atol=1e-3 * float(known.abs().max()))
 
@@ -151,7 +151,7 @@ def test_supervoxels_of_a_linear_network_get_what_they_add(name: str) -> None:
 def test_occlusion_of_a_linear_network_is_what_the_box_adds() -> None:
     image = torch.rand(1, 8, 8, 8, generator=torch.Generator().manual_seed(2))
     model = model_of(LinearNetwork([1.0, 3.0], [0.0, -1.0]))
-    labels = model.predict(image).labels
+    labels = model.predict(image).label_map
     method = CaptumMethod("Occlusion", {"sliding_window_shapes": (1, 4, 4, 4), "strides": (1, 4, 4, 4)})
     e = method.compute(model, image, SumScore()(model.predict(image), (0, 1)), RNG)
     for k, slope in enumerate([1.0, 3.0]):
@@ -163,7 +163,7 @@ def test_occlusion_of_a_linear_network_is_what_the_box_adds() -> None:
 @pytest.mark.parametrize("name", ["KernelShap", "GradientShap", "NoiseTunnel", "ShapleyValueSampling"])
 def test_random_numbers_come_from_the_streams_and_the_global_ones_stay(name: str) -> None:
     model = model_of()
-    scores = SumScore()(model.predict(IMAGE), tuple(model.predict(IMAGE).labels.unique().tolist())[:1])
+    scores = SumScore()(model.predict(IMAGE), tuple(model.predict(IMAGE).label_map.unique().tolist())[:1])
     method = method_of(name)
     torch.manual_seed(4)
     np.random.seed(4)
@@ -204,10 +204,10 @@ def test_recomputed_masks(name: str) -> None:
     model = model_of()
     prediction = model.predict(IMAGE)
     fixed = SumScore()(prediction, (0, 1, 2, 3))
-    scores = RecomputedScores(fixed.classes, fixed.labels, lambda p: SumScore()(p, (0, 1, 2, 3)))
+    scores = RecomputedScores(fixed.classes, fixed.masks, lambda p: SumScore()(p, (0, 1, 2, 3)))
     attribution = method_of(name).compute(model, IMAGE, scores, RNG)
     if name == "FeatureAblation":
-        partition = CUBES(IMAGE, fixed.labels)
+        partition = CUBES(IMAGE, fixed.masks)
         without = torch.stack([IMAGE * (partition != s) for s in range(4)])
         known = model.scores(IMAGE[None], scores) - model.scores(without, scores)
         assert torch.allclose(attribution.values, known.T)
@@ -272,7 +272,7 @@ def test_modified_gradients_of_relu(name: str) -> None:
     model = model_of(ToyNetwork(channels=2).double())
     with pytest.raises(SettingError, match=r"no torch\.nn\.ReLU"):
         CaptumMethod(name).compute(model, IMAGE, SumScore()(model.predict(IMAGE), (0,)), RNG)
-    recomputed = RecomputedScores((0,), scores.labels, lambda p: SumScore()(p, (0,)))
+    recomputed = RecomputedScores((0,), scores.masks, lambda p: SumScore()(p, (0,)))
     with pytest.raises(SettingError, match="mask_policy"):
         CaptumMethod("NoiseTunnel", of=name).compute(model_of(), IMAGE, recomputed, RNG)
 

@@ -25,10 +25,10 @@ def test_of_a_linear_network_is_its_slope_times_the_image_inside_the_mask() -> N
     e = InputXGradient().compute(model, image, scores, RNG)
     assert torch.equal(image, before)
     for c, slope in enumerate(slopes):
-        expected = slope * image[0] * (prediction.labels == c)
+        expected = slope * image[0] * (prediction.label_map == c)
         assert torch.allclose(e.dense(c)[0], expected, rtol=1e-5, atol=1e-7)
     # there Σe is the score without its offsets, and integrated gradients from 0 are the same
-    voxels = torch.bincount(prediction.labels.flatten().long(), minlength=3)
+    voxels = torch.bincount(prediction.label_map.flatten().long(), minlength=3)
     without_offsets = model.scores(image[None], scores)[0] - voxels * torch.tensor(offsets)
     assert torch.allclose(e.values.double().sum(dim=(1, 2, 3, 4)), without_offsets, rtol=1e-5)
     path = IntegratedGradients(n_steps=3).compute(model, image, scores, RNG)
@@ -43,7 +43,9 @@ def test_agrees_with_captum_on_one_window() -> None:
     e = InputXGradient().compute(model, image, SumScore()(prediction, (0, 1, 2, 3)), RNG)
 
     def score(x: Tensor) -> Tensor:
-        return torch.stack([(network(x)[:, c] * (prediction.labels == c)).sum(dim=(1, 2, 3)) for c in range(4)], dim=1)
+        return torch.stack(
+            [(network(x)[:, c] * (prediction.label_map == c)).sum(dim=(1, 2, 3)) for c in range(4)], dim=1
+        )
 
     for c in range(4):
         reference = CaptumInputXGradient(score).attribute(image[None].requires_grad_(), target=c)
@@ -54,6 +56,6 @@ def test_one_forward_per_window_serves_all_classes() -> None:
     image = torch.rand(1, 10, 8, 9, generator=torch.Generator().manual_seed(0))
     model = WindowedModel(ToyNetwork(), SlidingWindow((8, 8, 8)))
     scores = SumScore()(model.predict(image), (0, 1, 2, 3))
-    before = model.forwards
+    before = model.passes.window_forwards
     InputXGradient().compute(model, image, scores, RNG)
-    assert model.forwards - before == len(model.plan(image).windows)
+    assert model.passes.window_forwards - before == len(model.plan(image).windows)

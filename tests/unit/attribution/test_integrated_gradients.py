@@ -97,7 +97,7 @@ def test_is_complete_with_many_steps(norm: type[nn.Module], baseline: float | Ga
     method = IntegratedGradients(n_steps=200, rule="midpoint", baselines=baseline)
     image = IMAGE[:, :9, :, :8]
     values, scores, gap = explained(network_of(norm), method, image, batch=8)
-    assert len(scores.labels.unique()) == len(ALL)
+    assert len(scores.layers[0].label_map.unique()) == len(ALL)
     assert gap.dtype == torch.float64
     assert gap.max() <= 1e-3
     model = WindowedModel(network_of(norm), SETTINGS)
@@ -122,9 +122,9 @@ def test_of_a_linear_network_is_known(rule: str, caplog: pytest.LogCaptureFixtur
         network, IntegratedGradients(n_steps=4, rule=rule, baselines=other), image, ProbabilityScore()
     )
     for c, slope in enumerate(slopes):
-        expected = slope * (image - other) * scores.weights * (scores.labels == c)
+        expected = slope * (image - other) * scores.layers[0].weights * (scores.layers[0].label_map == c)
         assert torch.allclose(values[c], expected, rtol=1e-5, atol=1e-8)
-    assert not (scores.labels == 3).any()
+    assert not (scores.layers[0].label_map == 3).any()
     assert gap[:3].max() < 1e-5
     assert gap[3].isnan()  # an absent class
     assert not caplog.records
@@ -220,16 +220,16 @@ def test_an_image_that_equals_its_baseline_gets_zeros(
 def test_recomputed_masks_follow_the_path(rule: str) -> None:
     network, n, score = network_of(), 5, SumScore()
     model = WindowedModel(network, SETTINGS)
-    labels = model.predict(IMAGE).labels
-    moving = RecomputedScores(ALL, labels, lambda prediction: score(prediction, ALL))
+    at_image = model.predict(IMAGE)
+    moving = RecomputedScores(ALL, at_image.masks, lambda prediction: score(prediction, ALL))
     e = IntegratedGradients(n_steps=n, rule=rule).compute(model, IMAGE, moving, RNG)
-    slow, masks = torch.zeros(4, *IMAGE.shape, dtype=torch.float64), []
+    slow, seen = torch.zeros(4, *IMAGE.shape, dtype=torch.float64), []
     for position, weight in zip(*quadrature(rule, n), strict=True):
         prediction = model.predict(position * IMAGE)
-        masks.append(prediction.labels)
+        seen.append(prediction.label_map)
         for c in ALL:
             slow[c] += weight * IMAGE * slow_gradient(network, position * IMAGE, score(prediction, ALL), c)
-    assert not all(torch.equal(mask, labels) for mask in masks)
+    assert not all(torch.equal(label_map, at_image.label_map) for label_map in seen)
     assert relative(e.values, slow) < 1e-10
     ends = [score(p := model.predict(x), ALL).value_at(p) for x in (torch.zeros_like(IMAGE), IMAGE)]
     gap = (e.values.sum(dim=(1, 2, 3, 4)) - (ends[1] - ends[0])).abs() / (ends[1] - ends[0]).abs()
@@ -262,12 +262,12 @@ def test_passes_are_those_needed() -> None:
     seen: list[int] = []
     model = WindowedModel(network_of(), SETTINGS, on_windows=seen.append)
     scores = SumScore()(model.predict(image), ALL)
-    present, before = len(scores.labels.unique()), model.passes
+    present, before = len(scores.layers[0].label_map.unique()), model.passes
     seen.clear()
     method = IntegratedGradients(n_steps=4)
     method.compute(model, image, scores, RNG)
-    assert model.forwards - before.forwards == method.evaluations() == sum(seen) == 6
-    assert model.backwards - before.backwards == 4 * present
+    assert model.passes.window_forwards - before.window_forwards == method.evaluations() == sum(seen) == 6
+    assert model.passes.window_backwards - before.window_backwards == 4 * present
 
 
 def test_what_the_result_depends_on_is_in_the_settings() -> None:

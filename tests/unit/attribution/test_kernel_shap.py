@@ -3,6 +3,7 @@
 import itertools
 import logging
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -51,7 +52,7 @@ def test_enough_samples_give_the_shapley_values_of_the_definition(score, policy)
     model = windowed()
     scores = scores_of(model, score=score)
     if policy == "recomputed":
-        scores = RecomputedScores(CLASSES, scores.labels, lambda prediction: score(prediction, CLASSES))
+        scores = RecomputedScores(CLASSES, scores.masks, lambda prediction: score(prediction, CLASSES))
     partition = (torch.arange(12)[:, None, None] // 6 * 3 + torch.arange(9) // 3).expand(12, 10, 9)
     baseline = torch.full_like(IMAGE, 0.3)
     game = {}
@@ -69,12 +70,12 @@ def test_linear_network_has_the_known_answer_already_at_full_rank():
     slopes = [0.5, -1.0, 2.0]
     model = windowed(LinearNetwork(slopes, [0.3, 0.4, -0.5]).double())
     scores = scores_of(model, classes=(0, 1, 2))
-    assert len(scores.labels.unique()) > 1
+    assert len(scores.layers[0].label_map.unique()) > 1
     cubes = Cubes(12)
     e = KernelShap(cubes, n_samples=60).compute(model, IMAGE, scores, RNG)
-    partition = cubes(IMAGE, scores.labels)
+    partition = cubes(IMAGE, scores.masks)
     for c, slope in enumerate(slopes):
-        summand = slope * IMAGE[0] * (scores.labels == c)
+        summand = slope * IMAGE[0] * (scores.layers[0].label_map == c)
         known = torch.stack([summand[partition == s].sum() for s in range(int(partition.max()) + 1)])
         torch.testing.assert_close(e.values[c], known, rtol=1e-9, atol=1e-9)
         torch.testing.assert_close(e.dense(c).sum(), known.sum())  # density: Σ e = Σ φ
@@ -104,13 +105,14 @@ def test_supervoxels_that_cannot_matter_are_no_players():
 def test_windows_without_an_explained_class_are_not_evaluated():
     model = windowed(window=(6, 10, 9))
     scores = scores_of(model)
-    near = ClassScores((2,), torch.where(torch.arange(12)[:, None, None] < 3, scores.labels, 0), scores.weights)
-    partition = Cubes(12)(IMAGE, scores.labels)
-    before = model.forwards
+    (layer,) = scores.layers
+    near = ClassScores.of((2,), torch.where(torch.arange(12)[:, None, None] < 3, layer.label_map, 0), layer.weights)
+    partition = Cubes(12)(IMAGE, scores.masks)
+    before = model.passes.window_forwards
     e = KernelShap(Given(partition), n_samples=4096).compute(model, IMAGE, near, RNG)
     reach = {int(s) for s in partition[:6].unique()}  # the windows start at rows 0, 3 and 6; class 2 is in rows 0 to 2
     assert reach < set(range(12))
-    assert model.forwards - before == 2 ** len(reach)
+    assert model.passes.window_forwards - before == 2 ** len(reach)
     assert float(e.values[0, sorted(set(range(12)) - reach)].abs().max()) < 1e-9 * float(e.values.abs().max())
 
 
@@ -118,10 +120,10 @@ def test_each_coalition_is_evaluated_once_for_all_classes_and_each_window_patter
     model = windowed(window=(6, 5, 5))
     scores = scores_of(model)
     windows = len(model.plan(IMAGE).windows)
-    before = model.forwards
+    before = model.passes.window_forwards
     KernelShap(Cubes(12), n_samples=150).compute(model, IMAGE, scores, RNG)
-    assert model.forwards - before + model.reused == 150 * windows
-    assert model.reused > 0.5 * 150 * windows  # a window of this size meets few of the 12 cubes
+    assert model.passes.window_forwards - before + model.passes.reused == 150 * windows
+    assert model.passes.reused > 0.5 * 150 * windows  # a window of this size meets few of the 12 cubes
 
 
 def test_batch_changes_the_last_digits_only():
@@ -157,7 +159,7 @@ def test_the_papers_numbers_are_the_defaults():
 def test_absent_class_and_image_without_content_give_zeros():
     model = windowed()
     present = scores_of(model)
-    absent = ClassScores((2, 9), present.labels, present.weights)
+    absent = replace(present, classes=(2, 9))
     e = KernelShap(Cubes(4), n_samples=16).compute(model, IMAGE, absent, RNG)
     assert float(e.values[0].abs().max()) > 0
     assert torch.equal(e.values[1], torch.zeros(4, dtype=torch.float64))

@@ -71,7 +71,9 @@ def test_agrees_with_captum_given_the_same_noise(monkeypatch: pytest.MonkeyPatch
     network = ToyNetwork().eval()
 
     def score(x: Tensor) -> Tensor:
-        return torch.stack([(network(x)[:, c] * (prediction.labels == c)).sum(dim=(1, 2, 3)) for c in range(4)], dim=1)
+        return torch.stack(
+            [(network(x)[:, c] * (prediction.label_map == c)).sum(dim=(1, 2, 3)) for c in range(4)], dim=1
+        )
 
     tunnel = NoiseTunnel(Saliency(score))
     for c in range(4):
@@ -107,11 +109,11 @@ def test_noise_depends_on_seed_case_and_nothing_else() -> None:
 def test_passes_are_those_needed() -> None:
     model, image = model_of(), IMAGE[:, :8, :8, :8]
     scores = SumScore()(model.predict(image), (0, 1, 2, 3))
-    present = len(scores.labels.unique())
+    present = len(scores.layers[0].label_map.unique())
     before = model.passes
     SmoothGrad(n_samples=4).compute(model, image, scores, RNG)
-    assert model.forwards - before.forwards == 4
-    assert model.backwards - before.backwards == 4 * present
+    assert model.passes.window_forwards - before.window_forwards == 4
+    assert model.passes.window_backwards - before.window_backwards == 4 * present
 
 
 @pytest.mark.parametrize("settings", [{"n_samples": 0}, {"n_samples": 2.5}, {"noise_level": -0.1}])

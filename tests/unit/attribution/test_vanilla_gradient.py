@@ -20,11 +20,11 @@ def test_gradient_of_a_linear_network_is_its_slope_inside_the_mask() -> None:
     image = torch.rand(1, 9, 7, 12, generator=torch.Generator().manual_seed(0))
     model = WindowedModel(LinearNetwork(slopes, offsets), SlidingWindow((6, 6, 6), 0.5, "gaussian"))
     prediction = model.predict(image)
-    assert len(prediction.labels.unique()) == 3
+    assert len(prediction.label_map.unique()) == 3
     for score, scale in ((SumScore(), torch.ones(3)), (MeanScore(), prediction.voxels())):
         e = VanillaGradient().compute(model, image, score(prediction, (0, 1, 2)), RNG)
         for c, slope in enumerate(slopes):
-            expected = slope * (prediction.labels == c) / scale[c]
+            expected = slope * (prediction.label_map == c) / scale[c]
             assert torch.allclose(e.dense(c)[0], expected.float(), rtol=1e-5, atol=1e-7)
 
 
@@ -36,7 +36,9 @@ def test_agrees_with_captum_on_one_window() -> None:
     e = VanillaGradient().compute(model, image, SumScore()(prediction, (0, 1, 2, 3)), RNG)
 
     def score(x: Tensor) -> Tensor:
-        return torch.stack([(network(x)[:, c] * (prediction.labels == c)).sum(dim=(1, 2, 3)) for c in range(4)], dim=1)
+        return torch.stack(
+            [(network(x)[:, c] * (prediction.label_map == c)).sum(dim=(1, 2, 3)) for c in range(4)], dim=1
+        )
 
     for c in range(4):
         reference = Saliency(score).attribute(image[None].requires_grad_(), target=c, abs=False)

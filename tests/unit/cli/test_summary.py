@@ -10,7 +10,6 @@ import torch
 
 from agg2exp.cli.summary import DISCLAIMER, write_environment, write_summary
 from agg2exp.domain.case import Failure
-from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.models.checkpoint import trained_on
 from agg2exp.run.roi_importance import RoIImportanceWriter
 from agg2exp.store.tables import GLOBAL_IMPORTANCE, read_tables
@@ -117,8 +116,7 @@ def test_a_good_segmentation_needs_no_such_words(tmp_path: Path, capsys):
     case = small_case()
     writer = RoIImportanceWriter(tmp_path, by_distance=False)
     explanation = small_explanation(case)
-    annotation = ExclusiveMasks(explanation.prediction.labels, 4)
-    right = replace(case, annotation=annotation, annotated=(True,) * 4)
+    right = replace(case, annotation=explanation.prediction.masks, annotated=(True,) * 4)
     writer.write_case(scheme(), right, explanation)
     writer.finish([], explained(), ["a"])
     write_summary(tmp_path, ["a"], {"a"}, [], trained_on("shipped:unet_phantom.safetensors"))

@@ -43,47 +43,52 @@ def test_value_at_the_prediction_is_the_score_of_its_logits(score: Score, seed: 
 def test_scores_of_other_masks_or_another_runner_up_are_not_of_the_prediction() -> None:
     prediction = Prediction.from_logits(logits_of(0))
     scores = MarginScore()(prediction, (0, 1))
+    (layer,) = scores.layers
+
+    def with_layer(**changed: Tensor | None) -> ClassScores:
+        return replace(scores, layers=(replace(layer, **changed),))
+
     assert scores.is_of(prediction)
-    assert replace(scores, weights=scores.weights * 2).is_of(prediction)
-    assert replace(scores, runner_up=None).is_of(prediction)
+    assert with_layer(weights=layer.weights * 2).is_of(prediction)
+    assert with_layer(runner_up=None).is_of(prediction)
     assert scores.copy().is_of(prediction)
     assert scores.is_of(Prediction.from_logits(logits_of(0)))
-    changed = scores.labels.clone()
+    changed = layer.label_map.clone()
     changed[0, 0, 0] = -1
-    assert not replace(scores, labels=changed).is_of(prediction)
-    assert not replace(scores, labels=scores.labels.long()).is_of(prediction)
-    assert not replace(scores, runner_up=torch.zeros_like(scores.labels)).is_of(prediction)
+    assert not with_layer(label_map=changed).is_of(prediction)
+    assert not with_layer(label_map=layer.label_map.long()).is_of(prediction)
+    assert not with_layer(runner_up=torch.zeros_like(layer.label_map)).is_of(prediction)
     assert not scores.is_of(Prediction.from_logits(logits_of(1)))
+    assert not replace(scores, layers=(layer, layer)).is_of(prediction)
 
 
 def test_a_rule_that_changes_the_prediction_changes_a_copy() -> None:
     prediction = Prediction.from_logits(logits_of(0))
-    before = prediction.labels.clone()
+    before = prediction.label_map.clone()
 
     def largest_only(p: Prediction) -> ClassScores:
-        p.labels[:1] = -1
-        return MeanScore()(replace(p, labels=p.labels.clamp(min=0)), (0, 1))
+        p.label_map[:1] = -1
+        return MeanScore()(replace(p, layers=(replace(p.layers[0], label_map=p.label_map.clamp(min=0)),)), (0, 1))
 
-    at = RecomputedScores((0, 1), before, largest_only).at(prediction)
-    assert torch.equal(prediction.labels, before)
+    at = RecomputedScores((0, 1), prediction.masks, largest_only).at(prediction)
+    assert torch.equal(prediction.label_map, before)
     assert not at.is_of(prediction)
 
 
 def test_volumes_of_scores_have_one_shape() -> None:
     labels = torch.zeros(4, 3, 5, dtype=torch.int16)
-    with pytest.raises(SettingError, match=r"scores.weights: expected the shape of the labels \(4, 3, 5\), got"):
-        ClassScores((0,), labels, torch.ones(4, 3, 6))
+    with pytest.raises(SettingError, match=r"scores.weights: expected the shape of the label map \(4, 3, 5\), got"):
+        ClassScores.of((0,), labels, torch.ones(4, 3, 6))
     with pytest.raises(SettingError, match=r"scores\.runner_up"):
-        ClassScores((0,), labels, torch.ones(4, 3, 5), torch.zeros(5, 3, 4, dtype=torch.int16))
+        ClassScores.of((0,), labels, torch.ones(4, 3, 5), torch.zeros(5, 3, 4, dtype=torch.int16))
 
 
 def test_recomputed_scores_follow_the_prediction_for_their_own_classes() -> None:
     first, second = (Prediction.from_logits(logits_of(seed)) for seed in (0, 1))
-    scores = RecomputedScores((3, 1), first.labels, lambda p: MeanScore()(p, (0, 1, 2, 3, 4)))
+    scores = RecomputedScores((3, 1), first.masks, lambda p: MeanScore()(p, (0, 1, 2, 3, 4)))
     for prediction in (first, second):
         at, expected = scores.at(prediction), MeanScore()(prediction, (3, 1))
         assert isinstance(at, ClassScores)
         assert at.classes == (3, 1)
         assert at.is_of(prediction)
-        assert torch.equal(at.weights, expected.weights)
-    assert scores.labels is first.labels
+        assert torch.equal(at.layers[0].weights, expected.layers[0].weights)

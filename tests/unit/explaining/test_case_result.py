@@ -35,7 +35,7 @@ def test_regions_from_the_prediction():
     explanation = small_explanation(case, classes=(1, 3), absent=(3,))
     result = case_result(case, explanation, NAMES, settings={"code": "1"})
 
-    predicted = explanation.prediction.labels
+    predicted = explanation.prediction.label_map
     regions = CaseRegions.of(case, ExclusiveMasks(predicted, 4), NAMES)
     expected = expected_by_distance(explanation.attribution, (1, 3), regions)
     same(result.importance, local_importance(explanation.attribution, (1, 3), regions, expected))
@@ -57,7 +57,7 @@ def test_regions_from_labels_hide_what_was_not_annotated():
     case = small_case(labels=LABELS, annotated=(True, True, False, True))
     explanation = small_explanation(case)
     found = case_result(case, explanation, NAMES, "label", by_distance=False)
-    regions = CaseRegions.of(case, ExclusiveMasks(explanation.prediction.labels, 4), NAMES, "label")
+    regions = CaseRegions.of(case, explanation.prediction.masks, NAMES, "label")
     same(found.importance, local_importance(explanation.attribution, (0, 1, 2, 3), regions))
     importance = found.importance.values[Kind.IMPORTANCE]
     assert np.isnan(importance[:, [0, 2]]).all()  # background contains what was not annotated
@@ -97,7 +97,7 @@ def test_poor_regions_are_told_unless_they_come_from_labels(caplog: pytest.LogCa
         case_result(case, explanation, NAMES, "label")
         assert not caplog.records
         case_result(case, explanation, NAMES)
-    dice, _ = dice_and_iou(ExclusiveMasks(explanation.prediction.labels, 4), ExclusiveMasks(LABELS, 4), ALL)
+    dice, _ = dice_and_iou(explanation.prediction.masks, ExclusiveMasks(LABELS, 4), ALL)
     (record,) = caplog.records
     for c in (1, 2, 3):
         assert f"{scheme().classes[c]} {dice[c]:.2f}" in record.getMessage()

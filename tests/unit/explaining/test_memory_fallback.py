@@ -119,7 +119,7 @@ def test_a_case_takes_as_many_classes_at_a_time_as_it_is_told() -> None:
     module.class_chunk = 3
     portions = module.explain(case)
     assert seen == [(0, 1, 2, 3), (0, 1, 2), (3,)]
-    assert portions.attribution.values.device == portions.prediction.labels.device
+    assert portions.attribution.values.device == portions.prediction.label_map.device
     torch.testing.assert_close(portions.attribution.values, whole.attribution.values, rtol=1e-5, atol=1e-6)
     scarce = {"module: most_classes", "weights"}  # how much memory the test allows, in module and network
     assert {k: v for k, v in portions.settings.items() if k not in scarce} == {

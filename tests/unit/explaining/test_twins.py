@@ -54,7 +54,7 @@ def test_a_twin_explains_the_classes_where_the_model_sees_them():
     case, trained = small_case(), module(attribution=SmoothGrad(2))
     explanation = trained.explain(case)
     twin = next(twins_of(trained, 2, 0))
-    mask = explanation.prediction.labels == 2
+    mask = explanation.prediction.label_map == 2
     e = explanation.twins[0]().dense(2)
     through_twin = WindowedModel(twin, trained.inference)
     expected = trained.attribute(through_twin, case, trained.class_scores(explanation.prediction)).dense(2)

@@ -28,10 +28,13 @@ def stitched_logits(network: nn.Module, image: Tensor, settings: SlidingWindow) 
 
 def score_of(logits: Tensor, scores: ClassScores, c: int) -> Tensor:
     """f̂_c from stitched logits and constants."""
-    value = logits[c]
-    if scores.runner_up is not None:
-        value = value - logits.gather(0, scores.runner_up.long()[None])[0]
-    return (value * scores.weights)[scores.labels == c].sum()
+    total = logits.new_zeros(())
+    for layer in scores.layers:
+        value = logits[c]
+        if layer.runner_up is not None:
+            value = value - logits.gather(0, layer.runner_up.long()[None])[0]
+        total = total + (value * layer.weights)[layer.label_map == c].sum()
+    return total
 
 
 def _margin(logits: Tensor, mask: Tensor, c: int) -> Tensor:

@@ -38,8 +38,11 @@ def window_patterns(model: WindowedModel, partition: Tensor, members: Tensor, sc
         inside = tuple(
             slice(max(w.start - before, 0), max(w.stop - before, 0)) for w, before in zip(window, starts, strict=True)
         )
-        explained = torch.isin(scores.labels[inside], torch.tensor(scores.classes)) & (scores.weights[inside] != 0)
-        if explained.any():
+        explained = [
+            torch.isin(layer.label_map[inside], torch.tensor(scores.classes)) & (layer.weights[inside] != 0)
+            for layer in scores.layers
+        ]
+        if torch.stack(explained).any():
             present = sorted(set(partition[inside].flatten().tolist()))
             found.append(len({tuple(bool(z[s]) for s in present) for z in members}))
     return found
@@ -77,9 +80,9 @@ def test_values_and_counts_are_those_of_whole_images(
         assert relative(values[n], expected) < 1e-10
 
     patterns = window_patterns(model, partition, members, scores)
-    assert model.passes.forwards - before.forwards == sum(patterns)
+    assert model.passes.window_forwards - before.window_forwards == sum(patterns)
     assert model.passes.reused == len(members) * len(patterns) - sum(patterns) > 0
-    assert model.passes.backwards == 0
+    assert model.passes.window_backwards == 0
     assert sum(done) - told == len(members) * len(model.plan(image).windows)
 
 
@@ -92,12 +95,12 @@ def test_windows_without_an_explained_class_are_not_evaluated(wanted: tuple[int,
     labels[..., 16:] = 3
     weights = torch.ones(8, 8, 24, dtype=torch.float64)
     weights[..., 16:] = 0
-    scores = ClassScores(wanted, labels, weights)
+    scores = ClassScores.of(wanted, labels, weights)
     model = WindowedModel(ToyNetwork().double(), SlidingWindow((8, 8, 8), overlap=0.0))
     values = model.coalition_scores(image, baseline, partition, members, scores)
     patterns = window_patterns(model, partition, members, scores)
     assert len(patterns) == len({{1: 0, 0: 1, 2: 1}[c] for c in wanted if c != 3})
-    assert model.forwards == sum(patterns)
+    assert model.passes.window_forwards == sum(patterns)
     if 3 in wanted:
         assert not values[:, wanted.index(3)].any()
 

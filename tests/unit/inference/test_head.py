@@ -67,7 +67,7 @@ def trained(head: str, overlapping: bool = False, dice: bool = False, steps: int
 @pytest.mark.parametrize("overlapping", [False, True], ids=["apart", "overlapping"])
 def test_a_network_trained_with_sigmoids_is_refused_and_its_softmax_twin_is_not(overlapping: bool, dice: bool) -> None:
     network, image = trained("sigmoid", overlapping, dice)
-    with pytest.raises(NetworkError, match=r"channels look independent.*Overlapping masks.*`head: softmax`"):
+    with pytest.raises(NetworkError, match=r"channels look independent.*`head: sigmoid`.*`head: softmax`"):
         VanillaGradient().attribute(network, image, 1)
     assert VanillaGradient().attribute(network, image, 1, head="softmax").dense(0).shape == image.shape
     if overlapping:
@@ -78,19 +78,13 @@ def test_a_network_trained_with_sigmoids_is_refused_and_its_softmax_twin_is_not(
         assert VanillaGradient().attribute(twin, image, 1).dense(0).any()
 
 
-def test_the_advice_for_classes_that_exclude_each_other_works() -> None:
-    network, image = trained("sigmoid", overlapping=True)
-
-    class WithBackground(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = network
-
-        def forward(self, x: Tensor) -> Tensor:
-            f = self.network(x)
-            return torch.cat([torch.zeros_like(f[:, :1]), f], dim=1)
-
-    assert VanillaGradient().attribute(WithBackground(), image, 1).dense(0).any()
+@pytest.mark.parametrize("overlapping", [False, True], ids=["apart", "overlapping"])
+def test_the_advice_for_a_network_trained_with_sigmoids_works(overlapping: bool) -> None:
+    network, image = trained("sigmoid", overlapping)
+    e = VanillaGradient().attribute(network, image, head="sigmoid")
+    assert e.dense(1).any() and (e.notes["predicted_voxels"] < 0.2 * image.numel()).all()
+    with pytest.raises(NetworkError, match=r"all within \[0, 1\].*return logits"):
+        VanillaGradient().attribute(nn.Sequential(network, nn.Sigmoid()), image, head="sigmoid")
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -130,8 +124,9 @@ def test_a_run_tests_its_first_prediction_unless_the_model_says_softmax() -> Non
         with pytest.raises(NetworkError, match="channels look independent"):
             asking.predict_step(small_case(), 0)
     assert module("softmax").explain(small_case()).case_id == "a"
-    with pytest.raises(ValueError, match="head: expected one of 'softmax', got 'sigmoid'"):
-        module("sigmoid")
+    assert module("sigmoid").explain(small_case()).prediction.head == "sigmoid"
+    with pytest.raises(ValueError, match="head: expected one of 'softmax', 'sigmoid', got 'tanh'"):
+        module("tanh")
 
 
 @pytest.mark.parametrize("n", [2, 17, 117])
@@ -144,7 +139,7 @@ def test_any_number_of_classes_that_share_one_probability_is_allowed(n: int, las
         torch.manual_seed(0)
         network = nn.Sequential(nn.Conv3d(1, n, 3, padding=1), last)
     prediction = WindowedModel(network, SlidingWindow((8, 8, 8), overlap=overlap)).predict(x)
-    assert n < 117 or bool((prediction.top_probability < 0.11).any())
+    assert n < 117 or bool((prediction.layers[0].top_probability < 0.11).any())
     assert denied_share(prediction) == 0
 
 

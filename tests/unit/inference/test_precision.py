@@ -51,15 +51,15 @@ def test_half_precision_is_close_and_results_stay_in_float32(network: nn.Module,
     assert found.dtype == torch.float64
     assert relative(found, expected) < VALUE[precision]
     prediction = half.predict(image)
-    assert prediction.top_logit.dtype == torch.float32
-    assert float((prediction.labels == scores.labels).float().mean()) > 0.99
+    assert prediction.layers[0].top_logit.dtype == torch.float32
+    assert float((prediction.label_map == scores.layers[0].label_map).float().mean()) > 0.99
 
 
 def tiny_and_usual(image: Tensor, model: WindowedModel, exponent: int) -> tuple[Tensor, Tensor]:
     """Gradients of ⟨1, f⟩ and of ⟨2^exponent, f⟩, the latter multiplied back."""
     prediction = model.predict(image)
-    usual = ClassScores(ALL, prediction.labels, torch.ones_like(prediction.top_logit))
-    tiny = ClassScores(ALL, prediction.labels, usual.weights * 2.0**exponent)
+    usual = ClassScores.of(ALL, prediction.label_map, torch.ones_like(prediction.layers[0].top_logit))
+    tiny = ClassScores.of(ALL, prediction.label_map, usual.layers[0].weights * 2.0**exponent)
     return model.gradient(image[None], tiny) * 2.0**-exponent, model.gradient(image[None], usual)
 
 
@@ -98,12 +98,12 @@ def test_float32_is_plain_automatic_differentiation_bit_for_bit() -> None:
     image, network = image_of(8), ToyNetwork().eval()
     model = WindowedModel(network, windows("float32"))
     scores = SumScore()(model.predict(image), ALL)
-    weights = ClassScores(ALL, scores.labels, scores.weights * 3e-9)
+    weights = ClassScores.of(ALL, scores.layers[0].label_map, scores.layers[0].weights * 3e-9)
     x = image[None].clone().requires_grad_()
     logits = network(x)
     for c, gradient in enumerate(model.gradient(image[None], weights)):
         cotangent = torch.zeros_like(logits)
-        cotangent[0, c] = torch.where(scores.labels == c, weights.weights, 0)
+        cotangent[0, c] = torch.where(scores.layers[0].label_map == c, weights.layers[0].weights, 0)
         (expected,) = torch.autograd.grad(logits, x, cotangent, retain_graph=True)
         assert torch.equal(gradient, expected[0])
     with torch.autocast("cpu", dtype=torch.bfloat16):  # whoever calls

@@ -24,7 +24,7 @@ SHAPES_AND_WINDOWS = [
 
 
 def recomputed(score: Score, prediction: Prediction, classes: tuple[int, ...] = ALL) -> RecomputedScores:
-    return RecomputedScores(classes, prediction.labels, lambda p: score(p, ALL))
+    return RecomputedScores(classes, prediction.masks, lambda p: score(p, ALL))
 
 
 def perturbed(shape: tuple[int, int, int], n: int = 3) -> Tensor:
@@ -44,12 +44,12 @@ def test_scores_and_gradients_equal_the_literal_definition(
     images = perturbed(shape)
     model = WindowedModel(network, settings)
     prediction = model.predict(images[0])
-    assert not torch.equal(prediction.labels, model.predict(images[2]).labels)
+    assert not torch.equal(prediction.label_map, model.predict(images[2]).label_map)
     scores = recomputed(score, prediction)
 
-    before = model.passes.forwards
+    before = model.passes.window_forwards
     values = model.scores(images, scores)
-    assert model.passes.forwards - before == 3 * len(model.plan(images).windows)  # one pass, also for the margin
+    assert model.passes.window_forwards - before == 3 * len(model.plan(images).windows)  # one pass, also for the margin
     x = images.clone().requires_grad_()
     expected = torch.stack([
         torch.stack([literal_score(score, stitched_logits(network, image, settings), c) for c in ALL]) for image in x
@@ -76,13 +76,13 @@ def test_coalitions_equal_the_literal_definition(score: Score) -> None:
     told: list[int] = []
     model = WindowedModel(network, settings, told.append)
     scores = recomputed(score, model.predict(image), (3, 1))
-    before = model.passes.forwards
+    before = model.passes.window_forwards
     values = model.coalition_scores(image, baseline, partition, members, scores)
     for n, z in enumerate(members):
         logits = stitched_logits(network, torch.where(z[partition], image, baseline), settings)
         assert relative(values[n], torch.stack([literal_score(score, logits, c) for c in (3, 1)])) < 1e-10
     windows = len(model.plan(image).windows)
-    assert model.passes.forwards - before == len(members) * windows
+    assert model.passes.window_forwards - before == len(members) * windows
     assert sum(told) - before == len(members) * windows
 
 
@@ -105,19 +105,20 @@ def test_a_rule_that_changes_the_masks_takes_a_second_pass() -> None:
 
     def rule(prediction: Prediction) -> ClassScores:
         scores = MarginScore()(prediction, ALL)
-        return replace(scores, labels=torch.where(half, scores.labels, -1))
+        (layer,) = scores.layers
+        return replace(scores, layers=(replace(layer, label_map=torch.where(half, layer.label_map, -1)),))
 
     network, images = ToyNetwork().double().eval(), perturbed(shape)
     told: list[int] = []
     model = WindowedModel(network, settings, told.append)
-    scores = RecomputedScores((2, 0, 3), model.predict(images[0]).labels, rule)
+    scores = RecomputedScores((2, 0, 3), model.predict(images[0]).masks, rule)
     told.clear()
-    before = model.passes.forwards
+    before = model.passes.window_forwards
     values, gradient = model.scores(images, scores), model.gradient(images, scores)
     windows = model.plan(images).windows
     touched = sum(bool(half[w].any()) for w in windows)
     assert 0 < touched < len(windows)
-    assert model.passes.forwards - before == 2 * 3 * (len(windows) + touched)
+    assert model.passes.window_forwards - before == 2 * 3 * (len(windows) + touched)
     assert sum(told) == 2 * 3 * len(windows)  # an image is done once, however many passes it takes
 
     x = images.clone().requires_grad_()
@@ -138,11 +139,11 @@ def test_a_rule_that_changes_weights_alone_takes_one_pass() -> None:
     weights = torch.rand(shape, dtype=torch.float64)
     network, images = ToyNetwork().double().eval(), perturbed(shape)
     model = WindowedModel(network, settings)
-    labels = model.predict(images[0]).labels
-    scores = RecomputedScores(ALL, labels, lambda p: replace(SumScore()(p, ALL), weights=weights))
-    before = model.passes.forwards
+    masks = model.predict(images[0]).masks
+    scores = RecomputedScores(ALL, masks, lambda p: ClassScores.of(ALL, p.label_map, weights))
+    before = model.passes.window_forwards
     values = model.scores(images, scores)
-    assert model.passes.forwards - before == 3 * len(model.plan(images).windows)
+    assert model.passes.window_forwards - before == 3 * len(model.plan(images).windows)
     for b, image in enumerate(images):
         logits = stitched_logits(network, image, settings)
         expected = [(logits[c] * weights)[logits.argmax(0) == c].sum() for c in ALL]

@@ -44,10 +44,10 @@ def test_gradient_scores_and_prediction_equal_autograd_through_monai(
         logits = stitched_logits(network, x, settings)
         expected = Prediction.from_logits(logits.detach())
         prediction = model.predict(image)
-        assert torch.equal(prediction.labels, expected.labels)
-        assert relative(prediction.top_logit, expected.top_logit) < bound
-        assert relative(prediction.top_probability, logits.detach().softmax(0).amax(0)) < bound
-        assert torch.equal(prediction.runner_up, expected.runner_up)
+        assert torch.equal(prediction.label_map, expected.label_map)
+        assert relative(prediction.layers[0].top_logit, expected.layers[0].top_logit) < bound
+        assert relative(prediction.layers[0].top_probability, logits.detach().softmax(0).amax(0)) < bound
+        assert torch.equal(prediction.layers[0].runner_up, expected.layers[0].runner_up)
 
         scores = score(prediction, (0, 1, 2, 3))
         gradient = model.gradient(image.unsqueeze(0), scores)
@@ -92,10 +92,12 @@ def test_numbers_of_passes_are_those_needed(batch: int) -> None:
     labels[..., :8] = 1  # window 0: class 1; window 1: classes 0 and 2; window 2: class 3, not explained
     labels[:2, :, 8:16] = 2
     labels[..., 16:] = 3
-    scores = ClassScores((0, 1, 2), labels, torch.ones(8, 8, 24))
+    scores = ClassScores.of((0, 1, 2), labels, torch.ones(8, 8, 24))
     model.gradient(image[None], scores)
-    assert sum(calls) == model.forwards == 2
-    assert model.backwards == (3 if batch == 1 else 6)  # a batch of two windows is differentiated as a whole
+    assert sum(calls) == model.passes.window_forwards == 2
+    assert model.passes.window_backwards == (
+        3 if batch == 1 else 6
+    )  # a batch of two windows is differentiated as a whole
     calls.clear()
     model.scores(image[None], scores)
     assert sum(calls) == 2
@@ -108,8 +110,8 @@ def test_windows_with_the_same_classes_share_a_batch() -> None:
     labels = torch.zeros(8, 8, 32, dtype=torch.int16)
     labels[..., 0:8] = labels[..., 16:24] = 1
     model = WindowedModel(ToyNetwork(), SlidingWindow(WINDOW, overlap=0.0, batch=2))
-    model.gradient(torch.rand(1, 1, 8, 8, 32), ClassScores((0, 1, 2), labels, torch.ones(8, 8, 32)))
-    assert (model.forwards, model.backwards) == (4, 4)
+    model.gradient(torch.rand(1, 1, 8, 8, 32), ClassScores.of((0, 1, 2), labels, torch.ones(8, 8, 32)))
+    assert (model.passes.window_forwards, model.passes.window_backwards) == (4, 4)
 
 
 def test_memory_of_the_graph_does_not_grow_with_the_number_of_windows() -> None:
@@ -129,7 +131,9 @@ def test_memory_of_the_graph_does_not_grow_with_the_number_of_windows() -> None:
     def peak_of_graph(windows: int, *, whole: bool) -> int:
         network, image = ToyNetwork().eval(), torch.rand(1, 8, 8, 8 * windows)
         settings = SlidingWindow(WINDOW, overlap=0.0, batch=1)
-        scores = ClassScores((0, 1), torch.zeros(8, 8, 8 * windows, dtype=torch.int16), torch.ones(8, 8, 8 * windows))
+        scores = ClassScores.of(
+            (0, 1), torch.zeros(8, 8, 8 * windows, dtype=torch.int16), torch.ones(8, 8, 8 * windows)
+        )
         Saved.alive = Saved.peak = 0
         with torch.autograd.graph.saved_tensors_hooks(Saved, lambda saved: saved.tensor):
             if whole:
@@ -178,7 +182,7 @@ def test_blending_high_overlap_averages_a_constant_to_itself() -> None:
 
     model = WindowedModel(Constant(), SlidingWindow((8, 8, 8), overlap=0.875, batch=8))
     prediction = model.predict(torch.zeros(1, 11, 11, 11))
-    assert torch.allclose(prediction.top_logit, torch.tensor(0.75), rtol=1e-6)
+    assert torch.allclose(prediction.layers[0].top_logit, torch.tensor(0.75), rtol=1e-6)
 
 
 def test_other_settings_take_effect_at_once() -> None:
@@ -191,12 +195,12 @@ def test_other_settings_take_effect_at_once() -> None:
         SlidingWindow(WINDOW, 0.75),
         SlidingWindow((13, 8, 11)),
     ):
-        model.settings = settings
+        model.windows = settings
         fresh = WindowedModel(network, settings)
         assert [str(w) for w in model.plan(image).windows] == [str(w) for w in fresh.plan(image).windows]
         assert torch.equal(model.scores(image[None], scores), fresh.scores(image[None], scores))
         assert torch.equal(model.gradient(image[None], scores), fresh.gradient(image[None], scores))
-        assert torch.equal(model.predict(image).top_logit, fresh.predict(image).top_logit)
+        assert torch.equal(model.predict(image).layers[0].top_logit, fresh.predict(image).layers[0].top_logit)
 
 
 def test_a_plan_is_of_one_dtype() -> None:
@@ -207,10 +211,10 @@ def test_a_plan_is_of_one_dtype() -> None:
     double = image.double()
     network.double()
     scores = SumScore()(model.predict(double), (0, 1))
-    fresh = WindowedModel(network, model.settings)
-    assert scores.weights.dtype == model.gradient(double[None], scores).dtype == torch.float64
+    fresh = WindowedModel(network, model.windows)
+    assert scores.layers[0].weights.dtype == model.gradient(double[None], scores).dtype == torch.float64
     assert torch.equal(model.gradient(double[None], scores), fresh.gradient(double[None], scores))
-    assert torch.equal(model.predict(double).top_logit, fresh.predict(double).top_logit)
+    assert torch.equal(model.predict(double).layers[0].top_logit, fresh.predict(double).layers[0].top_logit)
 
 
 def test_scores_that_change_in_place_are_taken_as_they_are() -> None:
@@ -218,15 +222,15 @@ def test_scores_that_change_in_place_are_taken_as_they_are() -> None:
     model = WindowedModel(network, SlidingWindow(WINDOW))
     scores = MarginScore()(model.predict(image), (0, 1, 2, 3))
     model.gradient(image[None], scores)
-    assert scores.runner_up is not None
+    assert scores.layers[0].runner_up is not None
     for change in (
-        lambda: scores.weights.mul_(2),
-        lambda: scores.labels[:5].fill_(-1),
-        lambda: scores.labels.numpy()[5:7].fill(3),
-        lambda: scores.runner_up[7:].fill_(1),
+        lambda: scores.layers[0].weights.mul_(2),
+        lambda: scores.layers[0].label_map[:5].fill_(-1),
+        lambda: scores.layers[0].label_map.numpy()[5:7].fill(3),
+        lambda: scores.layers[0].runner_up[7:].fill_(1),
     ):
         change()
-        fresh = WindowedModel(network, model.settings)
+        fresh = WindowedModel(network, model.windows)
         assert torch.equal(model.scores(image[None], scores), fresh.scores(image[None], scores))
         assert torch.equal(model.gradient(image[None], scores), fresh.gradient(image[None], scores))
 

@@ -159,13 +159,13 @@ def test_passes_are_those_that_were_announced(metric: EvaluationMetric, recomput
     before = case.model.passes
     case.attribute(case.model, case.image)
     once = case.model.passes
-    attribution = once.forwards - before.forwards, once.backwards - before.backwards
+    attribution = once - before
     metric.evaluate(case)
     forwards, again = metric.evaluations(3)
-    used = case.model.forwards - once.forwards - again * attribution[0]
-    assert used + case.model.reused - once.reused == forwards
-    assert case.model.backwards - once.backwards == again * attribution[1]
-    assert attribution == ((10, 12) if recomputed else (6, 12))
+    used = case.model.passes - once
+    assert used.window_forwards - again * attribution.window_forwards + used.reused == forwards
+    assert used.window_backwards == again * attribution.window_backwards
+    assert (attribution.window_forwards, attribution.window_backwards) == ((10, 12) if recomputed else (6, 12))
 
 
 @EACH

@@ -22,7 +22,7 @@ def test_is_the_gap_that_the_method_noted() -> None:
         gap = abs(float(case.attribution.dense(k).sum() - ends[0, k])) / abs(float(ends[0, k]))
         assert float(found[k]) == pytest.approx(gap, rel=1e-6)
     assert found[1].isnan()
-    assert case.model.backwards == before.backwards
+    assert case.model.passes.window_backwards == before.window_backwards
 
 
 def test_methods_that_promise_nothing_are_nan() -> None:

@@ -207,9 +207,9 @@ def test_scores_are_computed_once_for_all_methods(tmp_path: Path) -> None:
     network, image = toy_network(), random_image()
     first, second = (evaluation(network, image, m, cache=tmp_path) for m in (InputXGradient(), VanillaGradient()))
     windows = len(first.model.plan(image).windows)
-    before = first.model.forwards
+    before = first.model.passes.window_forwards
     a = few().evaluate(first)["faithfulness"]
-    assert first.model.forwards - before == 13 * windows == few().evaluations(4)[0] * windows
+    assert first.model.passes.window_forwards - before == 13 * windows == few().evaluations(4)[0] * windows
     before = second.model.passes
     b = few().evaluate(second)["faithfulness"]
     assert second.model.passes == before
@@ -234,9 +234,9 @@ def test_scores_are_computed_once_for_all_methods(tmp_path: Path) -> None:
 def test_scores_of_other_settings_are_not_used(tmp_path: Path, arguments, settings) -> None:
     few().evaluate(evaluation(toy_network(), random_image(), cache=tmp_path))
     case = evaluation(toy_network(), random_image(), cache=tmp_path, **arguments)
-    before = case.model.forwards
+    before = case.model.passes.window_forwards
     few(**settings).evaluate(case)
-    assert case.model.forwards > before
+    assert case.model.passes.window_forwards > before
     assert len(list(tmp_path.rglob("*.safetensors"))) == 2
 
 
@@ -322,8 +322,8 @@ def test_the_metric_may_have_a_mask_policy_of_its_own(tmp_path: Path):
     moving = evaluation(network, image, recomputed=True, cache=tmp_path)
     still = evaluation(network, image, cache=tmp_path)
     expected = Faithfulness(**settings).evaluate(moving)["faithfulness"]
-    before = still.model.forwards
+    before = still.model.passes.window_forwards
     found = Faithfulness(**settings, mask_policy="recomputed").evaluate(still)["faithfulness"]
-    assert still.model.forwards == before  # the same key: kept from the other run
+    assert still.model.passes.window_forwards == before  # the same key: kept from the other run
     assert torch.equal(found, expected)
     assert not torch.equal(found, Faithfulness(**settings).evaluate(still)["faithfulness"])

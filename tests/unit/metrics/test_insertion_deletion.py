@@ -15,6 +15,7 @@ from agg2exp.attribution import InputXGradient
 from agg2exp.baselines import Mean
 from agg2exp.domain.attribution import SupervoxelAttribution
 from agg2exp.domain.errors import CaseError, SettingError
+from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.inference import SlidingWindow
 from agg2exp.metrics import Evaluation, InsertionDeletion
 from agg2exp.metrics.insertion_deletion import densities, normalised_curve, remaining
@@ -31,7 +32,7 @@ NAMES = ("insertion_deletion", "insertion", "deletion")
 def slow(case: Evaluation, metric: InsertionDeletion, score: Score | None = None) -> dict[str, list[float]]:
     """Whole volumes, one image at a time, curves by np.trapezoid."""
     network = case.model.network.requires_grad_(False)
-    parts = metric.supervoxels(case.image, case.prediction.labels)
+    parts = metric.supervoxels(case.image, case.prediction.masks)
     other = metric.baseline(case.image, case.rng("insertion_deletion"))
     n = int(parts.max()) + 1
     found: dict[str, list[float]] = {name: [] for name in NAMES}
@@ -83,7 +84,7 @@ def test_the_true_order_has_the_largest_area_of_all(seed: int, slopes: list[floa
     network, image = LinearNetwork(slopes, [0.0, -0.5 * (slopes[1] - slopes[0])]), random_image(seed)
     metric = InsertionDeletion(Cubes(5))
     true = evaluation(network, image)
-    parts = metric.supervoxels(image, true.prediction.labels)
+    parts = metric.supervoxels(image, true.prediction.masks)
     n = int(parts.max()) + 1
     density = torch.stack([densities(true.attribution.dense(k), parts) for k in range(2)])
     best = metric.evaluate(evaluation(network, image, classes=(0, 1)))["insertion_deletion"]
@@ -217,8 +218,8 @@ def test_equal_patterns_are_evaluated_once() -> None:
     windows = len(case.model.plan(case.image).windows)
     images = metric.evaluations(4)[0]
     assert images == 64
-    done = case.model.forwards - before.forwards
-    assert done + case.model.reused - before.reused <= images * windows
+    done = case.model.passes.window_forwards - before.window_forwards
+    assert done + case.model.passes.reused - before.reused <= images * windows
     assert done < 0.5 * images * windows
 
 
@@ -244,7 +245,7 @@ def test_cubes_are_its_own_whatever_the_attribution_is_made_of() -> None:
     def compact(case: Evaluation) -> Tensor:
         return case.attribution.dense(0)
 
-    partition = Semantic()(random_image(), torch.arange(720).reshape(SHAPE) // 100)
+    partition = Semantic()(random_image(), ExclusiveMasks(torch.arange(720).reshape(SHAPE) // 100, 8))
     values = torch.randn(4, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     e = SupervoxelAttribution(partition, values)
     case = evaluation(toy_network(), random_image(), Fixed(e))
@@ -271,12 +272,12 @@ def test_values_that_are_not_allowed(steps) -> None:
 
 def test_windows_without_the_class_are_skipped() -> None:
     case = evaluation(toy_network(), random_image(), classes=(0, 1))
-    case.prediction.labels.copy_(torch.where(torch.arange(10) < 1, 0, 1).expand(SHAPE))  # 0 at one end, 1 elsewhere
+    case.prediction.label_map.copy_(torch.where(torch.arange(10) < 1, 0, 1).expand(SHAPE))  # 0 at one end, 1 elsewhere
     object.__setattr__(case, "scores", SumScore()(case.prediction, (0, 1)))
     before = case.model.passes
     InsertionDeletion(Cubes(8), 4).evaluate(case)
     windows = case.model.plan(case.image).windows
     touched = sum(w[2].start == 0 for w in windows)
     assert touched < len(windows)
-    done = case.model.forwards + case.model.reused - before.forwards - before.reused
+    done = case.model.passes.window_forwards + case.model.passes.reused - before.window_forwards - before.reused
     assert done == 8 * (touched + len(windows))

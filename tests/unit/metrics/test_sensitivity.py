@@ -150,7 +150,7 @@ def test_dice_is_that_of_the_noisy_predictions() -> None:
     for c in (3, 1):
         dices = []
         for i in range(2):
-            a, b = (x == c for x in (case.prediction.labels, case.model.predict(metric.noisy(case, i)).labels))
+            a, b = (x == c for x in (case.prediction.label_map, case.model.predict(metric.noisy(case, i)).label_map))
             dices.append(2 * float((a & b).sum()) / float(a.sum() + b.sum()))
         expected.append(np.mean(dices))
     found = metric.evaluate(case)["sensitivity_dice"].tolist()
@@ -165,9 +165,9 @@ def test_noisy_predictions_are_shared_between_methods(tmp_path: Path) -> None:
     windows = len(first.model.plan(first.image).windows)
     counts, dices = [], []
     for case, metric in ((first, Sensitivity()), (second, Sensitivity()), (second, Sensitivity(radius=0.01))):
-        before = case.model.forwards
+        before = case.model.passes.window_forwards
         dices.append(metric.evaluate(case)["sensitivity_dice"])
-        counts.append((case.model.forwards - before) // windows)
+        counts.append((case.model.passes.window_forwards - before) // windows)
     assert counts == [6, 3, 6]
     assert torch.equal(dices[0], dices[1])
     assert not torch.equal(dices[0], dices[2])

@@ -85,7 +85,7 @@ def evaluation(
     prediction = model.predict(image)
     by_policy: dict[str, Scores] = {
         "fixed": score(prediction, classes),
-        "recomputed": RecomputedScores(classes, prediction.labels, lambda p: score(p, classes)),
+        "recomputed": RecomputedScores(classes, prediction.masks, lambda p: score(p, classes)),
     }
     scores = by_policy["recomputed" if recomputed else "fixed"]
 

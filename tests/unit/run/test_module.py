@@ -41,7 +41,7 @@ def module(**changes: object) -> ExplanationModule:
 def present(explanation: Explanation, case: Case) -> int:
     """(Window, class) pairs with a voxel of the class inside the window."""
     windows = WindowedModel(ToyNetwork(), WINDOW).plan(case.image).windows
-    labels = explanation.prediction.labels
+    labels = explanation.prediction.label_map
     return sum(int((labels[w] == c).any()) for w in windows for c in explanation.classes)
 
 
@@ -50,15 +50,15 @@ def test_vanilla_gradient_takes_two_forwards_per_window_and_a_backward_per_class
     explanation = module(inference=SlidingWindow((6, 6, 6), batch=1)).explain(case)
     windows = len(WindowedModel(ToyNetwork(), WINDOW).plan(case.image).windows)
     assert windows == 8
-    assert explanation.passes.forwards == 2 * windows
-    assert explanation.passes.backwards == present(explanation, case)
+    assert explanation.passes.window_forwards == 2 * windows
+    assert explanation.passes.window_backwards == present(explanation, case)
 
 
 @pytest.mark.parametrize("n", [1, 3])
 def test_smoothgrad_takes_one_forward_more_than_samples(n: int):
     explanation = module(attribution=SmoothGrad(n), inference=SlidingWindow((9, 8, 7), batch=1)).explain(small_case())
-    assert explanation.passes.forwards == 1 + n
-    assert explanation.passes.backwards == 4 * n
+    assert explanation.passes.window_forwards == 1 + n
+    assert explanation.passes.window_backwards == 4 * n
 
 
 def test_windows_without_an_explained_class_are_not_evaluated_again():
@@ -66,8 +66,8 @@ def test_windows_without_an_explained_class_are_not_evaluated_again():
     full = module(inference=SlidingWindow((6, 6, 6), batch=1)).explain(case)
     rare = int(full.prediction.voxels().argmin())
     few = module(inference=SlidingWindow((6, 6, 6), batch=1), classes=[scheme().classes[rare]]).explain(case)
-    assert few.passes.backwards == present(few, case)
-    assert few.passes.forwards == 8 + few.passes.backwards
+    assert few.passes.window_backwards == present(few, case)
+    assert few.passes.window_forwards == 8 + few.passes.window_backwards
     torch.testing.assert_close(few.attribution.values[0], full.attribution.values[rare])
 
 
@@ -77,7 +77,7 @@ def test_vanilla_gradient_is_the_gradient_of_the_score():
     explanation = chosen.explain(case)
     x = case.image[None].clone().requires_grad_()
     logits = chosen.network.eval()(x)[0, 2]
-    mask = explanation.prediction.labels == 2
+    mask = explanation.prediction.label_map == 2
     (expected,) = torch.autograd.grad(logits[mask].mean(), x)
     torch.testing.assert_close(explanation.attribution.values, expected[None, 0])
 
@@ -123,7 +123,7 @@ def test_progress_is_told_about_every_window():
     explanation = chosen.explain(small_case())
     begun, *advances = told
     assert begun == ("a", 8 * 3)
-    assert sum(advances) == explanation.passes.forwards <= begun[1]
+    assert sum(advances) == explanation.passes.window_forwards <= begun[1]
 
 
 @pytest.mark.parametrize("change", [{"score": MeanScore()}, {"seed": 3}, {"attribution": SmoothGrad(1)}])
@@ -198,9 +198,9 @@ def test_volume_smaller_than_the_window():
     image = torch.rand(1, 4, 5, 3, generator=torch.Generator().manual_seed(0))
     grid = Grid((4, 5, 3), np.eye(4))
     explanation = module().explain(Case("small", image, grid, grid))
-    assert explanation.prediction.labels.shape == (4, 5, 3)
+    assert explanation.prediction.label_map.shape == (4, 5, 3)
     assert explanation.attribution.values.shape == (4, 1, 4, 5, 3)
-    assert explanation.passes.forwards == 2
+    assert explanation.passes.window_forwards == 2
 
 
 def test_batching_windows_changes_nothing_but_rounding():
@@ -248,7 +248,7 @@ def test_classes_in_portions_are_those_of_one_go_in_their_order(chunk: int, meth
     assert portions.classes == (3, 0, 1)
     assert portions.attribution.n_classes == 3
     a, b = portions.attribution, whole.attribution
-    assert a.values.device == portions.prediction.labels.device
+    assert a.values.device == portions.prediction.label_map.device
     assert a.notes.keys() == b.notes.keys()
     pairs = [(a.values, b.values), *((note, b.notes[name]) for name, note in a.notes.items())]
     if isinstance(a, SupervoxelAttribution):
@@ -257,7 +257,7 @@ def test_classes_in_portions_are_those_of_one_go_in_their_order(chunk: int, meth
     for part, expected in pairs:
         torch.testing.assert_close(part, expected, rtol=1e-5, atol=1e-6)
     assert portions.settings == whole.settings
-    assert portions.passes.forwards >= whole.passes.forwards
+    assert portions.passes.window_forwards >= whole.passes.window_forwards
 
 
 @pytest.mark.parametrize("method", [VanillaGradient(), SmoothGrad(3), Scoring()], ids=lambda m: m.name)
@@ -269,7 +269,7 @@ def test_progress_adds_up_to_what_was_announced(method: Attributor, changes: dic
     chosen.progress = SimpleNamespace(begin=lambda case_id, total: begun.append(total), advance=told.append)
     explanation = chosen.explain(small_case())
     assert begun == [sum(told)]
-    evaluated = explanation.passes.forwards + explanation.passes.reused
+    evaluated = explanation.passes.window_forwards + explanation.passes.reused
     assert evaluated > begun[0] if changes.get("mask_policy") and method.name != "scoring" else evaluated <= begun[0]
     if changes.get("classes"):
         assert evaluated < begun[0]
@@ -290,7 +290,7 @@ def test_compiled_network_explains_the_same(tmp_path: Path, monkeypatch: pytest.
     compiled, usual = module(compile_network=True), module()
     assert compiled.network._compiled_call_impl is not None
     a, b = compiled.explain(small_case()), usual.explain(small_case())
-    assert torch.equal(a.prediction.labels, b.prediction.labels)
+    assert torch.equal(a.prediction.label_map, b.prediction.label_map)
     torch.testing.assert_close(a.attribution.values, b.attribution.values, rtol=1e-4, atol=1e-4)
     assert a.passes == b.passes
     assert (a.settings["compiled"], b.settings["compiled"]) == ("True", "False")

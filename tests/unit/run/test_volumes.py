@@ -31,7 +31,7 @@ def test_prediction_has_the_scans_grid_and_the_labels_at_the_shared_voxels(tmp_p
     assert image.get_data_dtype() == np.uint8
     np.testing.assert_array_equal(image.affine, CASE.native.affine)
     shared = np.asarray(image.dataobj)[::2, ::2, ::2]  # every second voxel of the scan is one of the preprocessed grid
-    np.testing.assert_array_equal(shared, EXPLANATION.prediction.labels.numpy())
+    np.testing.assert_array_equal(shared, EXPLANATION.prediction.label_map.numpy())
 
 
 def test_attributions_are_those_of_their_class(tmp_path: Path):

@@ -46,9 +46,9 @@ def test_scores_equal_their_formula(score: Score, seed: int) -> None:
 def test_weights_of_normalised_scores_sum_to_one_per_class() -> None:
     prediction = Prediction.from_logits(torch.randn(4, 5, 5, 5, generator=torch.Generator().manual_seed(0)))
     for score in (MeanScore(), MedianScore(), ProbabilityScore()):
-        weights = score.weights(prediction)
-        for c in prediction.labels.unique():
-            assert float(weights[prediction.labels == c].sum()) == pytest.approx(1, rel=1e-5)
+        weights = score.weights(prediction.layers[0])
+        for c in prediction.label_map.unique():
+            assert float(weights[prediction.label_map == c].sum()) == pytest.approx(1, rel=1e-5)
 
 
 def test_adding_a_constant_to_all_logits_leaves_the_margin_alone() -> None:
@@ -56,6 +56,6 @@ def test_adding_a_constant_to_all_logits_leaves_the_margin_alone() -> None:
     for shift in (0.0, 7.0):
         prediction = Prediction.from_logits(logits + shift)
         scores = MarginScore()(prediction, (1,))
-        assert scores.runner_up is not None
-        assert torch.equal(scores.labels, logits.argmax(dim=0).short())
-        assert torch.equal(scores.runner_up, logits.topk(2, dim=0).indices[1].short())
+        assert scores.layers[0].runner_up is not None
+        assert torch.equal(scores.layers[0].label_map, logits.argmax(dim=0).short())
+        assert torch.equal(scores.layers[0].runner_up, logits.topk(2, dim=0).indices[1].short())

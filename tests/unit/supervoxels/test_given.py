@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from agg2exp.domain.errors import SettingError
+from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.supervoxels import Given
 
 IMAGE = torch.zeros(1, 3, 4, 5)
-LABELS = torch.zeros(3, 4, 5)
+NO_MASKS = ExclusiveMasks(torch.zeros(3, 4, 5, dtype=torch.int16), 1)
 
 
 def drawn(values: list[int], seed: int) -> torch.Tensor:
@@ -25,7 +26,7 @@ def drawn(values: list[int], seed: int) -> torch.Tensor:
 def test_a_good_partition_stays_as_it_is_and_nothing_is_said(dtype: torch.dtype, caplog: pytest.LogCaptureFixture):
     ids = drawn([0, 1, 2, 3], 0)
     with caplog.at_level(logging.DEBUG):
-        assert torch.equal(Given(ids.to(dtype))(IMAGE, LABELS), ids)
+        assert torch.equal(Given(ids.to(dtype))(IMAGE, NO_MASKS), ids)
     assert caplog.text == ""
 
 
@@ -37,7 +38,7 @@ def test_gaps_and_negative_ids_are_renumbered_and_said_once(
     ids = drawn(values, seed)
     with caplog.at_level(logging.WARNING):
         given = Given(ids)
-        result = [given(IMAGE, LABELS) for _ in range(3)]
+        result = [given(IMAGE, NO_MASKS) for _ in range(3)]
     for wanted, value in enumerate(values):
         assert torch.equal(result[0] == wanted, ids == value)
     assert len(caplog.records) == 1
@@ -47,7 +48,7 @@ def test_gaps_and_negative_ids_are_renumbered_and_said_once(
 @pytest.mark.parametrize("shape", [(3, 4, 4), (4, 3, 5), (1, 3, 4, 5), (60,)])
 def test_another_shape_is_refused(shape: tuple[int, ...]):
     with pytest.raises(SettingError, match=r"^feature_mask: expected the shape \(D, H, W\) of the image \(3, 4, 5\)"):
-        Given(torch.zeros(shape, dtype=torch.int64))(IMAGE, LABELS)
+        Given(torch.zeros(shape, dtype=torch.int64))(IMAGE, NO_MASKS)
 
 
 @pytest.mark.parametrize("ids", [torch.zeros(3, 4, 5), torch.zeros(3, 4, 5) * 1j, torch.zeros(0, 4, 5).long()])
@@ -70,5 +71,5 @@ def test_its_representation_is_that_of_its_content():
 def test_ids_as_given_are_kept(values: list[int]):
     ids = drawn(values, 0)
     given = Given(ids, {values[0]: "liver"})
-    assert torch.equal(given.numbers(LABELS)[given(IMAGE, LABELS)], ids)
+    assert torch.equal(given.numbers(NO_MASKS)[given(IMAGE, NO_MASKS)], ids)
     assert given.name_of == {values[0]: "liver"}

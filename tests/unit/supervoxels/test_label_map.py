@@ -10,10 +10,12 @@ import torch
 
 from agg2exp.domain.case import Case, Grid
 from agg2exp.domain.errors import CaseError, SettingError
+from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.supervoxels import LabelMap
 
 PATH = "{case}/atlas.nii.gz"
 SHAPE = (3, 4, 5)
+NO_MASKS = ExclusiveMasks(torch.zeros(SHAPE, dtype=torch.int16), 1)
 
 
 def case(label_map: torch.Tensor | None) -> Case:
@@ -25,7 +27,7 @@ def test_every_label_of_the_case_is_a_supervoxel_and_gaps_are_no_news(caplog: py
     labels = torch.tensor([-2, 0, 17, 2035])[torch.arange(60).reshape(SHAPE) % 4]
     scan = case(labels)
     with caplog.at_level(logging.DEBUG):
-        ids = LabelMap(PATH).for_case(scan)(scan.image, labels)
+        ids = LabelMap(PATH).for_case(scan)(scan.image, NO_MASKS)
     assert torch.equal(ids, torch.arange(60).reshape(SHAPE) % 4)
     assert caplog.text == ""
 
@@ -64,6 +66,6 @@ def test_a_label_has_the_same_number_and_name_in_cases_that_lack_others():
         scan = case(torch.tensor(labels)[torch.arange(60).reshape(SHAPE) % len(labels)])
         object.__setattr__(scan, "label_names", {5: "spleen"})
         given = LabelMap(PATH).for_case(scan)
-        ids = given(scan.image, torch.zeros(SHAPE))
-        assert torch.equal(given.numbers(torch.zeros(SHAPE))[ids], scan.label_map)
+        ids = given(scan.image, NO_MASKS)
+        assert torch.equal(given.numbers(NO_MASKS)[ids], scan.label_map)
         assert given.name_of == {5: "spleen"}

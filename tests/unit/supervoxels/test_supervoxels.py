@@ -11,18 +11,19 @@ import torch
 
 from agg2exp.domain.case import Case, Grid
 from agg2exp.domain.errors import SettingError
+from agg2exp.domain.masks import ClassMasks, ExclusiveMasks
 from agg2exp.supervoxels import Cubes, Given, LabelMap, Semantic, Slic, Supervoxels
 
 SHAPES = [(64, 64, 64), (60, 57, 61), (20, 33, 7), (3, 2, 50)]
 
 
-def case(shape: tuple[int, int, int], seed: int) -> tuple[Case, torch.Tensor]:
-    """A case with a label map of many values, and predicted labels."""
+def case(shape: tuple[int, int, int], seed: int) -> tuple[Case, ClassMasks]:
+    """A case with a label map of many values, and predicted masks."""
     g = torch.Generator().manual_seed(seed)
     grid = Grid(shape, np.eye(4))
     label_map = torch.randint(-3, 3, shape, generator=g) * 1000
     labels = torch.randint(0, 9, shape, generator=g).to(torch.int16)
-    return Case("a", torch.rand(2, *shape, generator=g), grid, grid, label_map=label_map), labels
+    return Case("a", torch.rand(2, *shape, generator=g), grid, grid, label_map=label_map), ExclusiveMasks(labels, 9)
 
 
 @pytest.mark.parametrize("shape", [(20, 19, 21), (16, 25, 7), (3, 2, 50), (1, 1, 1)])
@@ -31,19 +32,19 @@ def case(shape: tuple[int, int, int], seed: int) -> tuple[Case, torch.Tensor]:
 def test_every_scheme_gives_each_voxel_one_of_the_ids_without_gaps(
     scheme: Supervoxels, seed: int, shape: tuple[int, int, int]
 ) -> None:
-    scan, labels = case(shape, seed)
-    for partition in (scheme.for_case(scan), Given(scheme.for_case(scan)(scan.image, labels) * 5 - 2)):
-        ids = partition(scan.image, labels)
+    scan, masks = case(shape, seed)
+    for partition in (scheme.for_case(scan), Given(scheme.for_case(scan)(scan.image, masks) * 5 - 2)):
+        ids = partition(scan.image, masks)
         assert ids.dtype == torch.int64
         assert ids.shape == shape
         assert torch.equal(ids.unique(), torch.arange(int(ids.max()) + 1))
-        assert torch.equal(partition(scan.image, labels), ids)
+        assert torch.equal(partition(scan.image, masks), ids)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("cubes", [Cubes(512), Cubes(64), Cubes(7), Cubes(1), Cubes(None, edge=5)])
 def test_cubes_are_even_boxes_with_ids_of_their_own(shape: tuple[int, int, int], cubes: Cubes) -> None:
-    ids = cubes(torch.zeros(1, *shape), torch.zeros(shape))
+    ids = cubes(torch.zeros(1, *shape), ExclusiveMasks(torch.zeros(shape)))
     counts = cubes.counts(shape)
     n = math.prod(counts)
     assert torch.equal(ids.unique(), torch.arange(n))
@@ -78,7 +79,7 @@ def test_a_cube_is_divided_into_cubes() -> None:
 
 def test_semantic_numbers_the_classes_that_are_there() -> None:
     labels = torch.tensor([0, 3, 3, 16, 0, 5], dtype=torch.int16).reshape(1, 2, 3)
-    assert Semantic()(torch.zeros(1, 1, 2, 3), labels).flatten().tolist() == [0, 1, 1, 3, 0, 2]
+    assert Semantic()(torch.zeros(1, 1, 2, 3), ExclusiveMasks(labels, 17)).flatten().tolist() == [0, 1, 1, 3, 0, 2]
 
 
 @pytest.mark.parametrize("settings", [{"n_components": 0}, {"n_components": 8, "edge": 4}, {"n_components": None}])
