@@ -60,7 +60,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         write_run(Path(folder) / "run", arguments.cases)
-        command = [sys.executable, "-m", "agg2exp", "analyze", f"runs={folder}/run", f"hydra.run.dir={folder}/analysis"]
+        command = [sys.executable, "-m", "agg2exp", "analyze", f"runs={folder}/run", f"output={folder}/analysis"]
         start = time.perf_counter()
         subprocess.run([*command, *arguments.overrides], check=True)
         seconds = time.perf_counter() - start

@@ -32,7 +32,7 @@ from agg2exp.store.case_store import CaseStore
 
 def run(overrides: list[str], output: Path) -> None:
     """One job in this process."""
-    with patch.object(sys, "argv", ["agg2exp explain", *overrides, f"hydra.run.dir={output}"]):
+    with patch.object(sys, "argv", ["agg2exp explain", *overrides, f"output={output}"]):
         explain()
 
 

@@ -27,7 +27,7 @@ WAYS = {"one process": ["trainer=cpu"], "two processes": ["trainer=ddp_cpu", "tr
 
 def seconds(overrides: list[str], output: Path) -> float:
     """Wall time of one command."""
-    command = [sys.executable, "-m", "agg2exp", "explain", *overrides, f"resume={output}"]
+    command = [sys.executable, "-m", "agg2exp", "explain", *overrides, f"output={output}"]
     start = time.perf_counter()
     done = subprocess.run(
         command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False, capture_output=True, text=True

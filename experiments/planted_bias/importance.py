@@ -44,7 +44,7 @@ def explained(folder: Path, overrides: list[str]) -> pd.DataFrame:
     """The device's rows of the table of RoI importances, one per case and lobe; the run is made if it is missing."""
     table = folder / "tables" / "roi_importance.parquet"
     if not table.is_file():
-        words = ["explain", "experiment=planted_bias", *overrides, f"resume={folder}"]
+        words = ["explain", "experiment=planted_bias", *overrides, f"output={folder}"]
         subprocess.run([sys.executable, "-m", "agg2exp", *words], check=True, stdout=subprocess.DEVNULL)
     rows = pd.read_parquet(table)
     return rows[rows["source"] == "device"].set_index(["target", "case"]).sort_index()

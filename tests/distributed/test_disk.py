@@ -58,7 +58,7 @@ def test_a_run_that_cannot_begin_says_what_to_do_last(told, job, problem):
     last = told[job]["said"].rstrip().splitlines()[-1]
     assert told[job]["code"] == 1
     assert problem in last
-    assert "make room, or name another one by resume=<folder>" in last
+    assert "make room, or name another one by output=<folder>" in last
     assert told[job]["finished"] == (CASES[:1] if job == "locked_still" else [])
 
 

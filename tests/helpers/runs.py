@@ -25,6 +25,7 @@ from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.cli.data_choice import is_chosen
 from agg2exp.cli.main import JOBS
 from agg2exp.data.phantom import PhantomCohort
+from agg2exp.domain.hints import override
 from agg2exp.models.checkpoint import save_weights
 
 PHANTOMS: dict[str, Any] = {"seed": 0, "spacing": [9, 9, 9], "splits": {"train": 1, "val": 1, "test": 3}}
@@ -108,7 +109,7 @@ class Finished:
 
 def run(job: str, arguments: Sequence[str], output: Path) -> Finished:
     """Run a job as the command line does, in this process; its folder is `output`."""
-    folders = words({"hydra.run.dir": output, "hydra.sweep.dir": output})
+    folders = [override("output", output)]
     with _own_arguments_and_log([f"agg2exp {job}", *arguments, *folders]):
         try:
             importlib.import_module(JOBS[job].module).main()

@@ -262,7 +262,7 @@ def test_cfg_job_prints_the_configuration(tmp_path: Path, capsys: pytest.Capture
 @pytest.mark.slow
 def test_the_command_itself(tiny: Tiny, tmp_path: Path):
     """In a process of its own, as a user types it: exit status and message."""
-    command = [sys.executable, "-m", "agg2exp", "explain", *tiny.explain(*ONE_CASE), f"hydra.run.dir={tmp_path}/run"]
+    command = [sys.executable, "-m", "agg2exp", "explain", *tiny.explain(*ONE_CASE), f"output={tmp_path}/run"]
     done = subprocess.run(command, cwd=tmp_path, env=dict(os.environ), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "1 of 1 cases explained." in done.stderr

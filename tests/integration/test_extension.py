@@ -172,7 +172,7 @@ def test_occlusion_is_the_drop_of_the_score(case: Case):
 
 @pytest.mark.slow
 def test_the_command_of_the_readme(tiny: Tiny, tmp_path: Path):
-    chosen = ["attribution=occlusion", "attribution.n_cubes=8", *ONE_CASE[1:], f"hydra.run.dir={tmp_path}"]
+    chosen = ["attribution=occlusion", "attribution.n_cubes=8", *ONE_CASE[1:], f"output={tmp_path}"]
     arguments = ["--config-dir", "user_code/conf", *shipped(tiny), *chosen]
     done = subprocess.run(
         [sys.executable, "-m", "agg2exp", "explain", *arguments],

@@ -77,15 +77,18 @@ def test_data_read_as_they_are_stay_as_they_are(split: str, theirs: Path, tmp_pa
 
 
 @pytest.mark.parametrize("job", ["explain", "train", "analyze", "report"])
-@pytest.mark.parametrize("setting", ["hydra.run.dir", "hydra.sweep.dir", "paths.output", "hydra.sweep.subdir"])
+@pytest.mark.parametrize(
+    "setting", ["output", "output -m", "hydra.run.dir", "hydra.sweep.dir", "paths.output", "hydra.sweep.subdir"]
+)
 def test_a_folder_of_somebody_else_is_no_folder_for_a_run(
     job: str, setting: str, theirs: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
     before = checksums(theirs)
     words = {"analyze": ["runs=x"], "report": ["runs=x"]}.get(job, ["data=phantom"])
-    words = ["-m", *words] if "sweep" in setting else words
-    monkeypatch.setattr("tests.helpers.runs.words", lambda _: [f"{setting}={theirs}"])
+    words = ["-m", *words] if "sweep" in setting or "-m" in setting else words
+    setting = setting.removesuffix(" -m")
+    monkeypatch.setattr("tests.helpers.runs.override", lambda *_: f"{setting}={theirs}")
     assert run(job, words, tmp_path / "run").code == 1
     said = capsys.readouterr().err
     assert f"agg2exp: {setting}: expected a folder" in said
@@ -93,26 +96,28 @@ def test_a_folder_of_somebody_else_is_no_folder_for_a_run(
     assert checksums(theirs) == before
 
 
+@pytest.mark.parametrize("setting", ["resume", "output"])
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("{theirs}", "holds .hydra, cases, config.yaml and"),
-        ("{theirs}/s0001", "nothing was changed"),
-        ("{theirs}/meta.csv", "meta.csv is no folder"),
-        ("{theirs}/meta.csv/below", "meta.csv is no folder"),
-        ("", "the folder of a run, got ''"),
-        ("null", "the folder of a run, got None"),
-        ("' '", "the folder of a run, got ' '"),
+        ("{theirs}", ("It holds no run", "holds .hydra, cases, config.yaml and")),
+        ("{theirs}/s0001", ("It holds no run", "nothing was changed")),
+        ("{theirs}/meta.csv", ("There is no such folder", "meta.csv is no folder")),
+        ("{theirs}/meta.csv/below", ("There is no such folder", "meta.csv is no folder")),
+        ("", ("the folder of an earlier run, got ''", "a folder for the run, got ''")),
+        ("' '", ("the folder of an earlier run, got ' '", "a folder for the run, got ' '")),
     ],
 )
-def test_resume_names_the_folder_of_a_run(value: str, said: str, theirs: Path, tmp_path: Path, capsys, monkeypatch):
+def test_resume_and_output_name_the_folder_of_a_run(
+    setting: str, value: str, said: tuple[str, str], theirs: Path, tmp_path: Path, capsys, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     before = checksums(theirs)
-    monkeypatch.setattr("tests.helpers.runs.words", lambda _: [f"resume={value.format(theirs=theirs)}"])
+    monkeypatch.setattr("tests.helpers.runs.override", lambda *_: f"{setting}={value.format(theirs=theirs)}")
     assert run("explain", ["data=phantom"], tmp_path / "run").code == 1
     text = capsys.readouterr().err
-    assert "agg2exp: resume: expected" in text
-    assert said in text
+    assert f"agg2exp: {setting}: expected" in text
+    assert said[setting == "output"] in text
     assert len(text.strip().splitlines()) == 1
     assert checksums(theirs) == before
     assert list(tmp_path.iterdir()) == []

@@ -5,10 +5,8 @@ from __future__ import annotations
 import atexit
 import gc
 import logging
-import signal
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,19 +15,23 @@ from omegaconf import DictConfig, OmegaConf
 
 from agg2exp.cli.application import JobError, job, one_log
 from agg2exp.cli.conf_dir import conf_dir
+from agg2exp.cli.interruption import telling_how_to_resume
 from agg2exp.cli.own_folder import unwritable
-from agg2exp.domain.errors import RankLostError
+from agg2exp.cli.sweep import to_resume
 from agg2exp.domain.hints import pasted
-from agg2exp.store.atomic import UNWRITABLE, UnwritableError, atomic_write
-from agg2exp.store.run_folder import rank
-from agg2exp.store.under_way import UnderWay
+from agg2exp.store.atomic import UNWRITABLE, atomic_write
 
 if TYPE_CHECKING:
     from lightning import Trainer
 
+    from agg2exp.cli.resume import Part
+    from agg2exp.run.datamodule import CaseDataModule
     from agg2exp.run.module import ExplanationModule
 
 log = logging.getLogger(__name__)
+
+NOTHING = "nothing"
+PREPARING = 24 * 3600  # seconds; rank 0 may have to generate phantoms, or to read the files of many finished cases
 
 
 def main() -> None:
@@ -63,74 +65,82 @@ def explain(config: DictConfig) -> None:
 
 
 def _explain(config: DictConfig) -> None:
-    from agg2exp.cli.builders import explanation_module, finish, is_first_rank, result_settings, tracked, trainer
+    from agg2exp.cli.builders import explanation_module, is_first_rank
     from agg2exp.cli.data_choice import data_module
-    from agg2exp.cli.estimate import estimate, is_long
-    from agg2exp.cli.kept_configuration import kept
     from agg2exp.cli.leftovers import without_leftovers
-    from agg2exp.cli.resume import finished_cases, staying_cases
-    from agg2exp.cli.summary import write_environment
     from agg2exp.cli.sweep import same_work
-    from agg2exp.store.case_store import CaseStore
-    from agg2exp.store.failures import FailureLog
 
     one_log()
     config = without_leftovers(config)
-    output = Path(config.paths.output)
-    data = data_module(config)
-    module = explanation_module(config)
+    data, module = data_module(config), explanation_module(config)
     twin = None if module.attribution.uses_supervoxels else same_work(config, ignoring="supervoxels")
     if twin is not None:
         log.info(
             "%s uses no supervoxels: the results are those of job %s, %s", module.attribution.name, twin.name, twin
         )
-        return
-    if is_first_rank():
-        data.prepare_data()
-    stored, expected = CaseStore(output).finished(), data.expected()
-    settings, files = result_settings(config, module), data.fingerprints(stored)
-    finished = finished_cases(output, settings, {case: files[case] for case in expected if case in files})
-    staying = staying_cases(output, settings, files, expected)
-    data.leave_out(finished)
+    elif is_first_rank():
+        _lead(config, module, data)
+    else:
+        _help(config, module, data)
+
+
+def _lead(config: DictConfig, module: ExplanationModule, data: CaseDataModule) -> None:
+    """What rank 0 does: prepare the data, decide which cases are left, explain its share, and end the run."""
+    from agg2exp.cli.builders import result_settings, tracked, trainer
+    from agg2exp.cli.estimate import estimate, is_long
+    from agg2exp.cli.resume import next_part
+    from agg2exp.run.distributed.agreement import agreed, is_one_of_several
+    from agg2exp.store.under_way import UnderWay
+
+    output = Path(config.paths.output)
+    data.prepare_data()
+    part = next_part(output, data, result_settings(config, module))
     run = trainer(config, data)
-    if is_first_rank() and data.pending() and (config.dry_run or is_long(module, data)):
+    if part.pending and (config.dry_run or is_long(module, data)):
         work = estimate(module, data, run.strategy.root_device, run.num_devices)
         log.info("%s", work or "the first pending cases cannot be read, so there is no estimate")
+    if not config.dry_run:
+        data.hand_out(last=part.killers, begin=UnderWay(output).begin)
+        _begin(config, run, module, part)
+    if is_one_of_several():
+        agreed("work", lambda: NOTHING if config.dry_run or not part.pending else "cases")
     if config.dry_run:
         return
-    journal = UnderWay(output)
-    killers = {case: n for case, n in journal.killed().items() if case in data.pending()}
-    data.hand_out(last=killers, begin=journal.begin)
-    if is_first_rank():
-        with atomic_write(output / "config.yaml") as path:
-            OmegaConf.save(kept(config), path)
-        write_environment(output, run)
-        FailureLog(output).forget(data.pending())
-        journal.start()
-        _tell_what_is_there(finished, staying, killers, len(expected))
-        if killers and {*killers} == {*data.pending()}:  # if they kill it again, the tables of the others are there
-            finish(run, module, [*finished, *staying], loggers=[])
     with tracked(run.loggers, config):
-        if data.pending():
+        if part.pending:
             run.predict(module, datamodule=data, return_predictions=False)
-        if not run.is_global_zero:
-            return
-        _end(output, run, module, [*expected, *staying], config.model.weights)
+        _end(output, run, module, part.cases, config.model.weights)
 
 
-def _tell_what_is_there(
-    finished: Collection[str], staying: Collection[str], killers: Mapping[str, int], n_expected: int
-) -> None:
-    if finished:
-        log.info("%d of %d cases are finished already and stay as they are", len(finished), n_expected)
-    if staying:
-        log.info("%d further cases of earlier parts of this run stay in its tables", len(staying))
-    for case, n in killers.items():
-        log.warning(
-            "case %s was under way when this run was killed (%d ×), perhaps because memory ran out; it is tried last",
-            case,
-            n,
-        )
+def _help(config: DictConfig, module: ExplanationModule, data: CaseDataModule) -> None:
+    """What the other ranks do: explain the cases that rank 0 hands them, once the data and the folder are prepared."""
+    from agg2exp.cli.builders import trainer
+    from agg2exp.run.distributed.agreement import agreed, is_one_of_several
+    from agg2exp.store.under_way import UnderWay
+
+    if is_one_of_several() and agreed("work", str, wait=PREPARING) == NOTHING:
+        return
+    data.hand_out(last={}, begin=UnderWay(Path(config.paths.output)).begin)
+    trainer(config).predict(module, datamodule=data, return_predictions=False)
+
+
+def _begin(config: DictConfig, run: Trainer, module: ExplanationModule, part: Part) -> None:
+    """Write what the run is made with, and say what is there already."""
+    from agg2exp.cli.builders import finish
+    from agg2exp.cli.kept_configuration import kept
+    from agg2exp.cli.summary import write_environment
+    from agg2exp.store.failures import FailureLog
+    from agg2exp.store.under_way import UnderWay
+
+    output = Path(config.paths.output)
+    with atomic_write(output / "config.yaml") as path:
+        OmegaConf.save(kept(config), path)
+    write_environment(output, run)
+    FailureLog(output).forget(part.pending)
+    UnderWay(output).start()
+    part.tell()
+    if part.killers and {*part.killers} == {*part.pending}:  # if they kill it again, the tables of the others are there
+        finish(run, module, [*part.finished, *part.staying], loggers=[])
 
 
 def _end(output: Path, run: Trainer, module: ExplanationModule, cases: Sequence[str], weights: str) -> None:
@@ -157,43 +167,5 @@ def _end(output: Path, run: Trainer, module: ExplanationModule, cases: Sequence[
         raise JobError(
             f"agg2exp: {len(names)} of {len(cases)} cases failed ({', '.join(names[:10])}); "
             f"what went wrong is in {output / 'failures.csv'} and in the log, what was finished is kept. "
-            f"To try them again, repeat the command with {pasted('resume', output)}"
+            f"To try them again, repeat the command with {pasted('resume', to_resume(output))}"
         )
-
-
-@contextmanager
-def telling_how_to_resume(output: Path, kept: str = "what was finished is kept") -> Iterator[None]:
-    """Say how to go on after Ctrl-C, SIGTERM (pre-emption) or a full disk, which end the run in order."""
-
-    def terminate(signum: int, frame: object) -> None:
-        signal.signal(signum, signal.SIG_IGN)  # once is enough
-        raise SystemExit(128 + signum)
-
-    before, killed = signal.signal(signal.SIGTERM, terminate), False
-    try:
-        yield
-    except RankLostError:
-        killed = True
-        raise
-    except RuntimeError as error:
-        killed = "DataLoader worker" in str(error)
-        if not killed:
-            raise
-        raise JobError(
-            f"agg2exp: a process that read ahead was killed, perhaps because memory ran out ({error}). What was "
-            f"finished is kept in {output}. To go on, repeat the command with {pasted('resume', output)} and a smaller "
-            "data.num_workers"
-        ) from error
-    except UnwritableError as error:
-        raise JobError(
-            f"agg2exp: {error.strerror}. What was finished before is kept in {output}. Make room, or make the folder "
-            f"writable, and repeat the command with {pasted('resume', output)}"
-        ) from error
-    except (KeyboardInterrupt, SystemExit):
-        hint = pasted("resume", output)
-        log.warning("interrupted; %s. To go on, repeat the command with %s", kept, hint)
-        raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        if rank() == 0 and not killed:
-            UnderWay(output).end()

@@ -10,16 +10,17 @@ from typing import Any, NoReturn
 
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from agg2exp.cli.run_dir import OUTPUT, RESUME, checked, given_folder
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.names import leads_outside
 from agg2exp.store.atomic import UNWRITABLE
 from agg2exp.store.run_folder import RUN, SWEEP, claim, release
-
-GIVEN = "a folder for the run"
 
 
 class OwnFolder(Callback):
@@ -30,14 +31,18 @@ class OwnFolder(Callback):
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Before the folder of a single run is made."""
-        setting = "resume" if _raw(config.hydra.run, "dir") == "${resume}" else "hydra.run.dir"
-        _claim(config, setting, RUN)
+        _claim(config, "hydra.run.dir", RUN)
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Before the folder of a multirun is made; its jobs lie below it."""
         below = _raw(config.hydra.sweep, "subdir")
         if below is None or leads_outside(str(below)):
             _end(SettingError("hydra.sweep.subdir", below, "a folder below that of the multirun"))
+        for override in OverridesParser.create().parse_overrides(list(config.hydra.overrides.task)):
+            key = override.key_or_group
+            if key in (OUTPUT, RESUME) and override.is_sweep_override():
+                allowed = "one folder, below which each job of a multirun has its own"
+                _end(SettingError(key, override.get_value_string(), allowed))
         _claim(config, "hydra.sweep.dir", SWEEP)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
@@ -82,32 +87,30 @@ def _raw(node: DictConfig, key: str) -> object:
 
 
 def _claim(config: DictConfig, setting: str, name: str) -> None:
+    """Claim the folder that Hydra is about to make, whichever setting named it."""
     try:
-        claim(checked(OmegaConf.select(config, setting), setting), setting, name)
+        given = given_folder(config)
+        folder = checked(OmegaConf.select(config, setting), setting)
+        node, _, key = setting.rpartition(".")
+        is_ours = str(_raw(OmegaConf.select(config, node), key)).startswith("${run_dir:")
+        if is_ours:
+            setting = OUTPUT if given is None else given[0]
+        elif given is not None and folder.absolute() != given[1].absolute():
+            raise SettingError(
+                setting, str(folder), f"the folder that {given[0]} names ({given[1]}), or one of the two settings alone"
+            )
+        claim(folder, setting, name)
     except OSError as error:
         _end(unwritable(error) if error.errno in UNWRITABLE else error)
     except Exception as error:  # noqa: BLE001 - Hydra would go on, and write
-        _end(error)
-
-
-def checked(folder: object, setting: str) -> Path:
-    """The folder that a setting names.
-
-    Raises:
-        SettingError: It names none.
-    """
-    if folder is None or str(folder).strip() in ("", "None"):
-        allowed = "the folder of a run" if setting == "resume" else GIVEN
-        value = None if folder in (None, "None") else folder
-        raise SettingError(setting, value, allowed, f"Leave {setting} out for a new folder.")
-    return Path(str(folder))
+        _end(error.__cause__ if isinstance(error, OmegaConfBaseException) and error.__cause__ else error)
 
 
 def unwritable(error: OSError) -> str:
     """What to do when the folder of a run takes no files."""
     return (
         f"{error.filename or 'the folder of the run'}: {error.strerror}. The folder of a run must be writable: make "
-        "room, or name another one by resume=<folder> (AGG2EXP_RUNS=<folder> for all runs)"
+        "room, or name another one by output=<folder> (AGG2EXP_RUNS=<folder> for all runs)"
     )
 
 

@@ -3,18 +3,80 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from agg2exp.domain.errors import SettingError
+from agg2exp.run.datamodule import CaseDataModule
 from agg2exp.store.case_result import CASE_FILES
 from agg2exp.store.case_store import CaseStore, DamagedResultError, EarlierResultError
 from agg2exp.store.failures import FailureLog
+from agg2exp.store.under_way import UnderWay
 
 log = logging.getLogger(__name__)
 
 FOUND = ("expansion",)
 """Settings that only the attribution of a case tells."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is left of a run, and what earlier parts of it did.
+
+    Attributes:
+        expected: Cases that this part is about.
+        finished: Those of them that are done.
+        pending: The others.
+        staying: Further cases that earlier parts did, which stay in the tables.
+        killers: By pending case, how many parts were killed while it was under way.
+    """
+
+    expected: Sequence[str]
+    finished: frozenset[str]
+    pending: Sequence[str]
+    staying: Sequence[str]
+    killers: Mapping[str, int]
+
+    @property
+    def cases(self) -> list[str]:
+        """All that the tables are about."""
+        return [*self.expected, *self.staying]
+
+    def tell(self) -> None:
+        """Log what is there already, and what killed earlier parts."""
+        if self.finished:
+            log.info("%d of %d cases are finished already and stay as they are", len(self.finished), len(self.expected))
+        if self.staying:
+            log.info("%d further cases of earlier parts of this run stay in its tables", len(self.staying))
+        for case, n in self.killers.items():
+            log.warning(
+                "case %s was under way when this run was killed (%d ×), perhaps because memory ran out; it is tried "
+                "last",
+                case,
+                n,
+            )
+
+
+def next_part(output: Path, data: CaseDataModule, settings: Mapping[str, str]) -> Part:
+    """What is left to do in a run's folder; the data module no longer hands out what is done.
+
+    Args:
+        output: The run's folder.
+        data: Which cases are asked for.
+        settings: What results depend on now.
+
+    Raises:
+        SettingError: See `finished_cases` and `staying_cases`.
+    """
+    stored, expected = CaseStore(output).finished(), data.expected()
+    files = data.fingerprints(stored)
+    finished = finished_cases(output, settings, {case: files[case] for case in expected if case in files})
+    staying = staying_cases(output, settings, files, expected)
+    data.leave_out(finished)
+    pending = data.pending()
+    killers = {case: n for case, n in UnderWay(output).killed().items() if case in pending}
+    return Part(expected, finished, pending, staying, killers)
 
 
 def changed_settings(before: Mapping[str, str], now: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from agg2exp.cli.application import JobError, build, job, one_log
 from agg2exp.cli.conf_dir import conf_dir
-from agg2exp.cli.explain import telling_how_to_resume
+from agg2exp.cli.interruption import telling_how_to_resume
 from agg2exp.domain.errors import CaseError, SettingError
 from agg2exp.domain.hints import pasted
 from agg2exp.store.atomic import atomic_write

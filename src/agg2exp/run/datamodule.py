@@ -163,20 +163,24 @@ class CaseDataModule(lightning.LightningDataModule):
         return self._dataset([self._all()[case_id]], self._begin)[0]
 
     def predict_dataloader(self) -> DataLoader[Case | Failure]:
-        """The cases that this rank explains, in the data set's order.
+        """The cases that this rank explains, in the data set's order; rank 0 alone knows which are left, and deals.
 
         Raises:
             SettingError: There are fewer cases than ranks.
         """
-        records, trainer = self._pending(), self.trainer
+        trainer = self.trainer
         if trainer is None or trainer.world_size == 1:
-            return self._cases(records, self._begin)
-        ranks = trainer.world_size
+            return self._cases(self._pending(), self._begin)
+        shares = trainer.strategy.broadcast(self._shares(trainer.world_size) if trainer.is_global_zero else [])
+        by_id = self._all()
+        return self._cases([by_id[case] for case in shares[trainer.global_rank]], self._begin)
+
+    def _shares(self, ranks: int) -> list[list[str]]:
+        """Ids of the cases of each rank."""
+        records = self._pending()
         if len(records) < ranks:
             raise SettingError("trainer.devices", ranks, f"at most one for each of the {len(records)} cases")
-        costs = [self._cost(record) for record in records] if trainer.is_global_zero else []
-        shares = trainer.strategy.broadcast(assign(costs, ranks))  # one rank deals, so that all agree
-        return self._cases([records[i] for i in shares[trainer.global_rank]], self._begin)
+        return [[records[i].id for i in share] for share in assign([self._cost(record) for record in records], ranks)]
 
     def val_dataloader(self) -> DataLoader[Case | Failure]:
         """Whole validation cases."""

@@ -39,7 +39,7 @@ def test_a_run_that_is_named_twice_is_one(tmp_path: Path):
 
 
 def test_runs_that_differ_in_nothing_else_are_called_after_what_differs(tmp_path: Path):
-    more = ["attribution=smoothgrad", "seed=1", "resume=somewhere", "trainer=cpu"]
+    more = ["attribution=smoothgrad", "seed=1", "output=elsewhere", "resume=somewhere", "trainer=cpu"]
     made(tmp_path / "0", overrides=[*more, "attribution.n_samples=5"])
     made(tmp_path / "1", overrides=["attribution=smoothgrad", "seed=1", "attribution.n_samples=20", "data.root=/b"])
     made(tmp_path / "2", "vanilla_gradient", ["seed=7"])

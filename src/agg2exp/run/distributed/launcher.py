@@ -24,12 +24,13 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from agg2exp.domain.errors import RankLostError, SettingError
 from agg2exp.domain.hints import override, pasted
+from agg2exp.run.distributed.agreement import STARTED_BY_US
 from agg2exp.run.distributed.watchdog import SIGN, SILENCE, ChildWatch, ParentWatch, Watch
 
 log = logging.getLogger(__name__)
 
 JOB = "AGG2EXP_JOB"  # set by the dispatcher
-SIGNS = "AGG2EXP_SIGNS_OF_LIFE"  # a folder; tells a process that it was started by rank 0
+SIGNS = STARTED_BY_US  # a folder
 PARENT = "AGG2EXP_PARENT"  # process id of rank 0
 INTERFACES = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
 OF_ONE_JOB = ("MASTER_ADDR", "MASTER_PORT", "OMP_NUM_THREADS", *INTERFACES)  # Lightning leaves them behind
