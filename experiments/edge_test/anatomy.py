@@ -22,8 +22,9 @@ from agg2exp.aggregation.case_regions import CaseRegions
 from agg2exp.aggregation.expected_by_distance import expected_by_distance
 from agg2exp.analysis.importances import Importances
 from agg2exp.analysis.learned import learned_edges
-from agg2exp.cli.application import build
+from agg2exp.cli.builders import labels_of
 from agg2exp.cli.conf_dir import conf_dir
+from agg2exp.data.merge import structures_of
 from agg2exp.data.phantom import make_phantom
 from agg2exp.domain.attribution import DenseAttribution
 from agg2exp.domain.case import Case, Grid
@@ -39,14 +40,16 @@ KINDS = (Kind.IMPORTANCE, Kind.EXPECTED_BY_DISTANCE)
 def anatomy(index: int, mm: float) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
     """Labels (0: none of the six) and body of one phantom."""
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        scheme = build(compose("explain", ["data.root=none"]), "model.labels")
+        config = compose("explain", ["data.root=none"])
+    labels = labels_of(config)
+    structures = dict(zip(labels.classes, structures_of(labels, config.data.merge), strict=True))
     phantom = make_phantom(7, index, (mm,) * 3, 0.3)
-    labels = np.zeros(phantom.image.shape, np.int16)
+    label_map = np.zeros(phantom.image.shape, np.int16)
     for c, name in enumerate(NAMES, start=1):
-        for structure in scheme.files[scheme.classes.index(name)]:
-            labels[phantom.masks[structure]] = c
+        for structure in structures[name]:
+            label_map[phantom.masks[structure]] = c
     slices = np.moveaxis(phantom.image > -500, 2, 0)
-    return labels, np.stack([binary_fill_holes(s) for s in slices], axis=2) | (labels > 0)
+    return label_map, np.stack([binary_fill_holes(s) for s in slices], axis=2) | (label_map > 0)
 
 
 def importances(labels: NDArray[np.int16], body: NDArray[np.bool_], sigma: float, mm: float) -> NDArray[np.float64]:

@@ -27,8 +27,8 @@ from agg2exp.store.tables import ROI_IMPORTANCE, SEGMENTATION, write_tables
 def write_run(folder: Path, n: int) -> None:
     """Tables and configuration of a run over n cases."""
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        labels = OmegaConf.to_container(compose("analyze", ["runs=x"]).labels)
-    names, g = list(labels["classes"]), np.random.default_rng(0)
+        names = list(compose("analyze", ["runs=x"]).labels)
+    g = np.random.default_rng(0)
     cases = [f"s{i:05d}" for i in range(n)]
     alpha = np.full((len(names), len(names)), 0.5) + 5 * np.eye(len(names))
     e = np.stack([g.dirichlet(row, n) for row in alpha], axis=1)
@@ -46,7 +46,7 @@ def write_run(folder: Path, n: int) -> None:
         SEGMENTATION: pd.DataFrame({"dice": g.uniform(0.6, 1, len(dice))}, index=dice).reset_index(),
     }
     write_tables(folder / "tables", tables)
-    OmegaConf.save({"model": {"labels": labels}, "data": {"root": "drawn"}}, folder / "config.yaml")
+    OmegaConf.save({"model": {"labels": names}, "data": {"root": "drawn"}}, folder / "config.yaml")
     (folder / ".hydra").mkdir()
     choices = {"attribution": "drawn", "data": "drawn", "supervoxels": "none"}
     OmegaConf.save({"hydra": {"runtime": {"choices": choices}}}, folder / ".hydra" / "hydra.yaml")

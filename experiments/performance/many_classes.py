@@ -19,7 +19,7 @@ from agg2exp.aggregation.case_regions import CaseRegions
 from agg2exp.aggregation.local_importance import local_importance
 from agg2exp.attribution import VanillaGradient
 from agg2exp.domain.case import Case, Grid
-from agg2exp.domain.labels import Labels, LabelScheme
+from agg2exp.domain.labels import Labels
 from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.inference import SlidingWindow
@@ -43,10 +43,7 @@ def main() -> None:
 
     image = grey_regions(args.size, args.classes)
     network = TinyUNet(args.channels, args.classes)
-    names = tuple(f"class_{c}" for c in range(args.classes))
-    files = ((), *((name,) for name in names[1:]))
-    colours = {"all": "#808080", "pathologies": "#000000"}
-    labels = LabelScheme("many", names, files, ("all",) * args.classes, colours)
+    labels = Labels(tuple(f"class_{c}" for c in range(args.classes)))
     module = ExplanationModule(network, VanillaGradient(), SumScore(), SlidingWindow((args.window,) * 3), labels)
     grid = Grid((args.size,) * 3, np.diag([1.5, 1.5, 1.5, 1.0]))
     print(f"{args.classes} classes, {args.size}³ voxels: set-up {peak():.1f} GiB", flush=True)
@@ -61,7 +58,7 @@ def main() -> None:
         flush=True,
     )
     start = time.perf_counter()
-    regions = CaseRegions.of(case, ExclusiveMasks(predicted, args.classes), Labels(names))
+    regions = CaseRegions.of(case, ExclusiveMasks(predicted, args.classes), labels)
     local = local_importance(explanation.attribution, explanation.classes, regions)
     shares = local.values[Kind.IMPORTANCE].sum(axis=1)
     if not np.allclose(shares, 1, atol=1e-4):

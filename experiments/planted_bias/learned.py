@@ -20,8 +20,9 @@ from torch import Tensor
 
 from agg2exp.aggregation.overlap import dice_and_iou
 from agg2exp.cli.application import build
-from agg2exp.cli.builders import model_facts
+from agg2exp.cli.builders import labels_of, model_facts
 from agg2exp.cli.conf_dir import conf_dir
+from agg2exp.data.merge import structures_of
 from agg2exp.data.phantom import make_phantom
 from agg2exp.domain.case import Grid
 from agg2exp.domain.masks import ExclusiveMasks
@@ -41,7 +42,8 @@ class Models:
     def __init__(self) -> None:
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):
             config = compose("explain", ["experiment=planted_bias", "data.root=none"])
-        self.labels = build(config, "model.labels")
+        self.labels = labels_of(config)
+        self.structures = structures_of(self.labels, config.data.merge)
         self.preprocessing = build(config, "data.preprocessing")
         self.models = {}
         for name, path in MODELS.items():
@@ -54,7 +56,7 @@ class Models:
         phantom = make_phantom(seed, index, (spacing,) * 3, 0.3, float(device), shift)
         native = Grid(phantom.image.shape, phantom.affine)
         merged = np.zeros(phantom.image.shape, np.uint8)
-        for label, names in enumerate(self.labels.files):
+        for label, names in enumerate(self.structures):
             for structure in names:
                 merged[phantom.masks[structure]] = label
         image, grid = self.preprocessing.image(phantom.image[None], native)

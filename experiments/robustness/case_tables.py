@@ -9,15 +9,13 @@ from lines import letters_of, letters_of_lines
 from mutations import mutated_text
 
 from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.labels import Labels
 
 ORIGINAL = (
     "image_id;age;gender;institute;split;pathology\ns0001;61;m;Zürich;train;\ns0002;;f;Köln;val;tumor\n"
     's0003;47;m;"Ulm; Süd";test;no_pathology\nsub-01/ses-1;70.5;f;;test;\n0012;33;;B;test;trauma\n'
 ).encode()
-SCHEME = LabelScheme(
-    "two", ("background", "heart"), ((), ("heart",)), ("g", "g"), {"g": "#999999", "pathologies": "#000000"}
-)
+LABELS = Labels(("background", "heart"))
 
 
 def mutant(random: np.random.Generator) -> bytes:
@@ -28,7 +26,7 @@ def mutant(random: np.random.Generator) -> bytes:
 def read(content: bytes, folder: Path) -> list[dict[str, str]]:
     """The cases, each by what is known of it."""
     (folder / "meta.csv").write_bytes(content)
-    records = TotalSegmentatorLayout(folder, SCHEME, folder / "cache").records()
+    records = TotalSegmentatorLayout(folder, LABELS, folder / "cache").records()
     for record in records:
         if folder.resolve() not in record.image.resolve().parents:
             raise RuntimeError(f"{record.id} leads to {record.image}")

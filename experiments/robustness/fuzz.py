@@ -30,7 +30,7 @@ from agg2exp.domain.errors import CaseError, DataError, SettingError
 KINDS = {
     "meta.csv": "case_tables",
     "metadata": "metadata_tables",
-    "label scheme": "label_schemes",
+    "classes": "anatomies",
     "published CSV": "published_tables",
     "run YAML": "run_settings",
     "run tables": "run_tables",

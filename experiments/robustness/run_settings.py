@@ -23,14 +23,12 @@ model:
   name: unet
   spacing: [5.5, 5.5, 5.5]
   labels:
-    name: toy
-    classes:
-      background: {group: other, files: []}
-      heart:
-        group: chest
-        files:
-        - heart
-    groups: {other: '#999999', chest: '#CC3311'}
+  - background
+  - heart
+anatomy:
+  groups:
+    other: {colour: '#999999', classes: [background]}
+    chest: {colour: '#CC3311', classes: [heart]}
 overlap: 1.0e-05
 day: 2026-01-31
 """

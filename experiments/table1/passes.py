@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from agg2exp.attribution import Attributor, IntegratedGradients, KernelShap, SmoothGrad, VanillaGradient
 from agg2exp.domain.case import Case, Grid
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.labels import Labels
 from agg2exp.inference import SlidingWindow
 from agg2exp.metrics import Complexity, Efficiency, EvaluationMetric, Faithfulness, Sensitivity
 from agg2exp.run.module import ExplanationModule
@@ -80,8 +80,7 @@ def main() -> None:
         "kernel_shap/cubes": KernelShap(Cubes(), n_samples=arguments.cubes),
         "kernel_shap/semantic": KernelShap(Semantic(), n_samples=arguments.semantic),
     }
-    names = {f"c{k}": {"group": "all", "files": [f"c{k}"] if k else []} for k in range(LABELS)}
-    labels = LabelScheme.from_config("toy", names, {"all": "#999999", "pathologies": "#000000"})
+    labels = Labels(tuple(f"c{k}" for k in range(LABELS)))
     image = 0.1 + torch.rand(1, EDGE, EDGE, EDGE, generator=torch.Generator().manual_seed(1))
     grid = Grid((EDGE, EDGE, EDGE), np.eye(4))
     totals = [0, 0, 0, 0]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from agg2exp.cli.application import build
-from agg2exp.cli.builders import model_facts
+from agg2exp.cli.builders import labels_of, model_facts
 from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.models.checkpoint import save_weights
 from tests.helpers.runs import Tiny, composed, run, shrunk
@@ -21,7 +21,7 @@ def weights_for(overrides: list[str], folder: Path) -> Path:
     """Weights as the network was initialised."""
     with composed("explain", overrides, folder) as config, torch.random.fork_rng():
         torch.manual_seed(0)
-        labels = build(config, "model.labels")
+        labels = labels_of(config)
         save_weights(build(config, "model.network"), folder / "w.safetensors", model_facts(config.model, labels))
     return folder / "w.safetensors"
 

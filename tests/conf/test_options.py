@@ -10,7 +10,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError
 
 from agg2exp.cli.application import build, plain
+from agg2exp.cli.builders import labels_of
 from agg2exp.cli.conf_dir import conf_dir
+from agg2exp.cli.data_choice import data_module
 from agg2exp.cli.main import JOBS
 from tests.helpers.runs import composed, shrunk
 
@@ -28,14 +30,15 @@ REQUIRED = {
     "report": ["runs=runs"],
     "analyze": ["runs=runs"],
 }
+INNER = ("model/labels", "data/merge")
 GPU = torch.cuda.is_available()
 
 
 def groups(job: str) -> set[str]:
-    """Groups that the job's own file names, and `model/labels`, which its models choose."""
+    """Groups that the job's own file names, and those that its models and data choose."""
     defaults = OmegaConf.load(conf_dir() / f"{job}.yaml").defaults
     named = {key for item in defaults if not isinstance(item, str) for key in item}
-    return named | {"model/labels"} if "model" in named else named
+    return named | {inner for inner in INNER if inner.split("/")[0] in named}
 
 
 def resolves(node: DictConfig) -> bool:
@@ -64,8 +67,12 @@ def test_option_composes_and_makes_its_objects(job: str, group: str, option: str
         if job != "explain" and not resolves(OmegaConf.select(config, key)):
             pytest.skip("refers to settings of the job explain")
         if group == "model":  # its network and labels are the objects
-            network, labels = build(config, "model.network"), build(config, "model.labels")
-            assert next(p for p in reversed(list(network.parameters()))).shape[0] == len(labels)
+            network = build(config, "model.network")
+            assert next(p for p in reversed(list(network.parameters()))).shape[0] == len(labels_of(config))
+        elif group == "model/labels":
+            assert labels_of(config).background == "background"
+        elif group == "data":
+            assert len(data_module(config).layout.names) == len(labels_of(config))
         elif group == "trainer" and config.trainer.accelerator == "gpu" and not GPU:
             node = OmegaConf.to_container(config.trainer, resolve=True)
             arguments = {k: v for k, v in node.items() if not k.startswith("_")}

@@ -6,17 +6,21 @@ patient and every voxel's value is known.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import torch
+import yaml
 from numpy.typing import NDArray
 from torch import nn
 
+from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
 from agg2exp.domain.case import Grid
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.labels import Labels
 from agg2exp.models.checkpoint import ModelFacts, save_weights
 from agg2exp.preprocessing.body import CtBody
 from agg2exp.preprocessing.display import Display
@@ -24,26 +28,38 @@ from agg2exp.preprocessing.intensity import Window
 from agg2exp.preprocessing.preprocessing import Preprocessing
 from tests.helpers.networks import ToyNetwork
 
-CLASSES = {
-    "background": {"group": "other", "files": []},
-    "lung": {"group": "other", "files": ["lung_left", "lung_right"]},
-    "heart": {"group": "cardiovascular", "files": ["heart"]},
-    "aorta": {"group": "cardiovascular", "files": ["aorta"]},
+CLASSES: Mapping[str, Sequence[str]] = {  # and the structures that each is made of
+    "background": [],
+    "lung": ["lung_left", "lung_right"],
+    "heart": ["heart"],
+    "aorta": ["aorta"],
 }
-GROUPS = {"other": "#999999", "cardiovascular": "#D55E00", "pathologies": "#000000"}
 BOXES = {  # (low, high) corners in mm; heart and left lung overlap
     "lung_left": ((-26, -14, -18), (-6, 14, 18)),
     "lung_right": ((6, -14, -18), (26, 14, 18)),
     "heart": ((-10, -10, -14), (4, 10, 6)),
     "aorta": ((-3, -16, 8), (3, -12, 22)),
 }
+TOY = ("model=toy", "data=totalsegmentator", "data/merge=toy")
+"""Choices of a job in a folder that `write_toy_model` made."""
 SPACING = (6.0, 6.0, 6.0)
 WINDOW = (8, 8, 8)
 HU_RANGE = (-1024.0, 1024.0)
 
 
-def scheme(classes: Mapping[str, Mapping[str, object]] = CLASSES) -> LabelScheme:
-    return LabelScheme.from_config("toy", classes, GROUPS)
+def labels(classes: Mapping[str, Sequence[str]] = CLASSES) -> Labels:
+    return Labels(tuple(classes))
+
+
+def merge(classes: Mapping[str, Sequence[str]] = CLASSES) -> dict[str, Sequence[str]]:
+    """The classes that are not the one structure of their own name."""
+    return {name: made_of for name, made_of in classes.items() if made_of and list(made_of) != [name]}
+
+
+def layout(
+    root: Path, cache: Path, *settings: Any, classes: Mapping[str, Sequence[str]] = CLASSES, **more: Any
+) -> TotalSegmentatorLayout:
+    return TotalSegmentatorLayout(root, labels(classes), cache, *settings, merge=merge(classes), **more)
 
 
 def facts(spacing: Sequence[float] = SPACING) -> ModelFacts:
@@ -96,13 +112,13 @@ def in_box(points: NDArray[np.float64], name: str) -> NDArray[np.bool_]:
     return np.asarray(((points >= low) & (points < high)).all(axis=-1))
 
 
-def label_map(points: NDArray[np.float64], classes: Mapping[str, Mapping[str, object]] = CLASSES) -> NDArray[np.int64]:
+def label_map(points: NDArray[np.float64], classes: Mapping[str, Sequence[str]] = CLASSES) -> NDArray[np.int64]:
     """Labels of world points, one point at a time in the order of the classes: the later class wins."""
-    labels = np.zeros(points.shape[:-1], dtype=np.int64)
-    for label, spec in enumerate(classes.values()):
-        for name in spec["files"]:  # type: ignore[attr-defined]
-            labels[in_box(points, name)] = label
-    return labels
+    made = np.zeros(points.shape[:-1], dtype=np.int64)
+    for label, structures in enumerate(classes.values()):
+        for name in structures:
+            made[in_box(points, name)] = label
+    return made
 
 
 def write_nifti(path: Path, volume: NDArray[np.generic], grid: Grid) -> None:
@@ -139,18 +155,14 @@ def write_data_set(root: Path, splits: Mapping[str, str]) -> Path:
 
 
 def write_toy_model(folder: Path, network: nn.Module | None = None, target: str = "ToyNetwork") -> Path:
-    """A user's configuration folder with `model=toy` and its weights beside it; returns the folder."""
+    """A user's configuration folder with `model=toy`, its weights and `data/merge=toy`; returns the folder."""
     save_weights(network or ToyNetwork(classes=len(CLASSES)), folder / "toy.safetensors", facts())
-    classes = "".join(f"  {n}: {{group: {s['group']}, files: [{', '.join(s['files'])}]}}\n" for n, s in CLASSES.items())
-    groups = "".join(f'  {name}: "{colour}"\n' for name, colour in GROUPS.items())
-    labels = folder / "model" / "labels" / "toy.yaml"
-    labels.parent.mkdir(parents=True, exist_ok=True)
-    labels.write_text(
-        f"_target_: agg2exp.domain.labels.LabelScheme.from_config\nname: toy\nclasses:\n{classes}groups:\n{groups}"
-    )
+    (folder / "data" / "merge").mkdir(parents=True, exist_ok=True)
+    (folder / "data" / "merge" / "toy.yaml").write_text(yaml.safe_dump(merge(CLASSES)))
+    (folder / "model").mkdir(exist_ok=True)
     (folder / "model" / "toy.yaml").write_text(
-        "defaults:\n  - labels: toy\n  - _self_\n"
-        f"name: toy\nspacing: {list(SPACING)}\nwindow: {list(WINDOW)}\nhu_range: {list(HU_RANGE)}\n"
+        f"name: toy\nlabels: {json.dumps(list(CLASSES))}\n"
+        f"spacing: {list(SPACING)}\nwindow: {list(WINDOW)}\nhu_range: {list(HU_RANGE)}\n"
         f"weights: {folder / 'toy.safetensors'}\n"
         f"network:\n  _target_: tests.helpers.networks.{target}\n  classes: {len(CLASSES)}\n"
     )

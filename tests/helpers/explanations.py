@@ -13,7 +13,7 @@ from torch import Tensor
 from agg2exp.domain.attribution import DenseAttribution
 from agg2exp.domain.case import Case, Grid
 from agg2exp.domain.explanation import Explanation, PassCounts
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.labels import Labels
 from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.domain.prediction import Prediction
 from agg2exp.metrics.base import EvaluationMetric
@@ -23,15 +23,9 @@ SHAPE = (9, 8, 7)
 SPACING = 2.0
 
 
-def scheme() -> LabelScheme:
+def scheme() -> Labels:
     """Background and three classes."""
-    classes = {
-        "background": {"group": "other", "files": []},
-        "lung": {"group": "other", "files": ["lung"]},
-        "heart": {"group": "organs", "files": ["heart"]},
-        "aorta": {"group": "organs", "files": ["aorta"]},
-    }
-    return LabelScheme.from_config("toy", classes, {"other": "#999999", "organs": "#D55E00", "pathologies": "#000000"})
+    return Labels(("background", "lung", "heart", "aorta"))
 
 
 def small_case(

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from agg2exp.cli.application import build
-from agg2exp.cli.builders import model_facts
+from agg2exp.cli.builders import labels_of, model_facts
 from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.cli.data_choice import is_chosen
 from agg2exp.cli.main import JOBS
@@ -72,7 +72,7 @@ class Tiny:
         PhantomCohort(root=tiny.root, **PHANTOMS).generate()
         with composed("explain", shrunk("explain", []), folder) as config:
             network = build(config, "model.network")
-            labels = build(config, "model.labels")
+            labels = labels_of(config)
             generator = torch.Generator().manual_seed(4)
             for parameter in network.parameters():
                 parameter.data = torch.randn(parameter.shape, generator=generator) * 0.5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,7 @@ from agg2exp.store.case_result import CaseResult
 from agg2exp.store.case_store import CaseStore
 from agg2exp.store.tables import ROI_IMPORTANCE, SEGMENTATION, write_tables
 
-GROUPS = {"cardiovascular": "#CC3311", "bones": "#0072B2", "other": "#999999", "pathologies": "#000000"}
-CLASSES = {"background": "other", "aorta": "cardiovascular", "heart": "cardiovascular", "lung_left": "other",
-           "lung_right": "other", "ribs": "bones"}  # fmt: skip
+CLASSES = ("background", "aorta", "heart", "lung_left", "lung_right", "ribs")
 NODULE = "nodule"
 """An extra mask that two cases in three were given, and that is empty in half of these."""
 
@@ -44,7 +42,7 @@ def stored_run(
     importance: np.ndarray | None = None,
     dice: bool = True,
     by_distance: bool = True,
-    classes: Mapping[str, str] = CLASSES,
+    classes: Sequence[str] = CLASSES,
 ) -> Path:
     """Write tables, results and configuration of a run over the cases c<first>, c<first + 1>, …
 
@@ -91,11 +89,8 @@ def stored_run(
     write_tables(folder / "tables", {ROI_IMPORTANCE: local, SEGMENTATION: segmentation})
     for case, values in zip(cases, np.split(local[[kind.value for kind in Kind]].to_numpy(), n), strict=True):
         _write_result(folder, case, root, names, values)
-    labels = {"name": "six", "groups": GROUPS,
-              "classes": {name: {"group": group, "files": [] if name == "background" else [name]}
-                          for name, group in classes.items()}}  # fmt: skip
     config = {
-        "model": {"name": model, "labels": labels},
+        "model": {"name": model, "labels": names},
         "data": {"root": root},
         "attribution": {"_target_": attribution},
     }

@@ -51,7 +51,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def explain(folder: Path, *overrides: str) -> int:
-    words = ["--config-dir", str(folder / "conf"), "model=toy", "data=totalsegmentator", f"data.root={folder / 'data'}"]
+    words = [
+        "--config-dir",
+        str(folder / "conf"),
+        "model=toy",
+        "data=totalsegmentator",
+        "data/merge=toy",
+        f"data.root={folder / 'data'}",
+    ]
     words += ["attribution=vanilla_gradient", "callbacks=tables", "logger=none", "trainer=cpu"]
     return run("explain", [*words, f"paths.cache={folder / 'cache'}", *overrides], folder / "run").code
 

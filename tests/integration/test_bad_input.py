@@ -42,7 +42,14 @@ def explain(folder: Path, capture, *overrides: str) -> Ended:
     """`agg2exp explain` of `folder/data` with the toy model of `folder/conf`."""
     output = folder / "run"
     words = [
-        *("--config-dir", str(folder / "conf"), "model=toy", "data=totalsegmentator", f"data.root={folder / 'data'}"),
+        *(
+            "--config-dir",
+            str(folder / "conf"),
+            "model=toy",
+            "data=totalsegmentator",
+            "data/merge=toy",
+            f"data.root={folder / 'data'}",
+        ),
         *("attribution=vanilla_gradient", "callbacks=tables", "logger=none", "trainer=cpu"),
         f"paths.cache={folder / 'cache'}",
     ]
@@ -154,7 +161,7 @@ def test_a_folder_that_is_no_data_set(folder: Path, capsys: pytest.CaptureFixtur
 
 
 def test_a_structure_that_does_not_exist(folder: Path, capsys: pytest.CaptureFixture[str]):
-    ended = explain(folder, capsys, "model.labels.classes.heart.files=[haert]")
+    ended = explain(folder, capsys, "+data.merge.heart=[haert]")
     assert ended.code == 0  # a warning: predictions are explained without annotation, too
     assert "haert (did you mean heart?)" in ended.said
     table = ended.table("segmentation").set_index("class")

@@ -65,7 +65,14 @@ def test_data_of_somebody_else_in_train(data: list[str], theirs: Path, tmp_path:
 def test_data_read_as_they_are_stay_as_they_are(split: str, theirs: Path, tmp_path: Path):
     cases.write_toy_model(tmp_path / "conf")
     before = checksums(theirs)
-    words = ["--config-dir", str(tmp_path / "conf"), "model=toy", "data=totalsegmentator", f"data.root={theirs}"]
+    words = [
+        "--config-dir",
+        str(tmp_path / "conf"),
+        "model=toy",
+        "data=totalsegmentator",
+        "data/merge=toy",
+        f"data.root={theirs}",
+    ]
     ended = run("explain", [*words, *CHEAP, f"data.split={split}", f"paths.cache={tmp_path / 'c'}"], tmp_path / "run")
     done = sorted(path.stem for path in (tmp_path / "run" / "cases").glob("*"))
     assert (ended.code, done) == {

@@ -16,10 +16,10 @@ from tests.helpers.runs import Finished, run
 
 IDS = ["sub-01/ses-1", ".hidden", "CON", "50%", "a[b] (c)*", "=1+1", "$x$ <b>", "Müller/..x", "1001", "null"]
 CLASSES = {
-    "background": {"group": "other", "files": []},
-    "../../lu[red]ng": {"group": "other", "files": ["lung_left", "lung_right"]},
-    "=he$a$rt": {"group": "cardiovascular", "files": ["heart"]},
-    "/aorta *x*": {"group": "cardiovascular", "files": ["aorta"]},
+    "background": [],
+    "../../lu[red]ng": ["lung_left", "lung_right"],
+    "=he$a$rt": ["heart"],
+    "/aorta *x*": ["aorta"],
 }
 
 
@@ -49,8 +49,7 @@ def explain(folder: Path, *words: str, output: str = "explain") -> Finished:
     setting = [
         "--config-dir",
         str(folder / "conf"),
-        "model=toy",
-        "data=totalsegmentator",
+        *cases.TOY,
         f"data.root={folder / 'data'}",
     ]
     tiny = ["attribution=vanilla_gradient", "trainer=cpu", "logger=none", f"paths.cache={folder / 'cache'}"]

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agg2exp.cli.application import build
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.cli.builders import labels_of
+from agg2exp.domain.labels import Labels
 from tests.helpers.runs import Finished, composed, run
 
 VARIABLE = "AGG2EXP_REAL_DATA"
@@ -33,9 +33,9 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="module")
-def scheme(tmp_path_factory: pytest.TempPathFactory) -> LabelScheme:
+def scheme(tmp_path_factory: pytest.TempPathFactory) -> Labels:
     with composed("explain", [], tmp_path_factory.mktemp("scheme")) as config:
-        return build(config, "model.labels")
+        return labels_of(config)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_both_scans_are_explained(explained: Finished):
         assert (explained.output / name).stat().st_size > 100
 
 
-def test_the_tables_have_one_row_for_each_pair_in_each_case(explained: Finished, scheme: LabelScheme):
+def test_the_tables_have_one_row_for_each_pair_in_each_case(explained: Finished, scheme: Labels):
     local = table(explained, "roi_importance").set_index(["case", "target", "source"])
     expected = pd.MultiIndex.from_product([CASES, scheme.classes, scheme.classes], names=local.index.names)
     assert local.index.is_unique
@@ -92,7 +92,7 @@ def test_volumes_lie_on_the_scan_s_own_grid(explained: Finished, root: Path, cas
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_prediction_shows_what_the_table_counts(explained: Finished, scheme: LabelScheme, case: str):
+def test_the_prediction_shows_what_the_table_counts(explained: Finished, scheme: Labels, case: str):
     labels = np.asarray(nib.load(explained.output / "volumes" / case / "prediction.nii.gz").dataobj)
     shown = {scheme.classes[c] for c in np.unique(labels)}
     assert shown <= predicted(explained, case)

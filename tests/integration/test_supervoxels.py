@@ -33,7 +33,7 @@ class Project:
     def explain(self, output: str, *overrides: str) -> int:
         """Run the method; all that it computes lies under `output`."""
         words = [
-            *("--config-dir", str(self.folder / "conf"), "model=toy", "data=totalsegmentator"),
+            *("--config-dir", str(self.folder / "conf"), *cases.TOY),
             *("attribution=supervoxel_occlusion", "logger=none", "trainer=cpu", "callbacks=tables"),
             *(f"data.root={self.folder / 'data'}", f"paths.cache={self.folder / 'cache'}", "classes=[heart]"),
         ]

@@ -28,7 +28,7 @@ def joined(importances: Importances, groups: Mapping[str, Sequence[str]]) -> Imp
 
     Args:
         importances: Of a kind that adds up over regions that do not overlap: not `mean`, not an enrichment.
-        groups: For each new name its members, classes of the label scheme; no class in two groups.
+        groups: For each new name its members, classes of the model; no class in two groups.
 
     Raises:
         DataError: The kind does not add up, or a group has an unknown class, an extra mask, one that is in
@@ -74,7 +74,7 @@ def group_names(
     empty = [group for group, of_group in groups.items() if not of_group]
     taken = [group for group, of_group in groups.items() if group in {*names, *classes} - {*of_group}]
     for wrong, problem in (
-        (unknown, f"are no classes of the label scheme ({', '.join(classes)})"),
+        (unknown, f"are no classes of the model ({', '.join(classes)})"),
         (twice, "are joined twice"),
         (empty, "have no members"),
         (taken, "are names of other regions; choose others"),

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from agg2exp.domain.errors import SettingError, check_choice, check_range
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.labels import Labels
 from agg2exp.inference import WindowedModel
 from agg2exp.scores import Score
 
@@ -53,12 +53,12 @@ def network_of(model: object) -> nn.Module:
     return network
 
 
-def names_of(network: nn.Module, classes: Sequence[str] | LabelScheme | None) -> tuple[str, ...] | None:
-    """Class names (L) as given, or as the network's own label scheme has them; None if nobody knows."""
+def names_of(network: nn.Module, classes: Sequence[str] | Labels | None) -> tuple[str, ...] | None:
+    """Class names (L) as given, or as the network's own labels has them; None if nobody knows."""
     given = getattr(network, "labels", None) if classes is None else classes
-    if isinstance(given, LabelScheme):
+    if isinstance(given, Labels):
         return given.classes
-    if classes is None or isinstance(classes, LabelScheme):
+    if classes is None or isinstance(classes, Labels):
         return None
     names = tuple(classes)
     if isinstance(classes, str) or not all(isinstance(n, str) for n in names) or len(set(names)) != len(names):

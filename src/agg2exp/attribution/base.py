@@ -27,7 +27,7 @@ from agg2exp.domain.case import Case
 from agg2exp.domain.class_scores import Scores
 from agg2exp.domain.description import described
 from agg2exp.domain.errors import SettingError
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.labels import Labels
 from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import SlidingWindow, WindowedModel, check_head
 from agg2exp.scores import Score, SumScore
@@ -101,7 +101,7 @@ class Attributor(ABC):
         inputs: Tensor,
         target: int | str | Sequence[int | str] | Tensor | None = None,
         *,
-        classes: Sequence[str] | LabelScheme | None = None,
+        classes: Sequence[str] | Labels | None = None,
         baselines: Baseline | Tensor | float | None = None,
         feature_mask: Tensor | None = None,
         n_samples: int | None = None,
@@ -121,7 +121,7 @@ class Attributor(ABC):
                 is the whole image.
             inputs: x, (C, D, H, W) or (1, C, D, H, W).
             target: The classes to explain (K), by label index or name; None for all L.
-            classes: Names of the L classes, in label order; not needed for a model that has a label scheme.
+            classes: Names of the L classes, in label order; not needed for a model that has labels.
             baselines: x′.
             feature_mask: (D, H, W) supervoxel of every voxel.
             n_samples: Noisy copies, or coalitions.

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from agg2exp.cli.application import build
 from agg2exp.cli.data_sets import read_data_sets
 from agg2exp.domain.errors import DataError, SettingError, check_choice
+from agg2exp.domain.labels import Labels
 from agg2exp.report.data_set import DataSet, differing_settings
 from agg2exp.report.left_out import LeftOut
 from agg2exp.store.metadata import read_metadata
@@ -27,13 +29,14 @@ def analyzed_data(config: DictConfig, left_out: list[LeftOut]) -> list[DataSet]:
     """
     if config.join and not config.groups:
         raise SettingError("join", True, "false where no classes belong together", "Choose them with groups=….")
-    data_sets = read_data_sets(config.runs, build(config, "labels"), left_out)
+    anatomy = build(config, "anatomy")
+    data_sets = read_data_sets(config.runs, published_labels(config), left_out)
     files = _metadata_files(config, data_sets)
     for name in files:
         check_choice("metadata", name, {*(data.name for data in data_sets), *(item.data_set for item in left_out)})
     join, columns = groups_of(config) if config.join else {}, config.columns
     complete = []
-    for data in (replace(data, join=join) for data in data_sets):
+    for data in (replace(data, anatomy=anatomy, join=join) for data in data_sets):
         file = files.get(data.name)
         if file is None:
             complete.append(data)
@@ -41,6 +44,12 @@ def analyzed_data(config: DictConfig, left_out: list[LeftOut]) -> list[DataSet]:
             metadata = read_metadata(Path(file), columns.case, columns.patient, cases=data.cases)
             complete.append(with_metadata(data, metadata, columns.patient))
     return complete
+
+
+def published_labels(config: DictConfig) -> Labels:
+    """The classes of published tables, which do not say in which order they are."""
+    classes: Any = OmegaConf.to_container(config.labels) if OmegaConf.is_config(config.labels) else config.labels
+    return Labels(classes)
 
 
 def _metadata_files(config: DictConfig, data_sets: Sequence[DataSet]) -> dict[str, str | None]:

@@ -19,7 +19,7 @@ from agg2exp.cli.application import JobError, build, plain
 from agg2exp.cli.leaving import harmless
 from agg2exp.cli.sweep import is_sweep, run_names
 from agg2exp.domain.errors import SettingError
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.labels import Labels
 from agg2exp.models.checkpoint import ModelFacts, load_weights
 from agg2exp.models.weights_file import WeightsError
 from agg2exp.run.datamodule import CaseDataModule
@@ -44,7 +44,7 @@ def explanation_module(config: DictConfig) -> ExplanationModule:
             "none",
             f"attribution={attribution.name} attributes to voxels and uses no supervoxels.",
         )
-    labels = build(config, "model.labels")
+    labels = labels_of(config)
     score, inference = build(config, "score"), build(config, "inference")
     network = build(config, "model.network")
     facts = model_facts(config.model, labels)
@@ -169,7 +169,22 @@ def tracked(loggers: Sequence[Logger], config: DictConfig) -> Iterator[None]:
                 logger.finalize("failed" if failed else "success")
 
 
-def model_facts(model: DictConfig, labels: LabelScheme) -> ModelFacts:
+def labels_of(config: DictConfig) -> Labels:
+    """The classes of the model, and its head: softmax if that is not said.
+
+    Raises:
+        JobError: They are no list of names, or the head is unknown.
+    """
+    classes, head = (OmegaConf.select(config, f"model.{key}") for key in ("labels", "head"))
+    if OmegaConf.is_config(classes):
+        classes = OmegaConf.to_container(classes, resolve=True)
+    try:
+        return Labels(classes, head or "softmax")
+    except SettingError as error:
+        raise JobError(f"agg2exp: model.{error}") from error
+
+
+def model_facts(model: DictConfig, labels: Labels) -> ModelFacts:
     """What the model's config says it was trained on."""
     return ModelFacts(
         classes=labels.classes,

@@ -11,6 +11,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from agg2exp.cli.application import build
+from agg2exp.cli.builders import labels_of
 from agg2exp.domain.errors import SettingError
 from agg2exp.run.datamodule import CaseDataModule
 
@@ -36,7 +37,7 @@ def data_module(config: DictConfig) -> CaseDataModule:
             "a choice of data beside it",
             f"Say what the folder holds, or is to hold, by {_in_words(_options(GROUP))}.",
         )
-    made: CaseDataModule = build(config, GROUP)
+    made: CaseDataModule = build(config, GROUP, labels=labels_of(config))
     return made
 
 

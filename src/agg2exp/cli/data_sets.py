@@ -15,7 +15,7 @@ from agg2exp.cli.runs import find_runs, paths
 from agg2exp.cli.stored_run import StoredRun, read_stored_run
 from agg2exp.cli.twin_tables import read_twins
 from agg2exp.domain.errors import DataError
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.labels import Labels
 from agg2exp.report.data_set import DataSet, ScanIdentity
 from agg2exp.report.left_out import EVERYTHING, LeftOut
 from agg2exp.store.published_table import read_published_table
@@ -29,7 +29,7 @@ PUBLISHED = ScanIdentity(files="published tables")
 
 
 def read_data_sets(
-    runs: str | ListConfig | DictConfig, labels: LabelScheme, left_out: list[LeftOut] | None = None
+    runs: str | ListConfig | DictConfig, labels: Labels, left_out: list[LeftOut] | None = None
 ) -> list[DataSet]:
     """The data sets of the setting `runs` (see conf/analyze.yaml).
 
@@ -78,7 +78,7 @@ def _named(path: Path) -> list[tuple[str, list[Path]]]:
     return [(f"{run.data}/{run.method}", [run.folder]) for run in found]
 
 
-def _data_set(name: str, places: Sequence[Path], labels: LabelScheme, damaged: list[LeftOut]) -> DataSet:
+def _data_set(name: str, places: Sequence[Path], labels: Labels, damaged: list[LeftOut]) -> DataSet:
     """One data set from one published table, or from one or several runs.
 
     Raises:
@@ -102,11 +102,11 @@ def _data_set(name: str, places: Sequence[Path], labels: LabelScheme, damaged: l
         raise JobError(f"agg2exp: runs: {name}: {error}") from error
 
 
-def _published(name: str, path: Path, labels: LabelScheme) -> DataSet:
+def _published(name: str, path: Path, labels: Labels) -> DataSet:
     tables = read_published_table(path)
     unknown = sorted({*tables[SEGMENTATION]["class"]} ^ {*labels.classes})
     if unknown:
-        raise DataError(f"expected the classes of labels={labels.name} in {path}, got a difference in {unknown}.")
+        raise DataError(f"expected the classes of labels in {path}, got a difference in {unknown}.")
     scans = dict.fromkeys(tables[SEGMENTATION]["case"].astype(str), PUBLISHED)
     return DataSet(name, tables[ROI_IMPORTANCE], tables[SEGMENTATION], labels, scans)
 
@@ -145,4 +145,5 @@ def _from_runs(name: str, folders: Sequence[Path], damaged: list[LeftOut]) -> Da
         runs=tuple(run.folder for run in runs),
         settings=first.settings,
         twins=read_twins([run.folder for run in runs], [configuration(run.folder) for run in runs]),
+        merge=first.merge,
     )

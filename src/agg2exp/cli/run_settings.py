@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agg2exp.data.merge import structures_of
 from agg2exp.domain.errors import DataError, SettingError
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.labels import Labels
 from agg2exp.store.stored_yaml import read_stored_yaml
 
 SETTINGS = ("model", "attribution", "score", "supervoxels", "baseline", "mask_policy", "regions", "expansion",
             "inference", "module", "data.preprocessing")  # fmt: skip
 """What the importances of a case depend on besides its files."""
-FILES = ("data.layout", "data.resample")
+FILES = ("data.layout", "data.merge", "data.resample")
 """Which files of a case are read, extra masks among them, and how."""
 NEUTRAL = {
     "inference": {"batch"},
     "module": {"classes", "class_chunk", "compile_network", "cache", "cache_predictions", "seed", "twins"},
-    "data.layout": {"cache", "scheme"},
+    "data.layout": {"cache"},
 }
 """Members of these nodes that importances do not depend on, or that stand elsewhere too."""
 GROUPS = ("data", "attribution", "supervoxels")
@@ -88,41 +90,45 @@ def settings_of(config: Mapping[str, Any], names: tuple[str, ...] = SETTINGS) ->
     }
 
 
-def labels_of(folder: Path, config: Mapping[str, Any]) -> LabelScheme:
-    """The label scheme of the model of a run.
+def labels_of(folder: Path, config: Mapping[str, Any]) -> Labels:
+    """The classes of the model of a run.
 
     Raises:
-        DataError: It is incomplete, or not a label scheme; the message names the run.
+        DataError: They are no list of names, or an earlier version wrote them; the message names the run.
     """
-    try:
-        spec = _mapping(config["model"]["labels"])
-        return LabelScheme.from_config(
-            _word(spec["name"]),
-            {_word(name): _spec(of_class) for name, of_class in _mapping(spec["classes"]).items()},
-            {_word(group): _word(colour) for group, colour in _mapping(spec["groups"]).items()},
+    labels = config["model"]["labels"]
+    if isinstance(labels, Mapping):
+        raise DataError(
+            f"{folder / 'config.yaml'}: model.labels: expected a list of names, got what agg2exp {writer_of(folder)} "
+            "wrote. Analyse the run with that version, or explain its cases again."
         )
-    except (KeyError, TypeError, SettingError) as error:
-        problem = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise DataError(f"{folder / 'config.yaml'}: model.labels: expected a label scheme, got {problem}") from error
+    try:
+        return Labels(labels, config["model"].get("head") or "softmax")
+    except SettingError as error:
+        raise DataError(f"{folder / 'config.yaml'}: model.{error}") from error
 
 
-def _spec(of_class: object) -> dict[str, Any]:
-    spec = _mapping(of_class)
-    if not isinstance(spec["files"], list):
-        raise TypeError(f"{spec['files']!r} as files")
-    return {"group": _word(spec["group"]), "files": [_word(name) for name in spec["files"]]}
+def writer_of(folder: Path) -> str:
+    """The version of agg2exp that wrote a run, as its environment.json says."""
+    path = folder / "environment.json"
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["packages"]["agg2exp"])[:20]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return "of an earlier version"
 
 
-def _mapping(value: object) -> Mapping[Any, Any]:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{value!r} where entries by name belong")
-    return value
+def merge_of(folder: Path, config: Mapping[str, Any], labels: Labels) -> dict[str, list[str]]:
+    """The structures that a run merged into a class, by class.
 
-
-def _word(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} as a name")
-    return value
+    Raises:
+        DataError: They are no lists of names; the message names the run.
+    """
+    merge = _at(config, "data.merge") or {}
+    try:
+        structures_of(labels, merge)
+    except SettingError as error:
+        raise DataError(f"{folder / 'config.yaml'}: data.{error}") from error
+    return {name: list(structures) for name, structures in merge.items()}
 
 
 def _at(config: object, name: str) -> Any:

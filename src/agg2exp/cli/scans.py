@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agg2exp.data.masks import merged_structures
+from agg2exp.data.merge import structures_of
 from agg2exp.domain.case import Grid, Origin
 from agg2exp.domain.errors import CaseError, DataError
 from agg2exp.domain.names import safe_name
@@ -43,7 +44,11 @@ def read_scan(data: DataSet, case: str, target: str) -> Scan:
         _check_same_scan(case, origin)
         image, grid = read_volume(origin.image)
         structures = {name: path for name, path in origin.structures.items() if path.is_file()}
-        annotated = merged_structures(case, data.labels, structures, grid, origin.threshold) if structures else None
+        annotated = (
+            merged_structures(case, structures_of(data.labels, data.merge), structures, grid, origin.threshold)
+            if structures
+            else None
+        )
         attribution = prediction.with_name(f"attribution_{safe_name(target)}.nii.gz")
         return Scan(
             image=_upright(image, grid),

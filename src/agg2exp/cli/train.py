@@ -38,7 +38,7 @@ def main(config: DictConfig) -> None:
 def _train(config: DictConfig) -> None:
     from lightning import seed_everything
 
-    from agg2exp.cli.builders import model_facts, tracked, trainer
+    from agg2exp.cli.builders import labels_of, model_facts, tracked, trainer
     from agg2exp.cli.data_choice import data_module
     from agg2exp.cli.leftovers import without_leftovers
     from agg2exp.cli.training import keep_here, kept_state, load_best, log_beside, state_of, training_settings
@@ -51,7 +51,7 @@ def _train(config: DictConfig) -> None:
     config = without_leftovers(config)
     output = Path(config.paths.output)
     data = data_module(config)
-    labels = build(config, "model.labels")
+    labels = labels_of(config)
     network, facts = build(config, "model.network"), model_facts(config.model, labels)
     if config.start:
         try:

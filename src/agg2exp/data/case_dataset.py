@@ -127,8 +127,8 @@ class CaseDataset(Dataset[Case | Failure]):
         if labels is None:
             return None, ()
         resampled = torch.from_numpy(nearest(labels, native, grid))
-        known = lost.annotated(self.layout.annotated(record), self.layout.scheme.classes, labels, resampled)
-        return ExclusiveMasks(resampled.to(torch.int16), len(self.layout.scheme)), known
+        known = lost.annotated(self.layout.annotated(record), self.layout.names.classes, labels, resampled)
+        return ExclusiveMasks(resampled.to(torch.int16), len(self.layout.names)), known
 
     def _label_map(
         self, record: CaseRecord, native: Grid, grid: Grid, lost: LostRegions, notice: Notice

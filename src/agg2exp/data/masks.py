@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agg2exp.data.merge import Structures
 from agg2exp.data.records import CaseRecord, MaskFile
 from agg2exp.domain.case import SAME_VOXEL, Grid
 from agg2exp.domain.errors import CaseError
-from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roles import Notice
 from agg2exp.store.nifti import StoredVolume, UnreadableVolumeError, open_volume
 from agg2exp.store.nifti_header import MILLIMETRES
@@ -69,7 +69,7 @@ def read_mask(
 
 def merged_structures(
     case_id: str,
-    scheme: LabelScheme,
+    structures: Structures,
     files: Mapping[str, Path],
     native: Grid,
     threshold: float | None = None,
@@ -81,7 +81,7 @@ def merged_structures(
         CaseError: A mask cannot be read or does not lie on the scan's grid.
     """
     merged = np.zeros(native.shape, dtype=np.uint8)
-    for label, names in enumerate(scheme.files):
+    for label, names in enumerate(structures):
         for structure in names:
             if structure in files:
                 merged[read_mask(case_id, files[structure], native, threshold, notice)] = label

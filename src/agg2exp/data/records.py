@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agg2exp.domain.case import Grid, Origin
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.labels import Labels
 from agg2exp.domain.roles import Notice
 
 
@@ -57,7 +57,7 @@ class Layout(Protocol):
     """A data set's way of storing cases."""
 
     root: Path
-    scheme: LabelScheme
+    names: Labels
 
     def records(self) -> list[CaseRecord]:
         """All cases of the data set, in its order."""
@@ -66,7 +66,7 @@ class Layout(Protocol):
         """Extra masks that no case has, by a typing error most likely, and what of each is not there."""
 
     def unknown_structures(self, records: Sequence[CaseRecord]) -> dict[str, str | None]:
-        """Structures of the label scheme that no case has a file for, with the most similar name that exists."""
+        """Structures of the classes that no case has a file for, with the most similar name that exists."""
 
     def origin(self, record: CaseRecord) -> Origin:
         """Which scan the case is, and where its files are."""

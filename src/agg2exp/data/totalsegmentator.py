@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from agg2exp.data.case_table import CASE, SPLIT, read_case_table
 from agg2exp.data.label_names import read_label_names
 from agg2exp.data.masks import LARGEST_LABEL, is_there, labels_in, merged_structures, read_label_map
+from agg2exp.data.merge import structures_of
 from agg2exp.data.records import CaseRecord, MaskFile
 from agg2exp.domain.case import Grid, Origin
 from agg2exp.domain.code import versions
 from agg2exp.domain.errors import CaseError, DataError, SettingError, check_range
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.labels import Labels
 from agg2exp.domain.names import problem_of, safe_name
 from agg2exp.domain.roles import Notice
 from agg2exp.store.cache_folder import check_cache, claim_cache
@@ -37,12 +38,12 @@ class TotalSegmentatorLayout:
     """`meta.csv` (see `read_case_table`), `<case>/ct.nii.gz`, `<case>/segmentations/<structure>.nii.gz`.
 
     A class is annotated if every one of its structure files is there; an empty file says "looked for, not present".
-    Label maps are merged once, on the scan's own grid, and kept in the cache under a name that changes with the label
-    scheme, with the content of the files and with the scan's grid.
+    Label maps are merged once, on the scan's own grid, and kept in the cache under a name that changes with what is
+    merged, with the content of the files and with the scan's grid.
 
     Args:
         root: Folder with `meta.csv`.
-        scheme: The model's label scheme.
+        labels: The model's classes.
         cache: Folder for merged label maps.
         extra_masks: Further RoI masks: name -> path pattern with `{case}`, relative to `root` or absolute. With `#5` at
             its end, label 5 of a label map, such as an atlas or another model's prediction.
@@ -50,6 +51,7 @@ class TotalSegmentatorLayout:
         mask_threshold: What is above it is inside, in masks that have more values than 0 and one other (probabilities,
             resampled masks, several labels); None refuses them.
         label_names: Table of what the labels of the partition are called, relative to `root` or absolute.
+        merge: Structures by class, see `structures_of`.
 
     Raises:
         SettingError: `root` has no `meta.csv`, a pattern does not mention the case, or its label is none.
@@ -58,15 +60,17 @@ class TotalSegmentatorLayout:
     def __init__(
         self,
         root: str | Path,
-        scheme: LabelScheme,
+        labels: Labels,
         cache: str | Path,
         extra_masks: Mapping[str, str] | None = None,
         label_map: str | None = None,
         mask_threshold: float | None = None,
         label_names: str | None = None,
+        merge: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.root = Path(root).expanduser()
-        self.scheme = scheme
+        self.names = labels
+        self.files = structures_of(labels, merge)
         self.cache = Path(cache).expanduser()
         check_cache(self.cache, "layout.cache")
         self.extra_masks = dict(extra_masks or {})
@@ -81,7 +85,7 @@ class TotalSegmentatorLayout:
             setting = f"layout.extra_masks.{name}"
             if not isinstance(pattern, str) or "{case}" not in pattern:
                 raise SettingError(setting, pattern, "a path that contains {case}")
-            if name in scheme.classes:
+            if name in labels.classes:
                 raise SettingError("layout.extra_masks", name, "a name that is no class of the model")
             path, label = _path_and_label(pattern)
             if path is None or (label is not None and not 0 < label <= LARGEST_LABEL):
@@ -137,11 +141,11 @@ class TotalSegmentatorLayout:
         return absent
 
     def unknown_structures(self, records: Sequence[CaseRecord]) -> dict[str, str | None]:
-        """Structures of the label scheme that no case has a file for, with the most similar name that exists."""
+        """Structures of the classes that no case has a file for, with the most similar name that exists."""
         folders = [self.root / record.id / "segmentations" for record in records]
         names = (name for folder in folders for name in _names(folder))
         found = {name.removesuffix(".nii.gz") for name in names if name.endswith(".nii.gz")}
-        wanted = {structure for files in self.scheme.files for structure in files}
+        wanted = {structure for files in self.files for structure in files}
         spare = found - wanted
         near = {name: difflib.get_close_matches(name, spare, n=1, cutoff=0.8) for name in sorted(wanted - found)}
         return {name: matches[0] if matches else None for name, matches in near.items()}
@@ -151,7 +155,7 @@ class TotalSegmentatorLayout:
 
     def structures(self, record: CaseRecord) -> dict[str, Path]:
         """Files of the annotated structures that are there, by structure."""
-        files = {s: self._mask(record, s) for names in self.scheme.files for s in names}
+        files = {s: self._mask(record, s) for names in self.files for s in names}
         return {s: path for s, path in files.items() if is_there(record.id, path)}
 
     def origin(self, record: CaseRecord) -> Origin:
@@ -165,11 +169,11 @@ class TotalSegmentatorLayout:
 
     def annotated(self, record: CaseRecord) -> tuple[bool, ...]:
         """Classes with all their files; background, being the rest, only if every class has."""
-        classes = [all(is_there(record.id, self._mask(record, s)) for s in files) for files in self.scheme.files[1:]]
+        classes = [all(is_there(record.id, self._mask(record, s)) for s in files) for files in self.files[1:]]
         return (all(classes), *classes)
 
     def labels(self, record: CaseRecord, native: Grid, notice: Notice = log.warning) -> NDArray[np.uint8] | None:
-        """The annotated label map, merged, (D, H, W); where structures overlap, the later class of the scheme wins.
+        """The annotated label map, merged, (D, H, W); where structures overlap, the later class wins.
 
         `notice` is told what had to be assumed in reading the masks.
 
@@ -185,7 +189,7 @@ class TotalSegmentatorLayout:
                 return read_label_map(record.id, cached, native).astype(np.uint8)
             except CaseError as error:
                 log.warning("the merged label map is made again: %s", error)
-        merged = merged_structures(record.id, self.scheme, found, native, self.mask_threshold, notice)
+        merged = merged_structures(record.id, self.files, found, native, self.mask_threshold, notice)
         try:
             claim_cache(self.cache, "layout.cache")
             write_volume(cached, merged, native)
@@ -210,13 +214,13 @@ class TotalSegmentatorLayout:
 
     def _files(self) -> list[tuple[str, tuple[str, ...]]]:
         """Classes with their structure files."""
-        return list(zip(self.scheme.classes, self.scheme.files, strict=True))
+        return list(zip(self.names.classes, self.files, strict=True))
 
     def _key(self, found: Mapping[str, Path], native: Grid) -> str:
-        """Of a merged label map: changes with the label scheme, any of the masks, the scan's grid and our own code."""
+        """Of a merged label map: changes with the classes, any of the masks, the scan's grid and our own code."""
         masks = [(structure, file_digest(path)) for structure, path in sorted(found.items())]
         return digest(
-            [self.scheme.files, self.mask_threshold, masks, native.shape, native.affine.tolist(), versions()["agg2exp"]]
+            [self.files, self.mask_threshold, masks, native.shape, native.affine.tolist(), versions()["agg2exp"]]
         )
 
 

@@ -16,9 +16,9 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from agg2exp.domain.errors import SettingError, check_range
-from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.text import mathtext
 from agg2exp.figures import style
+from agg2exp.figures.anatomy import Anatomy
 from agg2exp.figures.matrix import colour_bar, hatch_missing, matrix_size, missing_legend, name_axes
 
 COLOURS = colormaps["RdBu_r"]  # also told apart by colour-blind readers; red: more in the second data set
@@ -26,7 +26,7 @@ LEAST = 0.01  # end of the scale if nothing differs by more
 SMALL = 0.46  # edge of the square of what is not significant, in cells
 
 
-def change_map(table: pd.DataFrame, scheme: LabelScheme, names: tuple[str, str], alpha: float = 0.05) -> Figure:
+def change_map(table: pd.DataFrame, anatomy: Anatomy, names: tuple[str, str], alpha: float = 0.05) -> Figure:
     """Difference of the global importance E[a, b] of two data sets, second minus first.
 
     An entry whose adjusted p-value is at most `alpha` fills its cell, is framed and says by how many percentage points
@@ -35,7 +35,7 @@ def change_map(table: pd.DataFrame, scheme: LabelScheme, names: tuple[str, str],
 
     Args:
         table: Result of `compare`.
-        scheme: Groups and colours.
+        anatomy: Groups and colours.
         names: Of the first and the second data set.
         alpha: Level of the tests after adjustment.
 
@@ -53,7 +53,7 @@ def change_map(table: pd.DataFrame, scheme: LabelScheme, names: tuple[str, str],
     axes = figure.add_subplot()
     _draw_entries(axes, difference, p, alpha, norm)
     hatch_missing(axes, difference)
-    name_axes(axes, targets, sources, scheme)
+    name_axes(axes, targets, sources, anatomy)
     counts = [_cases(table[column]) for column in ("count_first", "count_second")]
     of = [f"{name} ({count})" for name, count in zip(names, counts, strict=True)]
     axes.set_title(mathtext(f"{of[1]} minus {of[0]}"), fontsize=style.SMALL, color=style.QUIET)
@@ -62,7 +62,7 @@ def change_map(table: pd.DataFrame, scheme: LabelScheme, names: tuple[str, str],
     bar.set_ticks(ticks, labels=[_points(tick) for tick in ticks])
     bar.ax.minorticks_off()
     handles = [
-        *style.group_legend(sources, scheme),
+        *style.group_legend(sources, anatomy),
         *_legend(difference, p, alpha),
         *missing_legend(difference, "no value in one\nor both data sets"),
     ]

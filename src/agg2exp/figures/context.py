@@ -24,8 +24,9 @@ from agg2exp.figures.distributions import (
     write_count,
     write_no_value,
 )
+from agg2exp.figures.palette import OKABE_ITO
 
-LOOKS = tuple(product((None, "//////"), style.OKABE_ITO))  # hatched when the colours are used up
+LOOKS = tuple(product((None, "//////"), OKABE_ITO))  # hatched when the colours are used up
 LANE, GAP = 0.11, 0.13  # inches: of a box, between classes
 
 

@@ -13,10 +13,11 @@ from matplotlib.lines import Line2D
 
 from agg2exp.domain.errors import DataError
 from agg2exp.figures import style
+from agg2exp.figures.palette import OKABE_ITO
 
 Line = Literal["-", "--"]
 LINES: tuple[Line, ...] = ("-", "--")  # dashed when the colours are used up
-LOOKS = tuple(product(LINES, style.OKABE_ITO))
+LOOKS = tuple(product(LINES, OKABE_ITO))
 
 
 def curves_plot(table: pd.DataFrame, data: str) -> Figure:

@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from agg2exp.analysis.context import REACH
 from agg2exp.domain.errors import check_choice
-from agg2exp.domain.labels import LabelScheme
 from agg2exp.figures import style
+from agg2exp.figures.anatomy import Anatomy
 
 # As in the heat map: from 0 to 1 in every picture, and the root lets a few per mille be seen beside tens of percent.
 TICKS = (0.0, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -28,7 +28,7 @@ HOW_TO_READ = (
 )
 
 
-def distributions(boxes: pd.DataFrame, dots: pd.DataFrame, target: str, scheme: LabelScheme) -> Figure:
+def distributions(boxes: pd.DataFrame, dots: pd.DataFrame, target: str, anatomy: Anatomy) -> Figure:
     """Box plot over cases of the importance E_x[a, b] of each source b for one target a (Fig. 3, 13).
 
     Sources come by falling median, those without a value last; colour tells the anatomical group.
@@ -37,7 +37,7 @@ def distributions(boxes: pd.DataFrame, dots: pd.DataFrame, target: str, scheme: 
         boxes: Result of `box_summary` for importances of kind `importance`.
         dots: Result of `box_outliers` for the same.
         target: The class a.
-        scheme: Groups and colours.
+        anatomy: Groups and colours.
 
     Raises:
         SettingError: The target is not in the table.
@@ -48,9 +48,9 @@ def distributions(boxes: pd.DataFrame, dots: pd.DataFrame, target: str, scheme: 
         8.2 + named, 1.75 + ROW * len(rows), f"Importance of each region for {style.readable(target)}"
     )
     axes = figure.add_subplot()
-    draw_distributions(axes, rows, dots, target, scheme)
+    draw_distributions(axes, rows, dots, target, anatomy)
     axes.set_title(f"{HOW_TO_READ}\n{counts_of(rows)}", fontsize=style.SMALL, color=style.QUIET)
-    style.key(figure, style.group_legend(rows["source"], scheme), "group of the source")
+    style.key(figure, style.group_legend(rows["source"], anatomy), "group of the source")
     return figure
 
 
@@ -77,7 +77,7 @@ def counts_of(rows: pd.DataFrame) -> str:
 
 
 def draw_distributions(
-    axes: Axes, rows: pd.DataFrame, dots: pd.DataFrame, target: str, scheme: LabelScheme, *, names: bool = True
+    axes: Axes, rows: pd.DataFrame, dots: pd.DataFrame, target: str, anatomy: Anatomy, *, names: bool = True
 ) -> None:
     """Draw the box plot of one target.
 
@@ -86,7 +86,7 @@ def draw_distributions(
         rows: Result of `rows_of`.
         dots: Result of `box_outliers`.
         target: The target.
-        scheme: Groups and colours.
+        anatomy: Groups and colours.
         names: Write the names of the sources.
     """
     set_rows(axes, list(rows["source"]) if names else [""] * len(rows), target)
@@ -95,11 +95,11 @@ def draw_distributions(
     place = {source: row for row, source in enumerate(rows["source"])}
     own = dots[dots["target"] == target]
     y = own["source"].map(place).to_numpy(dtype=np.float64)
-    draw_dots(axes, own["value"].to_numpy(), y, [scheme.colour(source) for source in own["source"]])
+    draw_dots(axes, own["value"].to_numpy(), y, [anatomy.colour(source) for source in own["source"]])
     known = rows.index[rows["count"] > 0]
     parts = rows.loc[known, list(BOX_PARTS)].to_numpy()
     stats = [dict(zip(BOX_PARTS.values(), of_box, strict=True)) for of_box in parts]
-    draw_boxes(axes, stats, known, [scheme.colour(source) for source in rows.loc[known, "source"]])
+    draw_boxes(axes, stats, known, [anatomy.colour(source) for source in rows.loc[known, "source"]])
     for row in rows.index[rows["count"] == 0]:
         write_no_value(axes, row)
     for row in rows.index[(rows["count"] != rows["count"].max()) & (rows["count"] > 0)]:

@@ -17,8 +17,8 @@ from matplotlib.patches import FancyArrowPatch
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from agg2exp.domain.labels import LabelScheme
 from agg2exp.figures import style
+from agg2exp.figures.anatomy import Anatomy
 from agg2exp.figures.layouts import Point
 from agg2exp.figures.name_places import Beside
 
@@ -142,7 +142,7 @@ def write_off_edges(axes: Axes, at: Point, beside: Beside, lines: Sequence[str])
     text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
 
 
-def draw_legends(figure: Figure, graph: nx.DiGraph, scheme: LabelScheme) -> None:
+def draw_legends(figure: Figure, graph: nx.DiGraph, anatomy: Anatomy) -> None:
     """Groups, edge widths and node areas, one under the other at the right."""
     samples = (0.01, 0.1, 0.5)
     line: dict[str, Any] = {"color": style.QUIET, "solid_capstyle": "butt"}
@@ -158,7 +158,7 @@ def draw_legends(figure: Figure, graph: nx.DiGraph, scheme: LabelScheme) -> None
         disc |= {"color": "white", "markeredgecolor": style.QUIET}
         nodes.append(Line2D([], [], markersize=2 * radius_of(math.nan), label="no value", **disc))
     legends: list[tuple[style.Height, str, Sequence[Artist]]] = [
-        ("outside right upper", "group of the source", style.group_legend(graph.nodes, scheme)),
+        ("outside right upper", "group of the source", style.group_legend(graph.nodes, anatomy)),
         ("outside right center", "arrow: importance of\nthe source for the target", edges),
         ("outside right lower", "node: importance of\na class for itself", nodes),
     ]

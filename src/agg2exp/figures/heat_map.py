@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from agg2exp.domain.errors import check_choice
-from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
 from agg2exp.figures import style
+from agg2exp.figures.anatomy import Anatomy
 from agg2exp.figures.clustering import clustered
 from agg2exp.figures.matrix import colour_bar, hatch_missing, matrix_size, missing_legend, name_axes
 
@@ -55,7 +55,7 @@ class Scale:
     extend: Literal["neither", "both"]
 
 
-def heat_map(importance: GlobalImportance, scheme: LabelScheme, order: Order = "scheme") -> Figure:
+def heat_map(importance: GlobalImportance, anatomy: Anatomy, order: Order = "scheme") -> Figure:
     """Mean over cases of E[a, b] (Eq. 7), or of its enrichment, for target a (row) and source b (column).
 
     Shares run from 0 to 1 on a root scale; enrichment, the share divided by the region's share of the volume or body,
@@ -66,7 +66,7 @@ def heat_map(importance: GlobalImportance, scheme: LabelScheme, order: Order = "
 
     Args:
         importance: Of a kind that is a share or an enrichment.
-        scheme: Groups and colours.
+        anatomy: Groups and colours.
         order: "scheme": as in `importance`; "clustered": targets with similar rows side by side, see `clustered`.
 
     Raises:
@@ -78,7 +78,7 @@ def heat_map(importance: GlobalImportance, scheme: LabelScheme, order: Order = "
         importance = clustered(importance, scale.norm)
     figure = style.new_figure(*matrix_size(importance.targets, importance.sources), scale.title)
     axes = figure.add_subplot()
-    mesh = draw_heat_map(axes, importance, scheme)
+    mesh = draw_heat_map(axes, importance, anatomy)
     similar = "; similar rows side by side" if order == "clustered" else ""
     title = f"mean over {style.case_counts(importance)}; numbers: {scale.numbers}{similar}"
     axes.set_title(title, fontsize=style.SMALL, color=style.QUIET)
@@ -87,7 +87,7 @@ def heat_map(importance: GlobalImportance, scheme: LabelScheme, order: Order = "
     bar.ax.minorticks_off()
     missing = missing_legend(importance.mean, "not predicted\n(or no attribution)")
     figure.legend(
-        handles=style.group_legend(importance.sources, scheme) + missing,
+        handles=style.group_legend(importance.sources, anatomy) + missing,
         loc="outside right upper",
         fontsize=style.SMALL,
         frameon=False,
@@ -95,7 +95,7 @@ def heat_map(importance: GlobalImportance, scheme: LabelScheme, order: Order = "
     return figure
 
 
-def draw_heat_map(axes: Axes, importance: GlobalImportance, scheme: LabelScheme) -> QuadMesh:
+def draw_heat_map(axes: Axes, importance: GlobalImportance, anatomy: Anatomy) -> QuadMesh:
     """Draw the entries with their numbers, names and hatches; self-importance is framed.
 
     Returns:
@@ -117,7 +117,7 @@ def draw_heat_map(axes: Axes, importance: GlobalImportance, scheme: LabelScheme)
             where = (column + 0.5, row + 0.5)
             axes.annotate(number, where, ha="center", va="center", fontsize=style.SMALL, color=ink)
     hatch_missing(axes, importance.mean)
-    name_axes(axes, importance.targets, importance.sources, scheme)
+    name_axes(axes, importance.targets, importance.sources, anatomy)
     return mesh
 
 

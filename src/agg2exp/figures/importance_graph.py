@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from agg2exp.domain.errors import check_choice, check_range
-from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roi_importance import GlobalImportance
 from agg2exp.figures import style
+from agg2exp.figures.anatomy import Anatomy
 from agg2exp.figures.graph_marks import (
     draw_edge,
     draw_legends,
@@ -38,7 +38,7 @@ UNIT = 3.4  # inches of a unit of the anatomical layout
 
 def graph_of(
     importance: GlobalImportance,
-    scheme: LabelScheme,
+    anatomy: Anatomy,
     top: int | None = None,
     *,
     shown: Collection[Edge] | None = None,
@@ -53,7 +53,7 @@ def graph_of(
 
     Args:
         importance: Of a kind that is a share.
-        scheme: Groups and colours.
+        anatomy: Groups and colours.
         top: Sources of each target, the largest E[a, b]; of equals, the one that comes first. None for all.
         shown: Edges (b, a) to choose from; None for all.
         p_values: Of edges (b, a).
@@ -69,7 +69,7 @@ def graph_of(
         check_choice("shown", edge[1], importance.targets)
     graph = nx.DiGraph(kind=importance.kind.value)
     for name in importance.sources:
-        graph.add_node(name, group=style.group_of(name, scheme), colour=scheme.colour(name))
+        graph.add_node(name, group=anatomy.group(name), colour=anatomy.colour(name))
     for k, target in enumerate(importance.targets):
         own = importance.sources.index(target)
         graph.nodes[target].update(_known(self_importance=importance.mean[k, own]))
@@ -92,7 +92,7 @@ def graph_of(
 
 def importance_graph(
     importance: GlobalImportance,
-    scheme: LabelScheme,
+    anatomy: Anatomy,
     top: int = 3,
     *,
     layout: Layout = "circular",
@@ -102,7 +102,7 @@ def importance_graph(
 
     Args:
         importance: Of a kind that is a share.
-        scheme: Groups and colours.
+        anatomy: Groups and colours.
         top: Sources of each target.
         layout: "circular": on a ring, by group, names outside and edges inside; "anatomical": as in a body seen from
             the front, spread out so that names have room.
@@ -112,9 +112,9 @@ def importance_graph(
         SettingError: As in `graph_of`, or the layout is unknown.
     """
     title = "Strongest sources of each class" + (", beyond distance" if shown is not None else "")
-    figure = style.new_figure(*_size(importance.sources, scheme, layout), title)
+    figure = style.new_figure(*_size(importance.sources, anatomy, layout), title)
     axes = figure.add_subplot()
-    graph = draw_graph(axes, importance, scheme, top, layout=layout, shown=shown)
+    graph = draw_graph(axes, importance, anatomy, top, layout=layout, shown=shown)
     share, sources = style.share_label(importance), "source" if top == 1 else f"{top} sources"
     arrows = f"the {sources} with the largest {share} of each target"
     if shown is not None:
@@ -124,14 +124,14 @@ def importance_graph(
         fontsize=style.SMALL,
         color=style.QUIET,
     )
-    draw_legends(figure, graph, scheme)
+    draw_legends(figure, graph, anatomy)
     return figure
 
 
 def draw_graph(
     axes: Axes,
     importance: GlobalImportance,
-    scheme: LabelScheme,
+    anatomy: Anatomy,
     top: int = 3,
     *,
     layout: Layout = "circular",
@@ -146,9 +146,9 @@ def draw_graph(
         SettingError: As in `importance_graph`.
     """
     check_choice("layout", layout, LAYOUTS)
-    graph = graph_of(importance, scheme, top, shown=shown)
+    graph = graph_of(importance, anatomy, top, shown=shown)
     circular = layout == "circular"
-    place = (ring if circular else body)(list(graph), scheme)
+    place = (ring if circular else body)(list(graph), anatomy)
     points = np.array(list(place.values()))
     (left, bottom), (right, above) = points.min(axis=0) - MARGIN, points.max(axis=0) + MARGIN
     axes.set(xlim=(left, right), ylim=(bottom, above), aspect="equal")
@@ -175,10 +175,10 @@ def _self_importance(graph: nx.DiGraph, name: str) -> float:
     return float(graph.nodes[name].get("self_importance", math.nan))
 
 
-def _size(names: Sequence[str], scheme: LabelScheme, layout: Layout) -> tuple[float, float]:
+def _size(names: Sequence[str], anatomy: Anatomy, layout: Layout) -> tuple[float, float]:
     """Width and height of the figure in inches."""
     if layout == "anatomical":
-        width, height = np.ptp(list(body(names, scheme).values()), axis=0)
+        width, height = np.ptp(list(body(names, anatomy).values()), axis=0)
         return UNIT * (width + 2 * MARGIN) + 3.0, UNIT * (height + 2 * MARGIN) + 1.2
     radius = max(2.0, 1.2 + 0.09 * len(names))  # inches, so that neighbours keep their distance
     beside = radius + 0.5 + style.name_length(names)

@@ -9,8 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from agg2exp.domain.labels import LabelScheme
-from agg2exp.figures import style
+from agg2exp.figures.anatomy import Anatomy
 
 Layout = Literal["circular", "anatomical"]
 LAYOUTS: tuple[Layout, ...] = ("circular", "anatomical")
@@ -71,26 +70,25 @@ ROUNDS, CLOSE = 500, 1e-6
 OUTSIDE = 6  # regions in a row below the body
 
 
-def ring(names: Sequence[str], scheme: LabelScheme) -> dict[str, Point]:
+def ring(names: Sequence[str], anatomy: Anatomy) -> dict[str, Point]:
     """Places on the unit circle, clockwise from the top: background, then group by group."""
-    groups = list(scheme.colours)
+    groups = list(anatomy.colours)
 
     def rank(name: str) -> tuple[bool, int]:
-        return name != scheme.classes[0], groups.index(style.group_of(name, scheme))
+        return name not in anatomy.classes[:1], groups.index(anatomy.group(name))
 
     ordered = sorted(names, key=rank)
     angles = math.pi / 2 - 2 * math.pi * np.arange(len(ordered)) / len(ordered)
     return {n: np.array([math.cos(t), math.sin(t)]) for n, t in zip(ordered, angles, strict=True)}
 
 
-def body(names: Sequence[str], scheme: LabelScheme) -> dict[str, Point]:
+def body(names: Sequence[str], anatomy: Anatomy) -> dict[str, Point]:
     """Schematic places in a body seen from the front, the patient's left at the right.
 
-    A class stands at the mean place of the structures it is made of. Below stand those without a place: background,
-    classes of structures that are not in the table, extra masks.
+    A class stands at the place of the structure that it is named after, and joined classes at the mean of theirs. Below
+    stand those without a place: background, classes that are not in the table, extra masks.
     """
-    files = dict(zip(scheme.classes, scheme.files, strict=True))
-    known = {name: [p for p in map(place_of, files.get(name, ())) if p is not None] for name in names}
+    known = {name: [p for p in map(place_of, anatomy.parts(name)) if p is not None] for name in names}
     inside = {name: np.mean(points, axis=0) for name, points in known.items() if points}
     places = dict(zip(inside, _pushed_apart(np.array(list(inside.values())).reshape(-1, 2)), strict=True))
     outside = [name for name in names if name not in places]
@@ -103,10 +101,10 @@ def body(names: Sequence[str], scheme: LabelScheme) -> dict[str, Point]:
 
 
 def place_of(structure: str) -> tuple[float, float] | None:
-    """Schematic place of a structure by its TotalSegmentator name; None if there is none for it."""
+    """Schematic place of a structure by its TotalSegmentator name, of a pair in the middle; None if there is none."""
     for stem, (x, y) in PAIRED.items():
         if structure.startswith(stem):
-            return (-x if "_right" in structure else x), y
+            return x * (("_left" in structure) - ("_right" in structure)), y
     return next((place for stem, place in SINGLE.items() if structure.startswith(stem)), None)
 
 

@@ -13,8 +13,8 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
-from agg2exp.domain.labels import LabelScheme
 from agg2exp.figures import style
+from agg2exp.figures.anatomy import Anatomy
 
 CHIP = 8.0  # edge of a group's colour chip in points
 MISSING: dict[str, Any] = {"facecolor": style.FAINT, "edgecolor": "#b5b5b5", "linewidth": 0.0}
@@ -29,7 +29,7 @@ def matrix_size(targets: Sequence[str], sources: Sequence[str]) -> tuple[float, 
     return 3.1 + style.name_length(targets) + cell * columns, 1.4 + at_an_angle + cell * rows
 
 
-def name_axes(axes: Axes, targets: Sequence[str], sources: Sequence[str], scheme: LabelScheme) -> None:
+def name_axes(axes: Axes, targets: Sequence[str], sources: Sequence[str], anatomy: Anatomy) -> None:
     """Row 0 at the top; names, each with a chip in the colour of its group between name and matrix."""
     rows, columns = len(targets), len(sources)
     axes.set(xlim=(0, columns), ylim=(rows, 0))
@@ -46,7 +46,7 @@ def name_axes(axes: Axes, targets: Sequence[str], sources: Sequence[str], scheme
     away = axes.get_yaxis_transform() + ScaledTranslation(-(CHIP / 2 + 3) / 72, 0, inches)  # 3 points from the matrix
     below = axes.get_xaxis_transform() + ScaledTranslation(0, -(CHIP / 2 + 3) / 72, inches)
     chip: dict[str, Any] = {"marker": "s", "s": CHIP**2, "linewidth": 0, "clip_on": False}
-    on_rows, on_columns = ([scheme.colour(name) for name in names] for names in (targets, sources))
+    on_rows, on_columns = ([anatomy.colour(name) for name in names] for names in (targets, sources))
     axes.scatter(np.zeros(rows), np.arange(rows) + 0.5, color=on_rows, transform=away, **chip)
     axes.scatter(np.arange(columns) + 0.5, np.zeros(columns), color=on_columns, transform=below, **chip)
 

@@ -15,16 +15,14 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from agg2exp.domain.errors import check_choice
-from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
 from agg2exp.domain.text import mathtext
+from agg2exp.figures.anatomy import Anatomy
 from agg2exp.store.atomic import atomic_write
 
 DISCLAIMER = "Importance is association with the model's score: not anatomy, not causation, not for diagnosis."
 DPI = 150
 TITLE, TEXT, SMALL, TINY = 13.0, 9.0, 8.0, 7.0  # type sizes in points
-OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442")
-"""Okabe and Ito's colours, which colour-blind readers can tell apart."""
 INK, QUIET, FAINT = "#222222", "#666666", "#e9e9e9"
 
 Height = Literal["outside right upper", "outside right center", "outside right lower"]
@@ -62,15 +60,10 @@ def name_length(names: Iterable[str]) -> float:
     return 0.6 * TEXT / 72 * max(map(len, names))
 
 
-def group_of(region: str, scheme: LabelScheme) -> str:
-    """Anatomical group of a class; every other region is an extra mask, of group `pathologies`."""
-    return scheme.groups[scheme.classes.index(region)] if region in scheme.classes else "pathologies"
-
-
-def group_legend(regions: Iterable[str], scheme: LabelScheme) -> list[Patch]:
-    """One legend entry for each group that occurs among the regions, in the scheme's order."""
-    present = {group_of(region, scheme) for region in regions}
-    return [Patch(color=colour, label=readable(g)) for g, colour in scheme.colours.items() if g in present]
+def group_legend(regions: Iterable[str], anatomy: Anatomy) -> list[Patch]:
+    """One legend entry for each group that occurs among the regions; a class in no group is known by its name."""
+    present = {anatomy.group(region) for region in regions} - {*anatomy.classes}
+    return [Patch(color=colour, label=readable(g)) for g, colour in anatomy.colours.items() if g in present]
 
 
 def key(
@@ -80,7 +73,9 @@ def key(
     place: Height = "outside right upper",
     spacing: float = 0.5,
 ) -> None:
-    """What colours and marks mean, beside the panels; spacing between entries in units of the type size."""
+    """What colours and marks mean, beside the panels, if any; spacing between entries in units of the type size."""
+    if not handles:
+        return
     figure.legend(
         handles=handles,
         title=title,

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from agg2exp.analysis.context import box_outliers, box_summary
 from agg2exp.analysis.importances import Importances
 from agg2exp.domain.errors import SettingError, check_choice
-from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roi_importance import GlobalImportance
 from agg2exp.domain.text import mathtext
 from agg2exp.figures import style
+from agg2exp.figures.anatomy import Anatomy
 from agg2exp.figures.distributions import (
     ROW,
     counts_of,
@@ -39,7 +39,7 @@ TOP = 3  # sources of each class in the graph
 def summary_picture(
     importances: Importances,
     matrix: GlobalImportance,
-    scheme: LabelScheme,
+    anatomy: Anatomy,
     *,
     target: str,
     case: str,
@@ -53,7 +53,7 @@ def summary_picture(
     Args:
         importances: Of kind `importance`.
         matrix: Mean of the same over cases.
-        scheme: Groups and colours.
+        anatomy: Groups and colours.
         target: The class a in (a) and (b).
         case: The case x in (a).
         classes: Rows and columns of (c), nodes of (d).
@@ -77,10 +77,10 @@ def summary_picture(
     title = f"Importance of each region for {style.readable(target)}"
     figure = style.new_figure(named + 2 * panel + 2.4, upper + lower + 1.0, title)
     (bars, boxes), (map_axes, graph_axes) = figure.subplots(2, 2, height_ratios=(upper, lower))
-    draw_bars(bars, rows, of_case, target, scheme)
-    draw_distributions(boxes, rows, box_outliers(own), target, scheme, names=False)
-    draw_heat_map(map_axes, among, scheme)
-    _draw_graph(graph_axes, among, scheme, radius=panel / 2 - beside, beside=beside)
+    draw_bars(bars, rows, of_case, target, anatomy)
+    draw_distributions(boxes, rows, box_outliers(own), target, anatomy, names=False)
+    draw_heat_map(map_axes, among, anatomy)
+    _draw_graph(graph_axes, among, anatomy, radius=panel / 2 - beside, beside=beside)
     regions = f"among {len(among.sources)} regions"
     titles = {
         bars: f"(a) in case {mathtext(case)}",
@@ -92,13 +92,13 @@ def summary_picture(
         axes.set_title(text, fontsize=style.TEXT, fontweight="bold", color=style.INK, loc="left")
     style.key(
         figure,
-        style.group_legend(own.sources, scheme) + missing_legend(among.mean, "not predicted\n(or no attribution)"),
+        style.group_legend(own.sources, anatomy) + missing_legend(among.mean, "not predicted\n(or no attribution)"),
         "group of the region",
     )
     return figure
 
 
-def draw_bars(axes: Axes, rows: pd.DataFrame, of_case: dict[str, float], target: str, scheme: LabelScheme) -> None:
+def draw_bars(axes: Axes, rows: pd.DataFrame, of_case: dict[str, float], target: str, anatomy: Anatomy) -> None:
     """A bar with its percentage for each source, in the order of `rows`."""
     set_rows(axes, list(rows["source"]), target)
     set_share_axis(axes)
@@ -109,13 +109,13 @@ def draw_bars(axes: Axes, rows: pd.DataFrame, of_case: dict[str, float], target:
         if np.isnan(value):
             write_no_value(axes, row)
             continue
-        axes.barh(row, value, height=BAR, color=scheme.colour(source), edgecolor=style.INK, linewidth=0.6)
+        axes.barh(row, value, height=BAR, color=anatomy.colour(source), edgecolor=style.INK, linewidth=0.6)
         axes.annotate(_percent(value), (value, row), xytext=(4, 0), **note)
 
 
-def _draw_graph(axes: Axes, among: GlobalImportance, scheme: LabelScheme, radius: float, beside: float) -> None:
+def _draw_graph(axes: Axes, among: GlobalImportance, anatomy: Anatomy, radius: float, beside: float) -> None:
     """The graph with `beside` inches for the names at either side of a ring of `radius` inches."""
-    draw_graph(axes, among, scheme, TOP)
+    draw_graph(axes, among, anatomy, TOP)
     x, y = 1 + beside / radius, 1 + 0.5 / radius
     axes.set(xlim=(-x, x), ylim=(-y, y), anchor="N")
     note = "width of arrow: importance of the source for the target; area of disc: of a class for itself"

@@ -74,7 +74,7 @@ def change(first: DataSet, second: DataSet, settings: AnalysisSettings) -> Itera
     table = compare(one, other, settings.permutations, settings.seed)
     name = file_of(f"change_{first.name}_to_{second.name}")
     yield name, table
-    yield name, change_map(table, first.scheme, (first.name, second.name), settings.alpha)
+    yield name, change_map(table, first.joined_anatomy, (first.name, second.name), settings.alpha)
 
 
 def _check_apart(first: DataSet, second: DataSet) -> None:

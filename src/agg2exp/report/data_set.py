@@ -13,8 +13,9 @@ from agg2exp.aggregation.global_importance import global_importance
 from agg2exp.analysis.importances import Importances
 from agg2exp.analysis.joining import ADDITIVE, joined
 from agg2exp.domain.errors import DataError
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.labels import Labels
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
+from agg2exp.figures.anatomy import Anatomy
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class DataSet:
         name: Its name in pictures and tables.
         local: Rows of `LocalImportance.to_frame`.
         segmentation: Columns case, class, dice; Dice is NaN where a class was not annotated.
-        labels: Classes of the model, with their groups and colours.
+        labels: Classes of the model.
         scans: What the scan of each case is: cases of one id are one scan if that is the same.
         runs: Folders of the runs; none for a published table.
         settings: What the importances of a case depend on besides its files; None: not known.
@@ -53,12 +54,14 @@ class DataSet:
         join: Classes to analyse as one, by the new name.
         twins: Importance and expectation by distance of networks with random weights: columns case, twin, target,
             source, and these kinds; None if there were none.
+        anatomy: Groups and colours of regions.
+        merge: Structures that were merged into a class, by class.
     """
 
     name: str
     local: pd.DataFrame
     segmentation: pd.DataFrame
-    labels: LabelScheme
+    labels: Labels
     scans: Mapping[str, ScanIdentity]
     runs: tuple[Path, ...] = ()
     settings: Mapping[str, object] | None = None
@@ -66,6 +69,8 @@ class DataSet:
     patients: Mapping[str, str] | None = None
     join: Mapping[str, Sequence[str]] = field(default_factory=dict)
     twins: pd.DataFrame | None = None
+    anatomy: Anatomy = field(default_factory=Anatomy)
+    merge: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @cached_property
     def cases(self) -> tuple[str, ...]:
@@ -78,9 +83,9 @@ class DataSet:
         return len(self.cases) if self.patients is None else len({*self.patients.values()})
 
     @property
-    def scheme(self) -> LabelScheme:
-        """The classes after joining."""
-        return self.labels.joined(self.join)
+    def joined_anatomy(self) -> Anatomy:
+        """The classes after joining, with their groups and colours."""
+        return self.anatomy.of(self.labels).joined(self.join)
 
     def importances(self, kind: Kind) -> Importances:
         """One kind over all cases, classes joined.

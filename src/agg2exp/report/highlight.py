@@ -111,5 +111,5 @@ def four_panels(study: Study) -> Iterator[Output]:
         pd.DataFrame({"case": case, "target": target, "source": importances.sources,
                       "importance": importances.values[n, k], "mean": matrix.mean[k]}),
     )  # fmt: skip
-    picture = summary_picture(importances, matrix, study.data.scheme, target=target, case=case, classes=classes)
+    picture = summary_picture(importances, matrix, study.data.joined_anatomy, target=target, case=case, classes=classes)
     yield "summary", picture

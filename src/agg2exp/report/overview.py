@@ -16,7 +16,7 @@ def overview(data_sets: Sequence[DataSet]) -> pd.DataFrame:
             "data set": data.name,
             "cases": len(data.cases),
             "patients": data.n_patients,
-            "classes": len(data.scheme),
+            "classes": len(data.joined_anatomy.classes),
             "extra regions": data.local["source"].nunique() - len(data.labels),
             "cases without Dice": len(data.cases) - data.segmentation.dropna(subset="dice")["case"].nunique(),
             "cases without metadata": "none given" if data.metadata is None

@@ -56,7 +56,7 @@ def heat_map_of(study: Study, kind: Kind) -> Iterator[Output]:
     """Global heat map of one kind."""
     matrix = study.matrix_of(kind)
     yield f"heat_maps/{kind.value}", matrix.to_frame()
-    yield f"heat_maps/{kind.value}", heat_map(matrix, study.data.scheme, order=study.settings.order)
+    yield f"heat_maps/{kind.value}", heat_map(matrix, study.data.joined_anatomy, order=study.settings.order)
 
 
 def distributions(study: Study) -> Iterator[Output]:
@@ -67,16 +67,16 @@ def distributions(study: Study) -> Iterator[Output]:
         yield f"distributions/{safe_name(target)}", of_target
         yield f"distributions/{safe_name(target)}_outliers", beyond
         if of_target["count"].any():
-            picture = distribution_picture(boxes, dots, target, study.data.scheme)
+            picture = distribution_picture(boxes, dots, target, study.data.joined_anatomy)
             yield f"distributions/{safe_name(target)}", picture
 
 
 def graph(study: Study) -> Iterator[Output]:
     """The strongest sources of each target."""
     yield "graph", study.matrix.to_frame()
-    yield "graph", graph_of(study.matrix, study.data.scheme)
+    yield "graph", graph_of(study.matrix, study.data.joined_anatomy)
     drawn = study.settings.graph
-    yield "graph", importance_graph(study.matrix, study.data.scheme, drawn.top, layout=drawn.layout)
+    yield "graph", importance_graph(study.matrix, study.data.joined_anatomy, drawn.top, layout=drawn.layout)
 
 
 def graph_beyond_distance(study: Study) -> Iterator[Output]:
@@ -93,8 +93,8 @@ def graph_beyond_distance(study: Study) -> Iterator[Output]:
     significant = edges[edges[column] <= study.settings.alpha]
     shown = set(zip(significant["source"], significant["target"], strict=True))
     p = _p_values(edges, column)
-    yield "graph_beyond_distance", graph_of(study.matrix, data.scheme, shown=shown, p_values=p)
-    picture = importance_graph(study.matrix, data.scheme, drawn.top, layout=drawn.layout, shown=shown)
+    yield "graph_beyond_distance", graph_of(study.matrix, data.joined_anatomy, shown=shown, p_values=p)
+    picture = importance_graph(study.matrix, data.joined_anatomy, drawn.top, layout=drawn.layout, shown=shown)
     yield "graph_beyond_distance", picture
 
 

@@ -14,15 +14,15 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 from agg2exp.domain.case import Case, Failure
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.explanation import Explanation
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.labels import Labels
 from agg2exp.store.failures import FailureLog
 
 
-def known_classes(labels: LabelScheme, names: Sequence[str] | str, setting: str) -> tuple[int, ...]:
+def known_classes(labels: Labels, names: Sequence[str] | str, setting: str) -> tuple[int, ...]:
     """Label indices of the classes that a writer's setting names.
 
     Raises:
-        SettingError: A name is not in the label scheme; the message has the writer's own setting.
+        SettingError: A name is no class; the message has the writer's own setting.
     """
     try:
         return labels.indices(names)
@@ -47,7 +47,7 @@ class CaseWriter(BasePredictionWriter):
         self.failures = FailureLog(self.output)
 
     @abstractmethod
-    def write_case(self, labels: LabelScheme, case: Case, explanation: Explanation) -> None:
+    def write_case(self, labels: Labels, case: Case, explanation: Explanation) -> None:
         """Write what belongs to one case."""
 
     def write_on_batch_end(

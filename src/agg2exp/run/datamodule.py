@@ -19,6 +19,7 @@ from agg2exp.data.records import CaseRecord, Layout
 from agg2exp.domain.case import Case, Failure
 from agg2exp.domain.chosen import chosen_ids
 from agg2exp.domain.errors import CaseError, SettingError, check_choice, check_range
+from agg2exp.domain.labels import Labels
 from agg2exp.domain.resampling import RULES
 from agg2exp.preprocessing.base import Preprocessor
 from agg2exp.run.distributed.assignment import assign
@@ -35,8 +36,9 @@ class CaseDataModule(lightning.LightningDataModule):
 
     Args:
         root: Folder of the data set.
-        layout: Makes the layout from `root`: where the files lie, and what the labels mean.
+        layout: Makes the layout from `root`, `labels` and `merge`: where the files lie, and what they mean.
         preprocessing: What the model was trained on.
+        labels: Its classes.
         split: Split to explain; None for all cases.
         cases: Ids of the cases to explain, as `chosen_ids` takes them; None for all of the split.
         limit: At most so many cases; None for all.
@@ -45,6 +47,7 @@ class CaseDataModule(lightning.LightningDataModule):
         num_workers: Processes that read ahead while explaining, validating and testing.
         limits: Sizes that a scan's header may claim before its voxels are read.
         resample: How extra masks are resampled, as `CaseDataset` takes it.
+        merge: Structures that are merged into a class, by class, see `structures_of`.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class CaseDataModule(lightning.LightningDataModule):
         root: str,
         layout: Callable[..., Layout],
         preprocessing: Preprocessor,
+        labels: Labels,
         split: str | None = "test",
         cases: Sequence[object] | str | float | None = None,
         limit: int | None = None,
@@ -60,12 +64,13 @@ class CaseDataModule(lightning.LightningDataModule):
         num_workers: int = 0,
         limits: Limits | None = None,
         resample: str = "nearest",
+        merge: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         super().__init__()
         check_range("num_workers", num_workers, 0, integer=True)
         if limit is not None:
             check_range("limit", limit, 1, integer=True)
-        self.layout = layout(root=root)
+        self.layout = layout(root=root, labels=labels, merge=merge)
         self.preprocessing = preprocessing
         self.split = split
         self.cases = cases
@@ -85,7 +90,7 @@ class CaseDataModule(lightning.LightningDataModule):
         self._begin: Callable[[str], None] | None = None
 
     def prepare_data(self) -> None:
-        """On one process and once: generate what is missing, with a progress bar, and check the label scheme."""
+        """On one process and once: generate what is missing, with a progress bar, and check the classes."""
         if self._prepared:
             return
         self._prepared = True
@@ -96,9 +101,8 @@ class CaseDataModule(lightning.LightningDataModule):
         unknown = self.layout.unknown_structures(records)
         if unknown:
             log.warning(
-                "structures of the label scheme %r that no case of %s has a file for, so that their classes count as "
-                "not annotated: %s",
-                self.layout.scheme.name,
+                "structures of model.labels and data.merge that no case of %s has a file for, so that their classes "
+                "count as not annotated: %s",
                 self.layout.root,
                 ", ".join(f"{name} (did you mean {near}?)" if near else name for name, near in unknown.items()),
             )
@@ -203,9 +207,9 @@ class CaseDataModule(lightning.LightningDataModule):
                 len(records),
             )
         if not usable:
-            raise SettingError("data.split", "train", "training cases with every class of the label scheme annotated")
+            raise SettingError("data.split", "train", "training cases with every class annotated")
         dataset = self._dataset(usable)
-        self._training = self.patches(n_classes=len(self.layout.scheme)).loader(dataset, usable)
+        self._training = self.patches(n_classes=len(self.layout.names)).loader(dataset, usable)
         if self._random is not None:
             set_random_state(self._training, self._random)
         return self._training

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from lightning.pytorch.loggers import Logger
 
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.labels import Labels
 from agg2exp.metrics.base import EvaluationMetric
 
 
@@ -15,8 +15,8 @@ class Explained(Protocol):
     """What callbacks need to know of the module at the end."""
 
     @property
-    def labels(self) -> LabelScheme:
-        """The model's label scheme."""
+    def labels(self) -> Labels:
+        """The model's classes."""
 
     @property
     def metrics(self) -> Mapping[str, EvaluationMetric]:

@@ -19,7 +19,7 @@ from agg2exp.domain.case import Case, Failure
 from agg2exp.domain.class_scores import ClassScores, RecomputedScores, Scores
 from agg2exp.domain.errors import check_choice, check_range
 from agg2exp.domain.explanation import Explanation
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.labels import Labels
 from agg2exp.domain.prediction import Prediction
 from agg2exp.domain.rng import KeyedRng
 from agg2exp.domain.roles import CaseProgress, Silent
@@ -55,7 +55,7 @@ class ExplanationModule(lightning.LightningModule):
         attribution: The attribution method.
         score: The score 𝒜.
         inference: Windows.
-        labels: The model's label scheme.
+        labels: The model's classes.
         classes: Names of the classes to explain, or "all".
         mask_policy: "fixed": masks and weights of a score come from the unperturbed image; "recomputed": from each
             perturbed one.
@@ -72,7 +72,7 @@ class ExplanationModule(lightning.LightningModule):
             first prediction must look like, see `check_head`.
 
     Raises:
-        SettingError: A class is not in the label scheme, or another value is not allowed.
+        SettingError: A class is not in the labels, or another value is not allowed.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class ExplanationModule(lightning.LightningModule):
         attribution: Attributor,
         score: Score,
         inference: SlidingWindow,
-        labels: LabelScheme,
+        labels: Labels,
         classes: Sequence[str] | str = "all",
         mask_policy: str = "fixed",
         class_chunk: int | None = None,

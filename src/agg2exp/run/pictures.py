@@ -16,9 +16,10 @@ from agg2exp.domain.case import Case
 from agg2exp.domain.doubt import doubt
 from agg2exp.domain.errors import check_range
 from agg2exp.domain.explanation import Explanation
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.labels import Labels
 from agg2exp.domain.names import safe_name
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
+from agg2exp.figures.anatomy import Anatomy
 from agg2exp.figures.heat_map import heat_map
 from agg2exp.figures.importance_graph import importance_graph
 from agg2exp.figures.slices import slice_picture
@@ -63,7 +64,7 @@ class SlicePictures(CaseWriter):
         labels: Any = pl_module.labels
         known_classes(labels, self.classes, "callbacks.slices.classes")
 
-    def write_case(self, labels: LabelScheme, case: Case, explanation: Explanation) -> None:
+    def write_case(self, labels: Labels, case: Case, explanation: Explanation) -> None:
         """Draw the classes of one case."""
         if self._chosen is not None and case.id not in self._chosen:
             return
@@ -98,12 +99,14 @@ class GlobalPictures(Callback):
     Args:
         output: The run's folder.
         top: Sources drawn per target in the graph.
+        anatomy: Groups and colours of the regions; by default every class has a colour of its own.
     """
 
-    def __init__(self, output: str | Path, top: int = 3) -> None:
+    def __init__(self, output: str | Path, top: int = 3, anatomy: Anatomy | None = None) -> None:
         check_range("top", top, 1, integer=True)
         self.output = Path(output)
         self.top = top
+        self.anatomy = anatomy or Anatomy()
 
     def finish(self, loggers: Sequence[Logger], module: Explained, expected: Sequence[str]) -> None:
         """Draw; comes after the tables."""
@@ -111,6 +114,6 @@ class GlobalPictures(Callback):
             return
         table = read_tables(self.output / "tables", [GLOBAL_IMPORTANCE])[GLOBAL_IMPORTANCE]
         importance = GlobalImportance.from_frame(table, Kind.IMPORTANCE)
-        folder = self.output / "figures"
-        save(heat_map(importance, module.labels), folder / "heat_map.png")
-        save(importance_graph(importance, module.labels, self.top), folder / "graph.png")
+        folder, anatomy = self.output / "figures", self.anatomy.of(module.labels)
+        save(heat_map(importance, anatomy), folder / "heat_map.png")
+        save(importance_graph(importance, anatomy, self.top), folder / "graph.png")

@@ -16,7 +16,7 @@ from agg2exp.domain.case import Case
 from agg2exp.domain.description import described
 from agg2exp.domain.errors import check_choice
 from agg2exp.domain.explanation import Explanation
-from agg2exp.domain.labels import Labels, LabelScheme
+from agg2exp.domain.labels import Labels
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.explaining.case_result import case_result
 from agg2exp.run.case_writer import CaseWriter
@@ -65,14 +65,13 @@ class RoIImportanceWriter(CaseWriter):
         self.draws = draws
         self.store = CaseStore(self.output)
 
-    def write_case(self, labels: LabelScheme, case: Case, explanation: Explanation) -> None:
+    def write_case(self, labels: Labels, case: Case, explanation: Explanation) -> None:
         """Aggregate one case and write its file."""
         self.store.write(self.result(labels, case, explanation))
 
-    def result(self, labels: LabelScheme, case: Case, explanation: Explanation) -> CaseResult:
+    def result(self, labels: Labels, case: Case, explanation: Explanation) -> CaseResult:
         """RoI importance, Dice and IoU of one case."""
-        names = labels if isinstance(labels, Labels) else Labels(labels.classes)
-        return case_result(case, explanation, names, self.regions, self.by_distance, self.settings())
+        return case_result(case, explanation, labels, self.regions, self.by_distance, self.settings())
 
     def settings(self) -> dict[str, str]:
         """What the result depends on besides the explanation's own settings."""

@@ -38,7 +38,7 @@ def settings_of(module: ExplanationModule) -> dict[str, str]:
         "mask_policy": module.mask_policy,
         "compiled": str(module.compile_network),
         "classes": ",".join(module.labels.classes[c] for c in module.classes),
-        "labels": module.labels.name,
+        "labels": ",".join(module.labels.classes),
         **({"head": module.head} if module.head == "sigmoid" else {}),
         "seed": str(module.seed),
         **({"twins": str(module.twins)} if module.twins else {}),

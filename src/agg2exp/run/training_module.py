@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from agg2exp.domain.case import Case, Failure
 from agg2exp.domain.errors import CaseError
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.labels import Labels
 from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.metrics import ClassOverlap
@@ -31,7 +31,7 @@ class SegmentationModule(lightning.LightningModule):
         loss: (logits (B, L, d, h, w), labels (B, 1, d, h, w)) -> scalar; the paper's is Dice + cross-entropy (Eq. 11).
         optimizer: Makes the optimizer from the parameters (the paper's: AdamW).
         inference: Windows for whole cases.
-        labels: The label scheme.
+        labels: The classes.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class SegmentationModule(lightning.LightningModule):
         loss: nn.Module,
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         inference: SlidingWindow,
-        labels: LabelScheme,
+        labels: Labels,
     ) -> None:
         super().__init__()
         self.network = network

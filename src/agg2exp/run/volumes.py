@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from agg2exp.domain.attribution import SupervoxelAttribution
 from agg2exp.domain.case import Case
 from agg2exp.domain.explanation import Explanation
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.labels import Labels
 from agg2exp.domain.names import safe_name
 from agg2exp.run.case_writer import CaseWriter, known_classes
 from agg2exp.store.nifti import to_native, write_volume
@@ -49,7 +49,7 @@ class VolumeWriter(CaseWriter):
         if self.attribution is not None:
             known_classes(labels, self.attribution, "callbacks.volumes.attribution")
 
-    def write_case(self, labels: LabelScheme, case: Case, explanation: Explanation) -> None:
+    def write_case(self, labels: Labels, case: Case, explanation: Explanation) -> None:
         """Write the volumes of one case."""
         folder = self.output / "volumes" / safe_name(case.id)
         if self.prediction:

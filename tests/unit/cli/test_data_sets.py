@@ -12,16 +12,13 @@ from agg2exp.cli.analyzed_data import with_metadata
 from agg2exp.cli.application import JobError
 from agg2exp.cli.data_sets import read_data_sets
 from agg2exp.domain.errors import DataError
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.labels import Labels
 from agg2exp.report.between import shared_cases
 from agg2exp.report.data_set import differing_settings
-from tests.helpers.stored_runs import CLASSES, GROUPS, stored_run
+from tests.helpers.stored_runs import CLASSES, stored_run
 from tests.unit.store.test_published_table import wide
 
-SCHEME = LabelScheme.from_config(
-    "six", {name: {"group": group, "files": [] if name == "background" else [name]} for name, group in CLASSES.items()},
-    GROUPS,
-)  # fmt: skip
+SCHEME = Labels(CLASSES)
 
 
 def test_each_run_of_a_list_is_a_data_set_and_named_runs_are_one(tmp_path: Path):
@@ -34,7 +31,7 @@ def test_each_run_of_a_list_is_a_data_set_and_named_runs_are_one(tmp_path: Path)
     assert [d.runs for d in read_data_sets(OmegaConf.create([str(a), str(b)]), SCHEME)] == [(a,), (b,)]
     (both,) = read_data_sets(OmegaConf.create({"all": [str(a), str(c)]}), SCHEME)
     assert both.name == "all" and len(both.cases) == 8
-    assert both.scheme.classes == tuple(CLASSES) and len({scan.digest for scan in both.scans.values()}) == 8
+    assert both.labels.classes == tuple(CLASSES) and len({scan.digest for scan in both.scans.values()}) == 8
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from agg2exp.cli.run_settings import FILES, SETTINGS, configuration, labels_of, settings_of
+from agg2exp.cli.run_settings import FILES, SETTINGS, configuration, labels_of, merge_of, settings_of
 from agg2exp.domain.errors import DataError
+from agg2exp.domain.labels import Labels
 from tests.helpers.stored_runs import CLASSES, stored_run
 
 
@@ -29,31 +30,51 @@ def test_settings_are_what_importances_depend_on():
     assert set(settings_of(config)) == set(SETTINGS)
 
 
-def test_the_label_scheme_is_that_of_the_model(tmp_path: Path):
+def test_the_classes_are_those_of_the_model(tmp_path: Path):
     run = stored_run(tmp_path, n=1)
-    assert labels_of(run, configuration(run)).classes == tuple(CLASSES)
+    assert labels_of(run, configuration(run)) == Labels(CLASSES)
 
 
 @pytest.mark.parametrize(
-    ("labels", "problem"),
+    ("labels", "head", "problem"),
     [
-        ({"name": "x", "groups": {}}, "no 'classes'"),
-        (
-            {"name": "x", "groups": {"other": "#000000"}, "classes": {}},
-            "classes: expected a mapping with at least one name",
-        ),
-        ({"name": "x", "groups": {}, "classes": ["heart"]}, r"\['heart'\] where entries by name belong"),
-        (["heart"], r"\['heart'\] where entries by name belong"),
-        ({"name": 3, "groups": {}, "classes": {}}, "3 as a name"),
-        ({"name": "x", "groups": {"other": 5}, "classes": {}}, "5 as a name"),
-        ({"name": "x", "groups": {}, "classes": {"heart": {"group": "other", "files": "heart"}}}, "'heart' as files"),
-        ({"name": "x", "groups": {}, "classes": {"heart": {"group": "other"}}}, "no 'files'"),
+        (3, None, "model.labels: expected a list of names"),
+        ("heart", None, "model.labels: expected a list of names"),
+        (["background", 5], None, "model.labels: expected names that are words"),
+        (["background", "\x1b[2J"], None, "model.labels: expected a name without control characters"),
+        (["background", "heart"], "argmax", "model.head: expected one of 'softmax', 'sigmoid'"),
     ],
 )
-def test_a_damaged_label_scheme_names_the_run(tmp_path: Path, labels: object, problem: str):
-    config = {"model": {"labels": labels}, "data": {"root": "/data"}}
-    with pytest.raises(DataError, match=rf"config\.yaml: model\.labels: expected a label scheme, got {problem}"):
+def test_damaged_labels_name_the_run(tmp_path: Path, labels: object, head: object, problem: str):
+    config = {"model": {"labels": labels, "head": head}, "data": {"root": "/data"}}
+    with pytest.raises(DataError, match=rf"config\.yaml: {problem}"):
         labels_of(tmp_path, config)
+
+
+@pytest.mark.parametrize(
+    ("environment", "writer"),
+    [
+        ('{"packages": {"agg2exp": "0.1.0"}}', "agg2exp 0.1.0 wrote"),
+        ("{", "agg2exp of an earlier version wrote"),
+        ("[]", "agg2exp of an earlier version wrote"),
+        (None, "agg2exp of an earlier version wrote"),
+    ],
+)
+def test_a_run_of_an_earlier_version_is_refused_by_its_version(tmp_path: Path, environment: str | None, writer: str):
+    if environment is not None:
+        (tmp_path / "environment.json").write_text(environment)
+    scheme = {"name": "two", "classes": {"background": {"group": "all", "files": []}}, "groups": {"all": "#000000"}}
+    with pytest.raises(DataError, match=rf"config\.yaml: .*{writer}.*explain its cases again"):
+        labels_of(tmp_path, {"model": {"labels": scheme}, "data": {"root": "/data"}})
+
+
+def test_merged_structures_are_those_of_the_data(tmp_path: Path):
+    labels = Labels(("background", "lung"))
+    assert merge_of(tmp_path, {"data": {}}, labels) == {}
+    merge = {"lung": ["lung_left", "lung_right"]}
+    assert merge_of(tmp_path, {"data": {"merge": merge}}, labels) == merge
+    with pytest.raises(DataError, match=r"config\.yaml: data\.merge\.lung: expected a list of structures"):
+        merge_of(tmp_path, {"data": {"merge": {"lung": ["../up"]}}}, labels)
 
 
 @pytest.mark.parametrize("config", [{}, [], {"model": {"labels": {}}}, {"model": None, "data": {"root": "/data"}}])

@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from agg2exp.data.case_dataset import CaseDataset
-from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
 from agg2exp.domain.case import Case, Failure, Grid
 from tests.helpers import cases
 from tests.helpers.headers import stored
@@ -24,7 +23,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def dataset(root: Path, label_map: str | None = None) -> CaseDataset:
-    layout = TotalSegmentatorLayout(root, cases.scheme(), root.parent / "cache", EXTRA, label_map)
+    layout = cases.layout(root, root.parent / "cache", EXTRA, label_map)
     return CaseDataset(layout, layout.records(), cases.ct((4.0, 4.0, 4.0)))
 
 
@@ -211,7 +210,7 @@ def test_what_nobody_thought_of_still_names_the_case(root: Path, monkeypatch: py
 def test_a_case_says_which_scan_it_is_and_where_its_files_are(root: Path, monkeypatch: pytest.MonkeyPatch):
     (root / "good" / "segmentations" / "heart.nii.gz").unlink()
     monkeypatch.chdir(root.parent)
-    layout = TotalSegmentatorLayout("data", cases.scheme(), root.parent / "cache")
+    layout = cases.layout("data", root.parent / "cache")
     case = CaseDataset(layout, layout.records(), cases.ct((4.0, 4.0, 4.0)))[0]
     assert isinstance(case, Case) and case.origin is not None
     assert case.origin.image == root / "good" / "ct.nii.gz"

@@ -10,7 +10,6 @@ import torch
 
 from agg2exp.aggregation.overlap import dice_and_iou
 from agg2exp.data.case_dataset import CaseDataset
-from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
 from agg2exp.domain.attribution import DenseAttribution
 from agg2exp.domain.case import Case
 from agg2exp.domain.errors import SettingError
@@ -38,7 +37,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def read(root: Path, resample: str = "nearest", label_map: str | None = None) -> Case:
-    layout = TotalSegmentatorLayout(root, cases.scheme(), root.parent / "cache", EXTRA, label_map)
+    layout = cases.layout(root, root.parent / "cache", EXTRA, label_map)
     return CaseDataset(layout, layout.records(), cases.ct((8.0,) * 3), resample=resample).read(layout.records()[0])
 
 
@@ -94,7 +93,7 @@ def test_a_label_of_an_atlas_that_is_lost_is_said(root: Path):
 
 def test_other_rules_are_refused(tmp_path: Path):
     with pytest.raises(SettingError, match="resample: expected one of 'nearest', 'any', 'linear', got 'cubic'"):
-        CaseDataset(TotalSegmentatorLayout(tmp_path, cases.scheme(), tmp_path), [], cases.ct(), resample="cubic")
+        CaseDataset(cases.layout(tmp_path, tmp_path), [], cases.ct(), resample="cubic")
 
 
 def importance(case: Case) -> dict[Kind, np.ndarray]:
@@ -110,4 +109,4 @@ def importance(case: Case) -> dict[Kind, np.ndarray]:
         seconds=0.1,
     )
     writer = RoIImportanceWriter(Path("unused"), by_distance=False)
-    return dict(writer.result(cases.scheme(), case, explanation).importance.values)
+    return dict(writer.result(cases.labels(), case, explanation).importance.values)

@@ -6,7 +6,6 @@ import torch
 
 from agg2exp.data.case_dataset import CaseDataset
 from agg2exp.data.patches import TrainingPatches
-from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
 from agg2exp.domain.errors import SettingError
 from tests.helpers import cases
 
@@ -20,7 +19,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> CaseDataset:
     for case in ("s1", "s2"):
         cases.write_case(root, case, noise=1)  # so that no two pieces of it are alike
     cases.write_table(root, {"s1": "train", "s2": "train"})
-    layout = TotalSegmentatorLayout(root, cases.scheme(), root.parent / "cache")
+    layout = cases.layout(root, root.parent / "cache")
     return CaseDataset(layout, layout.records(), cases.ct((4.0, 4.0, 4.0)))
 
 

@@ -8,12 +8,11 @@ import torch
 from agg2exp.data.case_dataset import CaseDataset
 from agg2exp.data.patches import TrainingPatches
 from agg2exp.data.random_state import random_state, set_random_state
-from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
 from tests.helpers import cases
 
 
 def loader_of(folder: Path) -> Any:
-    layout = TotalSegmentatorLayout(folder, cases.scheme(), folder / "cache")
+    layout = cases.layout(folder, folder / "cache")
     dataset = CaseDataset(layout, layout.records(), cases.ct(cases.SPACING))
     return TrainingPatches(len(cases.CLASSES), (8, 8, 8), per_case=2).loader(dataset, layout.records())
 

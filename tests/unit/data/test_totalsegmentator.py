@@ -28,7 +28,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def layout(root: Path, tmp_path: Path) -> TotalSegmentatorLayout:
-    return TotalSegmentatorLayout(root, cases.scheme(), tmp_path / "cache")
+    return cases.layout(root, tmp_path / "cache")
 
 
 @pytest.fixture
@@ -54,9 +54,7 @@ def cached(layout: TotalSegmentatorLayout) -> list[Path]:
 
 def test_cases_come_in_the_table_s_order_with_split_and_facts(tmp_path: Path):
     (tmp_path / "meta.csv").write_text("image_id;age;gender;split\nz9;NA;f;test\na1;;m;train\n", encoding="utf-8-sig")
-    z9, a1 = TotalSegmentatorLayout(
-        tmp_path, cases.scheme(), tmp_path / "cache", {"node": "{case}/extra/node.nii.gz"}
-    ).records()
+    z9, a1 = cases.layout(tmp_path, tmp_path / "cache", {"node": "{case}/extra/node.nii.gz"}).records()
     assert (z9.id, z9.split, z9.metadata) == ("z9", "test", {"age": "NA", "gender": "f"})
     assert (a1.id, a1.split, a1.metadata) == ("a1", "train", {"gender": "m"})
     assert z9.image == tmp_path / "z9" / "ct.nii.gz"
@@ -76,7 +74,7 @@ def test_a_table_that_cannot_be_used_is_named(tmp_path: Path, table: str | None,
     if table is not None:
         (tmp_path / "meta.csv").write_text(table)
     with pytest.raises(SettingError) as error:
-        TotalSegmentatorLayout(tmp_path, cases.scheme(), tmp_path / "cache").records()
+        cases.layout(tmp_path, tmp_path / "cache").records()
     assert expected in str(error.value)
     assert str(tmp_path) in str(error.value)
 
@@ -91,7 +89,7 @@ def test_a_table_that_cannot_be_used_is_named(tmp_path: Path, table: str | None,
 )
 def test_extra_masks_need_a_case_and_a_name_of_their_own(tmp_path: Path, name: str, pattern: str):
     with pytest.raises(SettingError, match="extra_masks"):
-        TotalSegmentatorLayout(tmp_path, cases.scheme(), tmp_path / "cache", {name: pattern})
+        cases.layout(tmp_path, tmp_path / "cache", {name: pattern})
 
 
 @pytest.mark.parametrize(
@@ -106,7 +104,7 @@ def test_extra_masks_need_a_case_and_a_name_of_their_own(tmp_path: Path, name: s
 def test_only_digits_behind_the_file_are_a_label(
     root: Path, tmp_path: Path, pattern: str, path: str, label: int | None
 ):
-    layout = TotalSegmentatorLayout(root, cases.scheme(), tmp_path / "cache", {"node": pattern})
+    layout = cases.layout(root, tmp_path / "cache", {"node": pattern})
     assert layout.records()[0].extra["node"] == MaskFile(root / path, label)
 
 
@@ -123,7 +121,7 @@ def test_masks_in_another_axis_order_are_put_into_that_of_the_scan(root: Path, t
         cases.write_nifti(
             mask_path(root, "s1", name), cases.in_box(points, name).astype(np.uint8), cases.scan_grid("PIR")
         )
-    layout, grid = TotalSegmentatorLayout(root, cases.scheme(), tmp_path / "cache"), cases.scan_grid()
+    layout, grid = cases.layout(root, tmp_path / "cache"), cases.scan_grid()
     np.testing.assert_array_equal(layout.labels(layout.records()[0], grid), cases.label_map(cases.world(grid)))
 
 
@@ -131,10 +129,10 @@ def test_a_soft_structure_is_refused_or_thresholded_when_told(root: Path, tmp_pa
     grid = cases.scan_grid()
     soft = cases.in_box(cases.world(grid), "aorta") * np.float32(0.6) + np.float32(0.1)
     cases.write_nifti(mask_path(root, "s1", "aorta"), soft, grid)
-    layout = TotalSegmentatorLayout(root, cases.scheme(), tmp_path / "cache")
+    layout = cases.layout(root, tmp_path / "cache")
     with pytest.raises(CaseError, match=r"case s1: .*aorta\.nii\.gz.*mask_threshold"):
         layout.labels(layout.records()[0], grid)
-    told = TotalSegmentatorLayout(root, cases.scheme(), tmp_path / "cache", mask_threshold=0.5)
+    told = cases.layout(root, tmp_path / "cache", mask_threshold=0.5)
     np.testing.assert_array_equal(told.labels(told.records()[0], grid), cases.label_map(cases.world(grid)))
 
 
@@ -197,7 +195,7 @@ def test_a_changed_mask_a_lost_mask_and_another_scheme_make_the_map_again(
     mask_path(root, "s1", "aorta").unlink()
     assert not (layout.labels(record, grid) == 3).any()
     turned = {n: cases.CLASSES[n] for n in ("background", "aorta", "heart", "lung")}
-    other = TotalSegmentatorLayout(root, cases.scheme(turned), layout.cache)
+    other = cases.layout(root, layout.cache, classes=turned)
     np.testing.assert_array_equal(other.labels(record, grid) == 3, np.isin(before, (1,)) | (changed == 1))
     assert len(cached(layout)) == 4
 
@@ -235,9 +233,8 @@ def test_a_scheme_that_divides_the_same_files_otherwise_has_a_map_of_its_own(
 ):
     record, grid = layout.records()[0], cases.scan_grid()
     layout.labels(record, grid)
-    lungs = {side: {"group": "other", "files": [side]} for side in ("lung_left", "lung_right")}
-    divided = {"background": cases.CLASSES["background"], **lungs, **{n: cases.CLASSES[n] for n in ("heart", "aorta")}}
-    other = TotalSegmentatorLayout(root, cases.scheme(divided), layout.cache)
+    divided = {"background": [], **{name: [name] for name in ("lung_left", "lung_right", "heart", "aorta")}}
+    other = cases.layout(root, layout.cache, classes=divided)
     np.testing.assert_array_equal(other.labels(record, grid), cases.label_map(cases.world(grid), divided))
 
 
@@ -267,10 +264,10 @@ def test_processes_that_fill_one_entry_at_once_leave_one_whole_file(layout: Tota
 def test_an_unknown_structure_comes_with_the_closest_name(root: Path, tmp_path: Path):
     classes = {
         **cases.CLASSES,
-        "lung": {"group": "other", "files": ["lung_lft", "lung_right"]},
-        "liver": {"group": "other", "files": ["liver"]},
+        "lung": ["lung_lft", "lung_right"],
+        "liver": ["liver"],
     }
-    layout = TotalSegmentatorLayout(root, cases.scheme(classes), tmp_path / "cache")
+    layout = cases.layout(root, tmp_path / "cache", classes=classes)
     assert layout.unknown_structures(layout.records()) == {"lung_lft": "lung_left", "liver": None}
     assert layout.annotated(layout.records()[0]) == (False, False, True, True, False)
 
@@ -298,7 +295,7 @@ def test_a_mask_on_another_grid_is_refused(tmp_path: Path):
 
 def test_the_label_map_s_path_may_name_the_case_or_be_one_for_all(root: Path, tmp_path: Path):
     def paths(pattern: str | None) -> list[Path | None]:
-        layout = TotalSegmentatorLayout(root, cases.scheme(), tmp_path / "cache", label_map=pattern)
+        layout = cases.layout(root, tmp_path / "cache", label_map=pattern)
         return [record.label_map for record in layout.records()]
 
     assert paths("{case}/maps/{case}.nii") == [root / "s1/maps/s1.nii", root / "s2/maps/s2.nii"]
@@ -320,7 +317,7 @@ def test_labels_of_a_map_are_extra_masks_of_their_own(root: Path, tmp_path: Path
         "all": atlas,
         "none": "{case}/x.nii",
     }
-    layout = TotalSegmentatorLayout(root, cases.scheme(), tmp_path / "cache", patterns, mask_threshold=0.5)
+    layout = cases.layout(root, tmp_path / "cache", patterns, mask_threshold=0.5)
     record = layout.records()[0]
     monkeypatch.setattr(masks, "open_volume", lambda path: (read.append(path), open_volume(path))[1])
     supplied = read_extra_masks(record, grid)
@@ -329,9 +326,7 @@ def test_labels_of_a_map_are_extra_masks_of_their_own(root: Path, tmp_path: Path
     assert supplied.keys() == expected.keys()
     for name, mask in expected.items():
         np.testing.assert_array_equal(supplied[name], mask)
-    other = TotalSegmentatorLayout(
-        root, cases.scheme(), tmp_path / "cache", {**patterns, "left": f"{atlas}#4"}, None, 0.5
-    )
+    other = cases.layout(root, tmp_path / "cache", {**patterns, "left": f"{atlas}#4"}, None, 0.5)
     before = layout.fingerprint(record)
     assert other.fingerprint(other.records()[0]) != before
     volume[1, 0, 0] = 12  # one label for another leaves an uncompressed file as large as it was
@@ -343,7 +338,7 @@ def test_labels_of_a_map_are_extra_masks_of_their_own(root: Path, tmp_path: Path
 def test_one_changed_voxel_of_the_label_map_changes_the_fingerprint(root: Path, tmp_path: Path, name: str):
     grid, path = cases.scan_grid(), root / "s1" / name
     volume = np.arange(np.prod(grid.shape), dtype=np.int32).reshape(grid.shape)
-    layout = TotalSegmentatorLayout(root, cases.scheme(), tmp_path / "cache", label_map=f"{{case}}/{name}")
+    layout = cases.layout(root, tmp_path / "cache", label_map=f"{{case}}/{name}")
     record = layout.records()[0]
     assert layout.fingerprint(record) == ""  # nothing to read, so that no finished case has it
     cases.write_nifti(path, volume, grid)
@@ -365,7 +360,7 @@ def test_a_file_with_other_content_of_the_same_size_and_time_changes_the_fingerp
     cases.write_nifti(node, volume, grid)
     path = {"annotation": mask_path(root, "s1", "heart"), "extra mask": node, "scan": root / "s1" / "ct.nii.gz"}[which]
     path.write_bytes(gzip.decompress(path.read_bytes()))
-    layout = TotalSegmentatorLayout(root, cases.scheme(), tmp_path / "cache", {"node": "{case}/node.nii.gz"})
+    layout = cases.layout(root, tmp_path / "cache", {"node": "{case}/node.nii.gz"})
     record = layout.records()[0]
     before, facts = layout.fingerprint(record), path.stat()
     content = bytearray(path.read_bytes())
@@ -390,15 +385,15 @@ def test_names_of_extra_masks_and_what_files_mean_change_the_fingerprint(root: P
     volume, grid = read_volume(mask_path(root, "s1", "heart"))
     cases.write_nifti(root / "s1" / "a.nii.gz", volume, grid)
     patterns = [{"one": "{case}/a.nii.gz"}, {"two": "{case}/a.nii.gz"}, {"one": "{case}/a.nii.gz#1"}, {}]
-    layouts = [TotalSegmentatorLayout(root, cases.scheme(), tmp_path / "cache", extra) for extra in patterns]
+    layouts = [cases.layout(root, tmp_path / "cache", extra) for extra in patterns]
     turned = {name: cases.CLASSES[name] for name in ("background", *list(cases.CLASSES)[:0:-1])}
-    layouts.append(TotalSegmentatorLayout(root, cases.scheme(turned), tmp_path / "cache"))
+    layouts.append(cases.layout(root, tmp_path / "cache", classes=turned))
     assert len({layout.fingerprint(layout.records()[0]) for layout in layouts}) == len(layouts)
 
 
 def test_a_copied_data_set_has_the_same_fingerprints(layout: TotalSegmentatorLayout, root: Path, tmp_path: Path):
     shutil.copytree(root, tmp_path / "elsewhere")
-    copy = TotalSegmentatorLayout(tmp_path / "elsewhere", cases.scheme(), tmp_path / "cache")
+    copy = cases.layout(tmp_path / "elsewhere", tmp_path / "cache")
     assert [copy.fingerprint(r) for r in copy.records()] == [layout.fingerprint(r) for r in layout.records()]
 
 

@@ -1,122 +1,87 @@
-"""Label schemes as users write them."""
-
-from copy import deepcopy
+"""Names of classes as users write them."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agg2exp.domain.errors import SettingError
-from agg2exp.domain.labels import LabelScheme
-from tests.helpers import cases
+from agg2exp.domain.labels import MOST_CLASSES, Labels
 
-SPEC = {
-    "name": "toy",
-    "classes": {
-        "background": {"group": "other", "files": []},
-        "heart": {"group": "chest", "files": ["heart"]},
-        "lung": {"group": "chest", "files": ["lung_left", "lung_right"]},
-    },
-    "groups": {"other": "#999999", "chest": "#D50", "pathologies": "#000000"},
-}
-MISSING = object()
+NAMES = ("background", "heart", "lung")
 
 
-def changed(path: str, value: object) -> dict:
-    spec = deepcopy(SPEC)
-    *parents, key = path.split(".")
-    node = spec
-    for parent in parents:
-        node = node[parent]
-    node.pop(key, None)
-    if value is not MISSING:
-        node[key] = value
-    return spec
+def test_exclusive_classes_have_their_background_first():
+    labels = Labels(NAMES)
+    assert labels.background == "background" and labels.structures == ("heart", "lung")
+    assert labels.sources == NAMES and len(labels) == 3 and labels.exclusive
 
 
-def test_a_scheme_is_what_its_configuration_says():
-    scheme = LabelScheme.from_config(**SPEC)
-    assert scheme.classes == ("background", "heart", "lung")
-    assert scheme.files == ((), ("heart",), ("lung_left", "lung_right"))
-    assert scheme.colour("lung") == "#D50" and scheme.colour("nodule") == "#000000"
+def test_overlapping_regions_have_background_as_a_source_only():
+    labels = Labels(["tumour"], head="sigmoid")
+    assert labels.background == "background" and labels.structures == ("tumour",)
+    assert labels.sources == ("background", "tumour") and len(labels) == 1 and not labels.exclusive
+
+
+def test_indices_are_those_of_the_names_in_the_order_given():
+    labels = Labels(NAMES)
+    assert labels.indices("all") == (0, 1, 2) and labels.indices("lung") == (2,)
+    assert labels.indices(["lung", "heart"]) == (2, 1)
+
+
+@pytest.mark.parametrize("names", [[], ["spleen"], ["heart", "heart"], ["heart", "spleen"]])
+def test_names_that_are_no_classes_are_told(names: list[str]):
+    with pytest.raises(SettingError, match="'all' or a list without repeats from") as error:
+        Labels(NAMES).indices(names)
+    assert error.value.setting == "classes"
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "key"),
+    ("classes", "head"),
     [
-        ("name", MISSING, "name"),
-        ("name", 17, "name"),
-        ("classes", MISSING, "classes"),
-        ("classes", {}, "classes"),
-        ("classes", ["heart"], "classes"),
-        ("classes.heart", None, "classes.heart"),
-        ("classes.heart", ["heart"], "classes.heart"),
-        ("classes.heart.files", MISSING, "classes.heart.files"),
-        ("classes.heart.files", "heart", "classes.heart.files"),
-        ("classes.heart.files", [["heart"]], "classes.heart.files"),
-        ("classes.heart.files", [5], "classes.heart.files"),
-        ("classes.heart.files", [], "classes.heart.files"),
-        ("classes.heart.files", ["../../heart"], "classes.heart.files"),
-        ("classes.heart.files", ["heart", "heart"], "classes.heart.files"),
-        ("classes.background.files", None, "classes.background.files"),
-        ("classes.heart.group", MISSING, "classes.heart.group"),
-        ("classes.heart.group", "cest", "classes.heart.group"),
-        ("classes.heart.group", {"chest": 1}, "classes.heart.group"),
-        ("classes.heart.file", ["heart"], "classes.heart.file"),
-        ("classes.Heart", {"group": "chest", "files": ["x"]}, "classes"),
-        ("classes.a\x1b[31m", {"group": "chest", "files": ["x"]}, "classes"),
-        ("groups", MISSING, "groups"),
-        ("groups", "other", "groups"),
-        ("groups.chest", None, "groups.chest"),
-        ("groups.chest", "none", "groups.chest"),
-        ("groups.chest", 0xD55E00, "groups.chest"),
-        ("groups.chest", "#12345", "groups.chest"),
-        ("groups.pathologies", "no colour", "groups.pathologies"),
-        ("group", {}, "group"),
+        ("heart", "softmax"),
+        (None, "softmax"),
+        (17, "softmax"),
+        ({"background": {"group": "other", "files": []}, "heart": {}}, "softmax"),
+        ([], "sigmoid"),
+        (["background"], "softmax"),
+        (["background", "heart", "heart"], "softmax"),
+        (["background", "heart", "Heart"], "softmax"),
+        (["background", "a\x1b[31m"], "softmax"),
+        (["background", ["heart"]], "softmax"),
+        (["tumour", "background"], "sigmoid"),
+        ([str(i) for i in range(MOST_CLASSES + 1)], "softmax"),
     ],
 )
-def test_a_wrong_entry_is_named_by_its_key(path: str, value: object, key: str):
+def test_a_wrong_list_is_told(classes: object, head: str):
     with pytest.raises(SettingError) as error:
-        LabelScheme.from_config(**changed(path, value))
-    assert error.value.setting == key
+        Labels(classes, head)  # type: ignore[arg-type]
+    assert error.value.setting == "labels"
 
 
-@pytest.mark.parametrize("name", [1, True, None, 1.5, ""])
+@pytest.mark.parametrize("head", ["argmax", None, 1])
+def test_an_unknown_head_is_told(head: object):
+    with pytest.raises(SettingError, match=r"^head: expected one of 'softmax', 'sigmoid'"):
+        Labels(NAMES, head)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", [1, True, None, 1.5, "", " "])
 def test_a_name_that_yaml_reads_as_something_else_is_told(name: object):
-    spec = deepcopy(SPEC)
-    spec["classes"][name] = {"group": "chest", "files": ["x"]}
-    with pytest.raises(SettingError, match="classes: expected a word; what YAML takes for something else") as error:
-        LabelScheme.from_config(**spec)
+    with pytest.raises(SettingError, match="labels: expected ") as error:
+        Labels([*NAMES, name])  # type: ignore[list-item]
     assert repr(name) in str(error.value)
 
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3),
     max_leaves=6,
 )
-PATHS = ["name", "classes", "groups", "classes.heart", "classes.heart.files", "classes.heart.group", "groups.chest"]
 
 
 @settings(deadline=None)
-@given(st.sampled_from(PATHS), ANYTHING)
-def test_whatever_stands_in_an_entry_it_is_a_scheme_or_told(path: str, value: object):
+@given(ANYTHING, st.sampled_from(["softmax", "sigmoid"]))
+def test_whatever_is_given_it_is_a_list_of_names_or_told(classes: object, head: str):
     try:
-        LabelScheme.from_config(**changed(path, value))
+        assert list(Labels(classes, head).classes) == classes  # type: ignore[arg-type]
     except SettingError as error:
-        assert error.setting.startswith(path.split(".")[0])
-
-
-def test_a_structure_in_two_classes_would_empty_one_of_them():
-    classes = {**cases.CLASSES, "vessels": {"group": "cardiovascular", "files": ["vein", "aorta"]}}
-    with pytest.raises(SettingError, match=r"every structure file once, got \['aorta'\].*later"):
-        cases.scheme(classes)
-
-
-def test_a_group_of_pathologies_is_not_compulsory():
-    classes = {"background": {"group": "all", "files": []}, "liver": {"group": "all", "files": ["liver"]}}
-    scheme = LabelScheme.from_config("mine", classes, {"all": "#336699"})
-    assert scheme.colour("liver") == "#336699"
-    assert scheme.colour("nodule") == "#000000"
-    own = LabelScheme.from_config("mine", classes, {"all": "#336699", "pathologies": "#ff0000"})
-    assert own.colour("nodule") == "#ff0000"
+        assert error.setting == "labels"

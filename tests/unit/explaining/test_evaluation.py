@@ -157,7 +157,7 @@ def test_a_network_with_other_channels_than_labels_is_refused_also_when_predicti
         nn.Conv3d(1, 5, 1), METHODS["smoothgrad"], SumScore(), SlidingWindow((6, 6, 6)), scheme(),
         cache=tmp_path, cache_predictions=kept,
     )  # fmt: skip
-    with pytest.raises(ValueError, match="gives 5 label channels, but the label scheme 'toy' has 4 classes"):
+    with pytest.raises(ValueError, match="gives 5 label channels, but the model has 4 classes"):
         made.explain(CASE)
     assert not list(tmp_path.rglob("*.safetensors"))
 

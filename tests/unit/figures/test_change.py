@@ -9,21 +9,22 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
 from agg2exp.domain.errors import SettingError
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.figures.anatomy import Anatomy
 from agg2exp.figures.change import COLOURS, change_map
 from agg2exp.figures.matrix import EMPTY_ENTRY, EMPTY_ROW
+from tests.helpers.anatomies import grouped
 
 NAMES = ("hospital A", "hospital B")
 PALETTE = {"vessels": "#d62728", "other": "#8c8c8c", "pathologies": "#111111"}
 
 
-def scheme_of(n: int, stem: str = "lobe") -> LabelScheme:
+def anatomy_of(n: int, stem: str = "lobe") -> Anatomy:
     classes = ("background", *(f"{stem}_{i}" for i in range(1, n)))
-    return LabelScheme("test", classes, ((), *((c,) for c in classes[1:])), ("other",) * n, PALETTE)
+    return grouped(classes, ("other",) * n, PALETTE)
 
 
-def table_of(scheme: LabelScheme, difference: np.ndarray, p: np.ndarray, extra: tuple[str, ...] = ()) -> pd.DataFrame:
-    index = pd.MultiIndex.from_product([scheme.classes, scheme.classes + extra], names=["target", "source"])
+def table_of(anatomy: Anatomy, difference: np.ndarray, p: np.ndarray, extra: tuple[str, ...] = ()) -> pd.DataFrame:
+    index = pd.MultiIndex.from_product([anatomy.classes, anatomy.classes + extra], names=["target", "source"])
     columns = {"difference": difference.ravel(), "p_adjusted": p.ravel(), "count_first": 32, "count_second": 21}
     return pd.DataFrame(columns, index=index).reset_index()
 
@@ -36,10 +37,10 @@ def squares(figure) -> dict[tuple[int, int], Rectangle]:
 @pytest.mark.parametrize("seed", range(4))
 def test_significant_entries_fill_their_cell_and_say_by_how_much_others_are_small(seed):
     rng = np.random.default_rng(seed)
-    scheme, shape = scheme_of(5), (5, 6)
+    anatomy, shape = anatomy_of(5), (5, 6)
     difference, p = rng.normal(0, 0.05, shape), rng.random(shape)
     p[0, 0], p[0, 1], p[1, 1], difference[2, 2] = 0.2, 0.2000001, np.nan, np.nan
-    figure = change_map(table_of(scheme, difference, p, ("nodule",)), scheme, NAMES, alpha=0.2)
+    figure = change_map(table_of(anatomy, difference, p, ("nodule",)), anatomy, NAMES, alpha=0.2)
     drawn = squares(figure)
     texts = {(int(t.xy[1]), int(t.xy[0])): t.get_text() for t in figure.axes[0].texts}
     known = np.isfinite(difference)
@@ -61,8 +62,8 @@ def test_significant_entries_fill_their_cell_and_say_by_how_much_others_are_smal
 
 
 def test_alpha_names_and_counts_are_told():
-    scheme = scheme_of(3)
-    figure = change_map(table_of(scheme, np.ones((3, 3)) / 10, np.ones((3, 3)) * 0.01), scheme, NAMES, 0.01)
+    anatomy = anatomy_of(3)
+    figure = change_map(table_of(anatomy, np.ones((3, 3)) / 10, np.ones((3, 3)) * 0.01), anatomy, NAMES, 0.01)
     assert figure.axes[0].get_title() == "hospital B (n = 21) minus hospital A (n = 32)"
     labels = [t.get_text() for t in figure.legends[0].get_texts()]
     assert any("p ≤ 0.01" in label for label in labels)
@@ -71,36 +72,36 @@ def test_alpha_names_and_counts_are_told():
 
 
 def test_without_any_difference_the_picture_is_white():
-    scheme = scheme_of(3)
-    drawn = squares(change_map(table_of(scheme, np.zeros((3, 3)), np.ones((3, 3))), scheme, NAMES))
+    anatomy = anatomy_of(3)
+    drawn = squares(change_map(table_of(anatomy, np.zeros((3, 3)), np.ones((3, 3))), anatomy, NAMES))
     assert all(min(s.get_facecolor()) > 0.95 for s in drawn.values())
 
 
 def test_what_one_data_set_lacks_is_hatched():
-    scheme = scheme_of(3)
+    anatomy = anatomy_of(3)
     difference = np.full((3, 4), 0.1)
     difference[1], difference[2, 3] = np.nan, np.nan
-    figure = change_map(table_of(scheme, difference, np.full((3, 4), np.nan), ("nodule",)), scheme, NAMES)
+    figure = change_map(table_of(anatomy, difference, np.full((3, 4), np.nan), ("nodule",)), anatomy, NAMES)
     hatched = {(p.get_y(), p.get_x(), p.get_hatch()) for p in figure.axes[0].patches if p.get_hatch()}
     assert hatched == {(1, 0, EMPTY_ROW), (2, 3, EMPTY_ENTRY)}
 
 
 def test_what_cannot_be_drawn_is_refused():
-    scheme = scheme_of(3)
-    table = table_of(scheme, np.zeros((3, 3)), np.ones((3, 3)))
+    anatomy = anatomy_of(3)
+    table = table_of(anatomy, np.zeros((3, 3)), np.ones((3, 3)))
     with pytest.raises(SettingError, match="alpha: expected a number of at least 0 and at most 1, got 5"):
-        change_map(table, scheme, NAMES, 5)
+        change_map(table, anatomy, NAMES, 5)
     with pytest.raises(SettingError, match="table: expected a row for each target and source"):
-        change_map(table.iloc[:0], scheme, NAMES)
+        change_map(table.iloc[:0], anatomy, NAMES)
 
 
 @pytest.mark.parametrize("n", [3, 17])
 def test_nothing_is_cut_off_and_nothing_collides(n):
     rng = np.random.default_rng(n)
-    scheme, extra = scheme_of(n, "a_rather_long_name_of_a_class"), ("consolidation", "effusion", "nodule")
+    anatomy, extra = anatomy_of(n, "a_rather_long_name_of_a_class"), ("consolidation", "effusion", "nodule")
     difference, p = rng.normal(0, 0.1, (n, n + 3)), rng.random((n, n + 3))
     difference[1] = np.nan
-    figure = change_map(table_of(scheme, difference, p, extra), scheme, NAMES, 0.5)
+    figure = change_map(table_of(anatomy, difference, p, extra), anatomy, NAMES, 0.5)
     figure.canvas.draw()
     parts = [*figure.axes, *figure.legends, figure._supxlabel]
     for artist in (*parts, figure._suptitle):

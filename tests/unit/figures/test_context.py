@@ -11,7 +11,7 @@ from matplotlib.patches import PathPatch
 
 from agg2exp.domain.errors import DataError
 from agg2exp.figures.context import LOOKS, context_plot
-from agg2exp.figures.style import OKABE_ITO
+from agg2exp.figures.palette import OKABE_ITO
 
 
 def table_of(data_sets: dict[str, dict[str, np.ndarray]]) -> pd.DataFrame:

@@ -11,30 +11,31 @@ from matplotlib.patches import PathPatch
 from agg2exp.analysis.context import box_outliers, box_summary
 from agg2exp.analysis.importances import Importances
 from agg2exp.domain.errors import SettingError
-from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roi_importance import Kind
+from agg2exp.figures.anatomy import Anatomy
 from agg2exp.figures.distributions import distributions
+from tests.helpers.anatomies import grouped
 
 COLOURS = {"vessels": "#d62728", "bones": "#1f77b4", "other": "#8c8c8c", "pathologies": "#111111"}
 EXTRA = ("pleural_effusion_both", "consolidation", "nodule")
 
 
-def scheme_of(n: int, stem: str = "lung_middle_lobe") -> LabelScheme:
+def anatomy_of(n: int, stem: str = "lung_middle_lobe") -> Anatomy:
     classes = ("background", *(f"{stem}_{i}" for i in range(1, n)))
     groups = ("other", *(("vessels", "bones", "other")[i % 3] for i in range(1, n)))
-    return LabelScheme("test", classes, ((), *((c,) for c in classes[1:])), groups, COLOURS)
+    return grouped(classes, groups, COLOURS)
 
 
-def importances_of(scheme: LabelScheme, n: int, extra: tuple[str, ...] = EXTRA, seed: int = 0) -> Importances:
+def importances_of(anatomy: Anatomy, n: int, extra: tuple[str, ...] = EXTRA, seed: int = 0) -> Importances:
     """Shares with a long tail, so that there are outliers."""
-    sources = scheme.classes + extra
-    values = np.random.default_rng(seed).dirichlet(np.full(len(sources), 0.4), (n, len(scheme)))
+    sources = anatomy.classes + extra
+    values = np.random.default_rng(seed).dirichlet(np.full(len(sources), 0.4), (n, len(anatomy.classes)))
     cases = tuple(f"s{i:04d}" for i in range(n))
-    return Importances(Kind.IMPORTANCE, cases, scheme.classes, sources, scheme.classes, values)
+    return Importances(Kind.IMPORTANCE, cases, anatomy.classes, sources, anatomy.classes, values)
 
 
-def picture(data: Importances, target: str, scheme: LabelScheme):
-    return distributions(box_summary(data), box_outliers(data), target, scheme)
+def picture(data: Importances, target: str, anatomy: Anatomy):
+    return distributions(box_summary(data), box_outliers(data), target, anatomy)
 
 
 def boxes_in(axes) -> dict[int, tuple[float, float, str]]:
@@ -66,11 +67,11 @@ def dots_in(axes):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_boxes_medians_and_dots_are_those_of_the_cases(seed):
-    scheme = scheme_of(5)
-    data = importances_of(scheme, 60, seed=seed)
+    anatomy = anatomy_of(5)
+    data = importances_of(anatomy, 60, seed=seed)
     data.values[::3, :, 5] = np.nan
-    target = scheme.classes[seed]
-    axes = picture(data, target, scheme).axes[0]
+    target = anatomy.classes[seed]
+    axes = picture(data, target, anatomy).axes[0]
     x = data.values[:, seed]
     order = np.argsort(-np.nanmedian(x, axis=0))
     boxes, medians, dots = boxes_in(axes), medians_in(axes), dots_in(axes)
@@ -79,7 +80,7 @@ def test_boxes_medians_and_dots_are_those_of_the_cases(seed):
     for row, source in enumerate(order):
         values = x[np.isfinite(x[:, source]), source]
         q1, median, q3 = np.percentile(values, [25, 50, 75])
-        colour = scheme.colour(data.sources[source])
+        colour = anatomy.colour(data.sources[source])
         assert boxes[row][:2] == pytest.approx((q1, q3))
         assert boxes[row][2] == colour
         assert medians[row] == pytest.approx(median)
@@ -90,17 +91,17 @@ def test_boxes_medians_and_dots_are_those_of_the_cases(seed):
 
 
 def test_names_are_in_the_order_of_the_medians_and_the_target_is_bold():
-    scheme = scheme_of(4)
-    data = importances_of(scheme, 30, ("nodule",))
-    labels = picture(data, "lung_middle_lobe_2", scheme).axes[0].get_yticklabels()
+    anatomy = anatomy_of(4)
+    data = importances_of(anatomy, 30, ("nodule",))
+    labels = picture(data, "lung_middle_lobe_2", anatomy).axes[0].get_yticklabels()
     median = np.median(data.values[:, 2], axis=0)
     assert [t.get_text() for t in labels] == [data.sources[i].replace("_", " ") for i in np.argsort(-median)]
     assert [t.get_text() for t in labels if t.get_fontweight() == "bold"] == ["lung middle lobe 2"]
 
 
 def test_the_first_row_is_at_the_top_and_the_scale_is_the_root_from_0_to_1():
-    scheme = scheme_of(4)
-    axes = picture(importances_of(scheme, 30), "background", scheme).axes[0]
+    anatomy = anatomy_of(4)
+    axes = picture(importances_of(anatomy, 30), "background", anatomy).axes[0]
     bottom, top = axes.get_ylim()
     assert bottom > top
     assert axes.get_xlim()[1] == 1
@@ -112,12 +113,12 @@ def test_the_first_row_is_at_the_top_and_the_scale_is_the_root_from_0_to_1():
 
 
 def test_counts_are_given_where_they_differ():
-    scheme = scheme_of(4)
-    data = importances_of(scheme, 30, ("nodule", "effusion", "tube"))
+    anatomy = anatomy_of(4)
+    data = importances_of(anatomy, 30, ("nodule", "effusion", "tube"))
     data.values[:25, :, 4] = np.nan
     data.values[:, :, 5] = np.nan
     data.values[0] = np.nan
-    axes = picture(data, "background", scheme).axes[0]
+    axes = picture(data, "background", anatomy).axes[0]
     rows = [t.get_text() for t in axes.get_yticklabels()]
     notes = {rows[int(t.xy[1])]: t.get_text() for t in axes.texts}
     assert notes == {"nodule": "n = 5", "effusion": "no value"}
@@ -127,18 +128,18 @@ def test_counts_are_given_where_they_differ():
 
 
 def test_the_same_count_everywhere_is_given_once():
-    scheme = scheme_of(4)
-    data = importances_of(scheme, 30)
+    anatomy = anatomy_of(4)
+    data = importances_of(anatomy, 30)
     data.values[:3] = np.nan
-    axes = picture(data, "background", scheme).axes[0]
+    axes = picture(data, "background", anatomy).axes[0]
     assert not axes.texts
     assert axes.get_title().endswith("n = 27 cases")
 
 
 def test_one_case_is_a_diamond_per_source():
-    scheme = scheme_of(4)
-    data = importances_of(scheme, 1)
-    axes = picture(data, "background", scheme).axes[0]
+    anatomy = anatomy_of(4)
+    data = importances_of(anatomy, 1)
+    axes = picture(data, "background", anatomy).axes[0]
     values = sorted(data.values[0, 0], reverse=True)
     diamonds = markers_in(axes, 26)
     assert [d[0] for d in diamonds] == pytest.approx(values)
@@ -149,10 +150,10 @@ def test_one_case_is_a_diamond_per_source():
 
 
 def test_a_class_that_was_never_predicted_has_no_boxes():
-    scheme = scheme_of(4)
-    data = importances_of(scheme, 10)
+    anatomy = anatomy_of(4)
+    data = importances_of(anatomy, 10)
     data.values[:, 2] = np.nan
-    axes = picture(data, scheme.classes[2], scheme).axes[0]
+    axes = picture(data, anatomy.classes[2], anatomy).axes[0]
     assert [t.get_text() for t in axes.texts] == ["no value"] * 7
     assert not boxes_in(axes)
     assert not dots_in(axes)
@@ -160,24 +161,24 @@ def test_a_class_that_was_never_predicted_has_no_boxes():
 
 
 def test_an_unknown_target_is_refused():
-    scheme = scheme_of(3)
+    anatomy = anatomy_of(3)
     with pytest.raises(SettingError, match=r"target: expected one of 'background', .* got 'spleen'"):
-        picture(importances_of(scheme, 5), "spleen", scheme)
+        picture(importances_of(anatomy, 5), "spleen", anatomy)
 
 
 def test_the_legend_names_the_groups_that_occur():
-    scheme = scheme_of(3)
-    figure = picture(importances_of(scheme, 5, ()), "background", scheme)
+    anatomy = anatomy_of(3)
+    figure = picture(importances_of(anatomy, 5, ()), "background", anatomy)
     assert [t.get_text() for t in figure.legends[0].get_texts()] == ["bones", "other"]
     assert [to_hex(p.get_facecolor()) for p in figure.legends[0].get_patches()] == ["#1f77b4", "#8c8c8c"]
 
 
 @pytest.mark.parametrize(("n", "extra"), [(2, ()), (17, EXTRA), (30, ())])
 def test_nothing_is_cut_off_and_names_do_not_collide(n, extra):
-    scheme = scheme_of(n, "a_long_name_of_some_class")
-    data = importances_of(scheme, 12, extra)
+    anatomy = anatomy_of(n, "a_long_name_of_some_class")
+    data = importances_of(anatomy, 12, extra)
     data.values[:5, :, -1] = np.nan
-    figure = picture(data, scheme.classes[1], scheme)
+    figure = picture(data, anatomy.classes[1], anatomy)
     figure.canvas.draw()
     axes = figure.axes[0]
     parts = [axes, *figure.legends, figure._supxlabel]

@@ -10,26 +10,27 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
 from agg2exp.domain.errors import SettingError
-from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
 from agg2exp.figures import style
+from agg2exp.figures.anatomy import Anatomy
 from agg2exp.figures.heat_map import draw_heat_map, heat_map
 from agg2exp.figures.matrix import EMPTY_ENTRY, EMPTY_ROW
+from tests.helpers.anatomies import grouped
 
 COLOURS = {"vessels": "#d62728", "bones": "#1f77b4", "other": "#8c8c8c", "pathologies": "#111111"}
 
 
-def scheme_of(n: int, stem: str = "lung_middle_lobe") -> LabelScheme:
+def anatomy_of(n: int, stem: str = "lung_middle_lobe") -> Anatomy:
     classes = ("background", *(f"{stem}_{i}" for i in range(1, n)))
     groups = ("other", *(("vessels", "bones", "other")[i % 3] for i in range(1, n)))
-    return LabelScheme("test", classes, ((), *((c,) for c in classes[1:])), groups, COLOURS)
+    return grouped(classes, groups, COLOURS)
 
 
-def importance_of(scheme: LabelScheme, mean: np.ndarray, extra: tuple[str, ...] = ("effusion",)) -> GlobalImportance:
+def importance_of(anatomy: Anatomy, mean: np.ndarray, extra: tuple[str, ...] = ("effusion",)) -> GlobalImportance:
     count = np.where(np.isfinite(mean), 8, 0)
     zero = np.zeros_like(mean)
-    sources = scheme.classes + extra
-    return GlobalImportance(Kind.IMPORTANCE, scheme.classes, sources, mean, count, zero, zero, zero)
+    sources = anatomy.classes + extra
+    return GlobalImportance(Kind.IMPORTANCE, anatomy.classes, sources, mean, count, zero, zero, zero)
 
 
 def random_mean(rows: int, columns: int, seed: int = 0) -> np.ndarray:
@@ -43,9 +44,9 @@ def hatched(figure):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_cells_show_percent_from_one_percent_on(seed):
-    scheme, mean = scheme_of(6), random_mean(6, 7, seed)
+    anatomy, mean = anatomy_of(6), random_mean(6, 7, seed)
     mean[2, 3], mean[3, 2], mean[4, :] = 0.0099, 0.01, np.nan
-    texts = heat_map(importance_of(scheme, mean), scheme).axes[0].texts
+    texts = heat_map(importance_of(anatomy, mean), anatomy).axes[0].texts
     shown = {(int(t.xy[1]), int(t.xy[0])): t.get_text() for t in texts}
     expected = {}
     for row in range(6):
@@ -58,10 +59,10 @@ def test_cells_show_percent_from_one_percent_on(seed):
 
 
 def test_missing_values_are_hatched_rows_otherwise_than_entries():
-    scheme, mean = scheme_of(4), random_mean(4, 5)
+    anatomy, mean = anatomy_of(4), random_mean(4, 5)
     mean[2, :] = np.nan
     mean[1, 4] = np.nan
-    figure = heat_map(importance_of(scheme, mean), scheme)
+    figure = heat_map(importance_of(anatomy, mean), anatomy)
     assert hatched(figure) == {(0, 2, 5, EMPTY_ROW), (4, 1, 1, EMPTY_ENTRY)}
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert any("not predicted" in label for label in labels)
@@ -69,8 +70,8 @@ def test_missing_values_are_hatched_rows_otherwise_than_entries():
 
 
 def test_without_missing_values_nothing_is_hatched():
-    scheme = scheme_of(4)
-    figure = heat_map(importance_of(scheme, random_mean(4, 5)), scheme)
+    anatomy = anatomy_of(4)
+    figure = heat_map(importance_of(anatomy, random_mean(4, 5)), anatomy)
     assert hatched(figure) == set()
     assert [t.get_text() for t in figure.legends[0].get_texts()] == [
         "vessels",
@@ -81,16 +82,16 @@ def test_without_missing_values_nothing_is_hatched():
 
 
 def test_self_importance_is_framed_where_it_has_a_value():
-    scheme, mean = scheme_of(4), random_mean(4, 5)
+    anatomy, mean = anatomy_of(4), random_mean(4, 5)
     mean[2, :] = np.nan
-    patches = heat_map(importance_of(scheme, mean), scheme).axes[0].patches
+    patches = heat_map(importance_of(anatomy, mean), anatomy).axes[0].patches
     frames = {(p.get_x(), p.get_y()) for p in patches if isinstance(p, Rectangle) and not p.get_hatch()}
     assert frames == {(0, 0), (1, 1), (3, 3)}
 
 
 def test_axes_name_targets_sources_groups_and_counts():
-    scheme = scheme_of(4)
-    figure = heat_map(importance_of(scheme, random_mean(4, 5), ("pleural_effusion",)), scheme)
+    anatomy = anatomy_of(4)
+    figure = heat_map(importance_of(anatomy, random_mean(4, 5), ("pleural_effusion",)), anatomy)
     axes, bar = figure.axes
     rows = ["background", *(f"lung middle lobe {i}" for i in (1, 2, 3))]
     assert [t.get_text() for t in axes.get_yticklabels()] == rows
@@ -105,17 +106,17 @@ def test_axes_name_targets_sources_groups_and_counts():
 
 
 def test_row_zero_is_at_the_top_and_colours_are_those_of_the_matrix():
-    scheme, mean = scheme_of(3), random_mean(3, 4)
-    axes = heat_map(importance_of(scheme, mean), scheme).axes[0]
+    anatomy, mean = anatomy_of(3), random_mean(3, 4)
+    axes = heat_map(importance_of(anatomy, mean), anatomy).axes[0]
     assert axes.get_ylim() == (3, 0)
     np.testing.assert_array_equal(axes.collections[0].get_array(), mean)
 
 
 @pytest.mark.parametrize(("n", "extra"), [(3, ("effusion",)), (17, ("consolidation", "pleural_effusion")), (22, ())])
 def test_nothing_is_cut_off_and_names_do_not_collide(n, extra):
-    scheme, mean = scheme_of(n, "a_rather_long_name_of_a_class"), random_mean(n, n + len(extra))
+    anatomy, mean = anatomy_of(n, "a_rather_long_name_of_a_class"), random_mean(n, n + len(extra))
     mean[1, :] = np.nan
-    figure = heat_map(importance_of(scheme, mean, extra), scheme)
+    figure = heat_map(importance_of(anatomy, mean, extra), anatomy)
     figure.canvas.draw()
     axes, bar = figure.axes
     for artist in (axes, bar, *figure.legends, figure._suptitle, figure._supxlabel):
@@ -134,17 +135,17 @@ def test_nothing_is_cut_off_and_names_do_not_collide(n, extra):
 
 
 def test_a_kind_that_is_no_share_is_refused():
-    scheme = scheme_of(3)
-    shares = importance_of(scheme, random_mean(3, 4))
+    anatomy = anatomy_of(3)
+    shares = importance_of(anatomy, random_mean(3, 4))
     volumes = GlobalImportance(Kind.VOLUME_MM3, *(vars(shares)[f] for f in list(vars(shares))[1:]))
     with pytest.raises(SettingError, match=r"kind: expected one of 'importance', .* got 'volume_mm3'"):
-        heat_map(volumes, scheme)
+        heat_map(volumes, anatomy)
 
 
 def test_bytes_are_the_same_twice(tmp_path):
-    scheme, mean = scheme_of(3), random_mean(3, 4)
+    anatomy, mean = anatomy_of(3), random_mean(3, 4)
     for name in "ab":
-        style.save(heat_map(importance_of(scheme, mean), scheme), tmp_path / name)
+        style.save(heat_map(importance_of(anatomy, mean), anatomy), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -153,9 +154,9 @@ def of_kind(importance: GlobalImportance, kind: Kind) -> GlobalImportance:
 
 
 def test_enrichment_is_written_as_factors_on_a_scale_that_is_white_at_one():
-    scheme = scheme_of(4)
+    anatomy = anatomy_of(4)
     mean = np.array([[1.0, 2.0, 0.5, 0, 0.099], [0.1, 9.94, 9.96, 999, 1500], [64, 1e6, 1 / 64, 4, 0.25], [np.nan] * 5])
-    figure = heat_map(of_kind(importance_of(scheme, mean), Kind.ENRICHMENT_BODY), scheme)
+    figure = heat_map(of_kind(importance_of(anatomy, mean), Kind.ENRICHMENT_BODY), anatomy)
     axes, bar = figure.axes
     shown = {(int(t.xy[1]), int(t.xy[0])): t.get_text() for t in axes.texts}
     assert shown == {
@@ -183,8 +184,8 @@ def test_enrichment_is_written_as_factors_on_a_scale_that_is_white_at_one():
 
 @pytest.mark.parametrize("kind", [Kind.POSITIVE, Kind.NEGATIVE, Kind.EXPECTED_BY_DISTANCE, Kind.ENRICHMENT_VOLUME])
 def test_every_kind_is_named(kind):
-    scheme = scheme_of(3)
-    bar = heat_map(of_kind(importance_of(scheme, random_mean(3, 4)), kind), scheme).axes[1]
+    anatomy = anatomy_of(3)
+    bar = heat_map(of_kind(importance_of(anatomy, random_mean(3, 4)), kind), anatomy).axes[1]
     words = {
         Kind.POSITIVE: "positive",
         Kind.NEGATIVE: "negative",
@@ -196,40 +197,40 @@ def test_every_kind_is_named(kind):
 
 @pytest.mark.parametrize("kind", [Kind.IMPORTANCE, Kind.ENRICHMENT_BODY])
 def test_clustered_order_moves_numbers_and_names_together(kind):
-    scheme, mean = scheme_of(6), random_mean(6, 8)
+    anatomy, mean = anatomy_of(6), random_mean(6, 8)
     mean[1] = np.nan
-    importance = of_kind(importance_of(scheme, mean, ("effusion", "nodule")), kind)
-    axes = heat_map(importance, scheme, order="clustered").axes[0]
+    importance = of_kind(importance_of(anatomy, mean, ("effusion", "nodule")), kind)
+    axes = heat_map(importance, anatomy, order="clustered").axes[0]
     rows, columns = (
         [t.get_text().replace(" ", "_") for t in ticks] for ticks in (axes.get_yticklabels(), axes.get_xticklabels())
     )
-    assert rows[-1] == scheme.classes[1]
+    assert rows[-1] == anatomy.classes[1]
     assert columns == [*rows, "effusion", "nodule"]
     drawn = np.ma.filled(axes.collections[0].get_array(), np.nan)
     for i, row in enumerate(rows):
         for j, column in enumerate(columns):
-            np.testing.assert_equal(drawn[i, j], mean[scheme.classes.index(row), importance.sources.index(column)])
+            np.testing.assert_equal(drawn[i, j], mean[anatomy.classes.index(row), importance.sources.index(column)])
     assert "similar rows side by side" in axes.get_title()
 
 
 def test_an_unknown_order_is_refused():
-    scheme = scheme_of(3)
+    anatomy = anatomy_of(3)
     with pytest.raises(SettingError, match="order: expected one of 'scheme', 'clustered', got 'size'"):
-        heat_map(importance_of(scheme, random_mean(3, 4)), scheme, order="size")
+        heat_map(importance_of(anatomy, random_mean(3, 4)), anatomy, order="size")
 
 
 def test_one_case_and_no_value_at_all_can_be_drawn():
-    scheme = scheme_of(3)
+    anatomy = anatomy_of(3)
     for order in ("scheme", "clustered"):
-        figure = heat_map(importance_of(scheme, np.full((3, 4), np.nan)), scheme, order=order)
+        figure = heat_map(importance_of(anatomy, np.full((3, 4), np.nan)), anatomy, order=order)
         figure.canvas.draw()
         assert {hatch for *_, hatch in hatched(figure)} == {EMPTY_ROW}
 
 
 def test_drawn_into_given_axes_there_is_neither_title_nor_colour_bar():
-    scheme, mean = scheme_of(3), random_mean(3, 4)
+    anatomy, mean = anatomy_of(3), random_mean(3, 4)
     axes = style.new_figure(4, 4, "panels").add_subplot()
-    mesh = draw_heat_map(axes, importance_of(scheme, mean), scheme)
+    mesh = draw_heat_map(axes, importance_of(anatomy, mean), anatomy)
     np.testing.assert_array_equal(mesh.get_array(), mean)
     assert not axes.get_title()
     assert axes.figure.axes == [axes]

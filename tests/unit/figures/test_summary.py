@@ -10,30 +10,31 @@ from matplotlib.patches import FancyArrowPatch, PathPatch, Rectangle
 from agg2exp.aggregation.global_importance import global_importance
 from agg2exp.analysis.importances import Importances
 from agg2exp.domain.errors import SettingError
-from agg2exp.domain.labels import LabelScheme
 from agg2exp.domain.roi_importance import Kind
+from agg2exp.figures.anatomy import Anatomy
 from agg2exp.figures.summary import summary_picture
+from tests.helpers.anatomies import grouped
 
 COLOURS = {"vessels": "#d62728", "bones": "#1f77b4", "other": "#8c8c8c", "pathologies": "#111111"}
 EXTRA = ("pleural_effusion_both", "consolidation", "nodule")
 
 
-def scheme_of(n: int, stem: str = "lung_middle_lobe") -> LabelScheme:
+def anatomy_of(n: int, stem: str = "lung_middle_lobe") -> Anatomy:
     classes = ("background", *(f"{stem}_{i}" for i in range(1, n)))
     groups = ("other", *(("vessels", "bones", "other")[i % 3] for i in range(1, n)))
-    return LabelScheme("test", classes, ((), *((c,) for c in classes[1:])), groups, COLOURS)
+    return grouped(classes, groups, COLOURS)
 
 
-def importances_of(scheme: LabelScheme, n: int = 20, extra: tuple[str, ...] = EXTRA, seed: int = 0) -> Importances:
-    sources = scheme.classes + extra
-    values = np.random.default_rng(seed).dirichlet(np.full(len(sources), 0.7), (n, len(scheme)))
+def importances_of(anatomy: Anatomy, n: int = 20, extra: tuple[str, ...] = EXTRA, seed: int = 0) -> Importances:
+    sources = anatomy.classes + extra
+    values = np.random.default_rng(seed).dirichlet(np.full(len(sources), 0.7), (n, len(anatomy.classes)))
     cases = tuple(f"s{i:04d}" for i in range(n))
-    return Importances(Kind.IMPORTANCE, cases, scheme.classes, sources, scheme.classes, values)
+    return Importances(Kind.IMPORTANCE, cases, anatomy.classes, sources, anatomy.classes, values)
 
 
-def picture(data: Importances, scheme: LabelScheme, target: str, case: str, classes: tuple[str, ...]):
+def picture(data: Importances, anatomy: Anatomy, target: str, case: str, classes: tuple[str, ...]):
     matrix = global_importance(data.to_frame(), data.kind, None, 20, 0)
-    return summary_picture(data, matrix, scheme, target=target, case=case, classes=classes)
+    return summary_picture(data, matrix, anatomy, target=target, case=case, classes=classes)
 
 
 def bars_in(axes) -> dict[int, tuple[float, str]]:
@@ -49,14 +50,14 @@ def names_of(regions) -> list[str]:
 
 
 def test_bars_are_those_of_the_case_in_the_order_of_the_medians():
-    scheme = scheme_of(5)
-    data = importances_of(scheme)
-    axes = picture(data, scheme, scheme.classes[2], "s0007", scheme.classes[:3]).axes[0]
+    anatomy = anatomy_of(5)
+    data = importances_of(anatomy)
+    axes = picture(data, anatomy, anatomy.classes[2], "s0007", anatomy.classes[:3]).axes[0]
     order = np.argsort(-np.median(data.values[:, 2], axis=0))
     assert [t.get_text() for t in axes.get_yticklabels()] == names_of(data.sources[i] for i in order)
     bars = bars_in(axes)
     for row, source in enumerate(order):
-        assert bars[row] == (pytest.approx(data.values[7, 2, source]), scheme.colour(data.sources[source]))
+        assert bars[row] == (pytest.approx(data.values[7, 2, source]), anatomy.colour(data.sources[source]))
     notes = {int(t.xy[1]): t.get_text() for t in axes.texts}
     assert min(length for length, _ in bars.values()) > 0
     assert notes == {r: f"{100 * length:.1f}%" if length >= 0.0005 else "<0.1%" for r, (length, _) in bars.items()}
@@ -64,31 +65,31 @@ def test_bars_are_those_of_the_case_in_the_order_of_the_medians():
 
 
 def test_a_share_above_zero_is_not_written_as_zero():
-    scheme = scheme_of(3)
-    data = importances_of(scheme, 1, ())
+    anatomy = anatomy_of(3)
+    data = importances_of(anatomy, 1, ())
     data.values[0, 1] = 0.9996, 0.0004, 0.0
-    axes = picture(data, scheme, scheme.classes[1], "s0000", scheme.classes).axes[0]
+    axes = picture(data, anatomy, anatomy.classes[1], "s0000", anatomy.classes).axes[0]
     assert [t.get_text() for t in axes.texts] == ["100.0%", "<0.1%", "0.0%"]
 
 
 def test_what_the_case_lacks_has_no_bar():
-    scheme = scheme_of(4)
-    data = importances_of(scheme)
+    anatomy = anatomy_of(4)
+    data = importances_of(anatomy)
     data.values[3, :, -1] = np.nan
-    axes = picture(data, scheme, scheme.classes[1], "s0003", scheme.classes).axes[0]
+    axes = picture(data, anatomy, anatomy.classes[1], "s0003", anatomy.classes).axes[0]
     names = [t.get_text() for t in axes.get_yticklabels()]
     assert [names[int(t.xy[1])] for t in axes.texts if t.get_text() == "no value"] == ["nodule"]
     assert len(bars_in(axes)) == 6
     data.values[3] = np.nan
-    axes = picture(data, scheme, scheme.classes[1], "s0003", scheme.classes).axes[0]
+    axes = picture(data, anatomy, anatomy.classes[1], "s0003", anatomy.classes).axes[0]
     assert [t.get_text() for t in axes.texts] == ["no value"] * 7
     assert not bars_in(axes)
 
 
 def test_boxes_are_those_of_all_cases_in_the_rows_of_the_bars():
-    scheme = scheme_of(4)
-    data = importances_of(scheme)
-    bars, boxes = picture(data, scheme, scheme.classes[3], "s0000", scheme.classes).axes[:2]
+    anatomy = anatomy_of(4)
+    data = importances_of(anatomy)
+    bars, boxes = picture(data, anatomy, anatomy.classes[3], "s0000", anatomy.classes).axes[:2]
     order = np.argsort(-np.median(data.values[:, 3], axis=0))
     drawn = [p.get_path().vertices[:4] for p in boxes.patches if isinstance(p, PathPatch)]
     ends = {round(v[:, 1].mean()): (v[:, 0].min(), v[:, 0].max()) for v in drawn}
@@ -100,10 +101,10 @@ def test_boxes_are_those_of_all_cases_in_the_rows_of_the_bars():
 
 
 def test_map_and_graph_show_the_means_among_the_chosen_classes():
-    scheme = scheme_of(6)
-    data = importances_of(scheme)
-    classes = (scheme.classes[4], scheme.classes[1], "nodule")
-    _, _, heat, graph, *_ = picture(data, scheme, scheme.classes[2], "s0000", classes).axes
+    anatomy = anatomy_of(6)
+    data = importances_of(anatomy)
+    classes = (anatomy.classes[4], anatomy.classes[1], "nodule")
+    _, _, heat, graph, *_ = picture(data, anatomy, anatomy.classes[2], "s0000", classes).axes
     assert [t.get_text() for t in heat.get_yticklabels()] == names_of(classes[:2])
     assert [t.get_text() for t in heat.get_xticklabels()] == names_of(classes)
     expected = data.values.mean(axis=0)[np.ix_([4, 1], [4, 1, data.sources.index("nodule")])]
@@ -113,21 +114,21 @@ def test_map_and_graph_show_the_means_among_the_chosen_classes():
 
 
 def test_the_legend_explains_groups_and_hatches():
-    scheme = scheme_of(4)
-    data = importances_of(scheme)
+    anatomy = anatomy_of(4)
+    data = importances_of(anatomy)
     data.values[:, 2] = np.nan
     labels = [
-        [t.get_text() for t in picture(data, scheme, "background", "s0000", classes).legends[0].get_texts()]
-        for classes in (scheme.classes[:2], scheme.classes)
+        [t.get_text() for t in picture(data, anatomy, "background", "s0000", classes).legends[0].get_texts()]
+        for classes in (anatomy.classes[:2], anatomy.classes)
     ]
     assert labels[0] == ["vessels", "bones", "other", "pathologies"]
     assert labels[1] == [*labels[0], "not predicted\n(or no attribution)"]
 
 
 def test_what_is_not_there_is_refused():
-    scheme = scheme_of(3)
-    data = importances_of(scheme)
-    known = {"target": "background", "case": "s0000", "classes": scheme.classes}
+    anatomy = anatomy_of(3)
+    data = importances_of(anatomy)
+    known = {"target": "background", "case": "s0000", "classes": anatomy.classes}
     for wrong, message in (
         ({"target": "spleen"}, r"target: expected one of 'background', .* got 'spleen'"),
         ({"case": "s9999"}, r"case: expected one of 20 cases, as 's0000', got 's9999'"),
@@ -135,16 +136,16 @@ def test_what_is_not_there_is_refused():
         ({"classes": ("nodule",)}, r"classes: expected at least one of \['background', .* got \['nodule'\]"),
     ):
         with pytest.raises(SettingError, match=message):
-            picture(data, scheme, **{**known, **wrong})
+            picture(data, anatomy, **{**known, **wrong})
 
 
 @pytest.mark.parametrize(("n", "extra", "chosen"), [(3, (), 2), (17, EXTRA, 6)])
 def test_nothing_is_cut_off_and_panels_do_not_collide(n, extra, chosen):
-    scheme = scheme_of(n, "a_long_name_of_some_class")
-    data = importances_of(scheme, 8, extra)
+    anatomy = anatomy_of(n, "a_long_name_of_some_class")
+    data = importances_of(anatomy, 8, extra)
     data.values[:, 1] = np.nan
     data.values[:5, :, -1] = np.nan
-    figure = picture(data, scheme, scheme.classes[2], "s0007", scheme.classes[:chosen])
+    figure = picture(data, anatomy, anatomy.classes[2], "s0007", anatomy.classes[:chosen])
     figure.canvas.draw()
     parts = [*figure.axes, *figure.legends, figure._supxlabel, figure._suptitle]
     for artist in parts:

@@ -4,14 +4,13 @@ import numpy as np
 import pandas as pd
 
 from agg2exp.analysis.importances import Importances
-from agg2exp.domain.labels import LabelScheme
+from agg2exp.domain.labels import Labels
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.report.data_set import DataSet
 from agg2exp.report.settings import AnalysisSettings, Highlight
 from agg2exp.report.study import Study
 from tests.unit.analysis import tables
 
-COLOURS = {"other": "#999999", "pathologies": "#000000"}
 WHATEVER = Highlight()
 NO_DICE = pd.DataFrame({"case": [], "class": [], "dice": []})
 
@@ -27,7 +26,7 @@ def importances(seed=0, n=12, targets=tables.CLASSES, extra=()) -> Importances:
 def data_set(data: Importances, segmentation: pd.DataFrame = NO_DICE, **facts) -> DataSet:
     """The data set that holds these importances, and nothing of the other kinds but what `volume_voxels` gives."""
     classes = tables.CLASSES
-    labels = LabelScheme("five", classes, ((), *((c,) for c in classes[1:])), ("other",) * len(classes), COLOURS)
+    labels = Labels(classes)
     columns = {kind.value: np.nan for kind in Kind if kind is not data.kind}
     volume = {Kind.VOLUME_VOXELS.value: facts.pop("volume_voxels")} if "volume_voxels" in facts else {}
     return DataSet("x", tables.frame(data).assign(**columns | volume), segmentation, labels, "here", **facts)

@@ -116,7 +116,7 @@ def test_a_sweep_over_data_and_methods_compares_what_is_alike(tmp_path: Path):
 
 
 def test_models_are_compared_in_the_classes_that_they_have_in_common(tmp_path: Path):
-    fewer = {name: group for name, group in CLASSES.items() if name != "ribs"}
+    fewer = [name for name in CLASSES if name != "ribs"]
     data_sets = read_runs(
         a=stored_run(tmp_path / "a", n=6), b=stored_run(tmp_path / "b", n=6, classes=fewer, attribution="x")
     )

@@ -28,8 +28,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def module(root: Path, classes=cases.CLASSES, **settings) -> CaseDataModule:
-    layout = partial(TotalSegmentatorLayout, scheme=cases.scheme(classes), cache=root.parent / "cache")
-    return CaseDataModule(str(root), layout, cases.ct((6.0, 6.0, 6.0)), **settings)
+    layout = partial(TotalSegmentatorLayout, cache=root.parent / "cache")
+    preprocessing, labels = cases.ct((6.0, 6.0, 6.0)), cases.labels(classes)
+    return CaseDataModule(str(root), layout, preprocessing, labels, merge=cases.merge(classes), **settings)
 
 
 def ids(loader) -> list[str]:
@@ -98,7 +99,7 @@ def test_wrong_settings_are_named(root: Path, key: str, value: float):
 
 
 def test_a_misspelt_structure_is_a_warning_with_the_closest_name(root: Path, caplog: pytest.LogCaptureFixture):
-    classes = {**cases.CLASSES, "heart": {"group": "cardiovascular", "files": ["haert"]}}
+    classes = {**cases.CLASSES, "heart": ["haert"]}
     with caplog.at_level(logging.WARNING):
         module(root, classes).prepare_data()
     assert "haert (did you mean heart?)" in caplog.text
@@ -110,12 +111,11 @@ def test_a_misspelt_structure_is_a_warning_with_the_closest_name(root: Path, cap
 def masked(root: Path, **extra: str) -> CaseDataModule:
     layout = partial(
         TotalSegmentatorLayout,
-        scheme=cases.scheme(),
         cache=root.parent / "cache",
         extra_masks=extra,
         mask_threshold=0.5,
     )
-    return CaseDataModule(str(root), layout, cases.ct((6.0, 6.0, 6.0)))
+    return CaseDataModule(str(root), layout, cases.ct((6.0, 6.0, 6.0)), cases.labels(), merge=cases.merge())
 
 
 def test_a_misspelt_mask_and_a_label_that_no_case_has_are_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture):

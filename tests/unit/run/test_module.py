@@ -148,7 +148,7 @@ def test_settings_name_the_module_and_what_it_was_given():
 
 
 def test_other_number_of_classes_than_the_label_scheme():
-    with pytest.raises(ValueError, match="network gives 5 label channels, but the label scheme 'toy' has 4 classes"):
+    with pytest.raises(ValueError, match="network gives 5 label channels, but the model has 4 classes"):
         module(network=ToyNetwork(classes=5)).explain(small_case())
 
 

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import yaml
 
+from agg2exp.data.merge import structures_of
 from agg2exp.data.phantom import PhantomCohort, make_phantom
 from agg2exp.data.phantom import cohort as module
 from agg2exp.data.phantom.structures import PATHOLOGIES, STRUCTURES
 from agg2exp.domain.errors import SettingError
+from agg2exp.domain.labels import Labels
 
 SPACING = (9.0, 9.0, 10.0)
-SCHEME = Path(__file__).parents[4] / "conf" / "model" / "labels" / "thorax17.yaml"
+CONF = Path(__file__).parents[4] / "conf"
 
 
 @pytest.fixture
@@ -133,15 +135,15 @@ def test_a_newer_generator_refuses_old_phantoms(cohort, monkeypatch):
         cohort.missing()
 
 
-def test_label_scheme_uses_every_mask_once():
-    scheme = yaml.safe_load(SCHEME.read_text())
-    files = [name for entry in scheme["classes"].values() for name in entry["files"]]
+def test_classes_of_the_shipped_model_use_every_mask_once():
+    labels = Labels(yaml.safe_load((CONF / "model" / "labels" / "thorax17.yaml").read_text())["labels"])
+    merge = yaml.safe_load((CONF / "data" / "merge" / "thorax17.yaml").read_text())
+    files = [name for of_class in structures_of(labels, merge) for name in of_class]
     assert sorted(files) == sorted(STRUCTURES)
-    assert len(scheme["classes"]) == 17 and next(iter(scheme["classes"])) == "background"
-    assert scheme["classes"]["background"]["files"] == []
-    used = {entry["group"] for entry in scheme["classes"].values()}
-    assert used < set(scheme["groups"])
-    assert len(set(scheme["groups"].values())) == len(scheme["groups"])
+    assert len(labels) == 17 and labels.background == "background"
+    groups = yaml.safe_load((CONF / "anatomy" / "thorax.yaml").read_text())["groups"]
+    assert sorted(name for group in groups.values() for name in group["classes"]) == sorted(labels.classes)
+    assert len({group["colour"] for group in groups.values()}) == len(groups)
 
 
 SCANS = {"s0001/ct.nii.gz": b"a scan", "s0002/notes.txt": b"mine", "meta.csv": b"image_id;split\ns0001;test\n"}

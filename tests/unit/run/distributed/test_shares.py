@@ -38,8 +38,10 @@ def data_of(root: Path, ranks: int, **settings) -> list[CaseDataModule]:
 
     modules = []
     for rank in range(ranks):
-        layout = partial(TotalSegmentatorLayout, scheme=cases.scheme(), cache=root.parent / "cache")
-        data = CaseDataModule(str(root), layout, cases.ct((6.0, 6.0, 6.0)), **settings)
+        layout = partial(TotalSegmentatorLayout, cache=root.parent / "cache")
+        data = CaseDataModule(
+            str(root), layout, cases.ct((6.0, 6.0, 6.0)), cases.labels(), merge=cases.merge(), **settings
+        )
         strategy = SimpleNamespace(broadcast=partial(broadcast, rank))
         data.trainer = SimpleNamespace(world_size=ranks, global_rank=rank, is_global_zero=rank == 0, strategy=strategy)
         modules.append(data)
