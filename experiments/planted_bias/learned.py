@@ -64,7 +64,7 @@ class Models:
 
     def dice(self, name: str, image: Tensor, labels: Tensor) -> np.ndarray:
         """Of the left lobes (2), and the mean of all structures: (3,)."""
-        predicted = self.models[name].predict(image).labels
+        predicted = self.models[name].predict(image).label_map
         n = len(self.labels)
         dice, _ = dice_and_iou(ExclusiveMasks(predicted, n), ExclusiveMasks(labels, n), (True,) * n)
         return np.array([*(dice[self.labels.classes.index(lobe)] for lobe in LOBES), np.nanmean(dice[1:])])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -51,6 +52,18 @@ class IntensityNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         near = -40 * (x[:, :1] - self.centres.view(1, -1, 1, 1, 1)) ** 2
         return near + 0.1 * self.around(x) + self.offsets.view(1, -1, 1, 1, 1)
+
+
+class RegionNetwork(nn.Module):
+    """Logits of a sigmoid head: region c is where the smoothed image is above level c, higher ones inside."""
+
+    def __init__(self, levels: Sequence[float]) -> None:
+        super().__init__()
+        self.levels = nn.Parameter(torch.tensor(list(levels)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        smooth = nn.functional.avg_pool3d(x.mean(dim=1, keepdim=True), 3, 1, 1, count_include_pad=False)
+        return (torch.sinh(3 * smooth) - torch.sinh(3 * self.levels).view(1, -1, 1, 1, 1)) * (1 + 0.1 * x[:, :1])
 
 
 class SteadyNetwork(nn.Module):

@@ -2,7 +2,6 @@
 
 import itertools
 import logging
-import math
 from dataclasses import replace
 
 import pytest
@@ -19,6 +18,7 @@ from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.scores import MarginScore, MeanScore, SumScore
 from agg2exp.supervoxels import Cubes, Given, Semantic
 from tests.helpers.networks import LinearNetwork, ToyNetwork
+from tests.unit.attribution.slow import shapley_by_definition
 
 RNG = KeyedRng(0, "case", "kernel_shap")
 IMAGE = torch.rand(1, 12, 10, 9, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
@@ -32,18 +32,6 @@ def windowed(network=None, batch=2, window=(8, 8, 8)) -> WindowedModel:
 
 def scores_of(model: WindowedModel, image: Tensor = IMAGE, score=None, classes=CLASSES) -> ClassScores:
     return (score or SumScore())(model.predict(image), classes)
-
-
-def shapley_by_definition(game: dict[frozenset[int], Tensor], players: int) -> Tensor:
-    """φ_j = Σ_{z ∌ j} |z|! (r - |z| - 1)! / r! · (v(z ∪ j) - v(z)), (K, S)."""
-    phi = torch.zeros(len(game[frozenset()]), players, dtype=torch.float64)
-    for j in range(players):
-        others = [p for p in range(players) if p != j]
-        for size in range(players):
-            weight = math.factorial(size) * math.factorial(players - size - 1) / math.factorial(players)
-            for z in itertools.combinations(others, size):
-                phi[:, j] += weight * (game[frozenset({*z, j})] - game[frozenset(z)])
-    return phi
 
 
 @pytest.mark.parametrize("score", [SumScore(), MeanScore(), MarginScore()], ids=lambda s: s.name)

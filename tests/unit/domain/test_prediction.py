@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from agg2exp.domain.errors import SettingError
 from agg2exp.domain.prediction import Prediction, PredictionLayer
 from agg2exp.inference import SlidingWindow, WindowedModel
 
@@ -78,3 +79,45 @@ def test_voxels_of_each_class_also_of_absent_ones() -> None:
     prediction = layer_of(logits)
     assert prediction.voxels().tolist() == [int((prediction.label_map == c).sum()) for c in range(6)]
     assert prediction.voxels()[[2, 5]].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("head", ["softmax", "sigmoid"])
+def test_a_prediction_returns_from_its_arrays(head: str) -> None:
+    logits = torch.randn(3, 4, 5, 6, generator=torch.Generator().manual_seed(0))
+    prediction = Prediction.from_logits(logits, head)
+    arrays = prediction.to_arrays()
+    back = Prediction.from_arrays(arrays, 3)
+    assert back.head == head and len(back.layers) == len(prediction.layers)
+    for own, other in zip(prediction.layers, back.layers, strict=True):
+        assert own.n_classes == other.n_classes == 3
+        assert own.volumes().keys() == other.volumes().keys()
+        assert all(torch.equal(volume, other.volumes()[name]) for name, volume in own.volumes().items())
+    per_voxel = sum(array.nbytes for array in arrays.values()) / 120
+    assert per_voxel == (16 if head == "softmax" else 4 * 3)
+
+
+@pytest.mark.parametrize("n_classes", [1, 3])
+def test_overlapping_slabs_join_and_crop_to_the_whole(n_classes: int) -> None:
+    logits = torch.randn(n_classes, 7, 3, 5, generator=torch.Generator().manual_seed(0))
+    whole = Prediction.from_logits(logits, "sigmoid")
+    joined = Prediction.join([Prediction.from_logits(part, "sigmoid") for part in logits.split((2, 4, 1), dim=1)])
+    where = (slice(1, 6), slice(0, 2), slice(2, 5))
+    assert torch.equal(joined.masks.bits, logits > 0)
+    assert torch.equal(joined.crop(where).masks.bits, whole.masks.bits[(slice(None), *where)])
+    assert joined.head == whole.crop(where).head == whole.to("meta").head == whole.copy().head == "sigmoid"
+    assert whole.device.type == "cpu" and whole.to("meta").device.type == "meta"
+    logits.fill_(-1)  # the engine uses its buffer again
+    assert torch.equal(whole.layers[0].top_logit, joined.layers[0].top_logit)
+
+
+def test_a_logit_of_zero_is_outside_as_it_is_for_a_softmax_over_0_and_it() -> None:
+    logits = torch.tensor([-1.0, 0.0, 1.0]).reshape(1, 1, 1, 3)
+    region = Prediction.from_logits(logits, "sigmoid").masks.mask(0)
+    two = Prediction.from_logits(torch.cat([torch.zeros_like(logits), logits])).masks.mask(1)
+    assert region.flatten().tolist() == two.flatten().tolist() == [False, False, True]
+
+
+def test_regions_that_overlap_are_no_label_map() -> None:
+    prediction = Prediction.from_logits(torch.zeros(2, 3, 4, 5), "sigmoid")
+    with pytest.raises(SettingError, match="head: expected softmax: regions that may overlap are no label map"):
+        _ = prediction.label_map

@@ -63,6 +63,24 @@ def literal_score(score: Score, logits: Tensor, c: int) -> Tensor:
     return LITERAL[type(score)](logits, mask, c) if mask.any() else logits.sum() * 0
 
 
+def _sigmoid_probability(logits: Tensor, mask: Tensor, c: int) -> Tensor:
+    p = logits.detach().sigmoid()[c][mask]
+    return (logits[c][mask] * p).sum() / p.sum()
+
+
+OF_REGIONS = {
+    **LITERAL,
+    ProbabilityScore: _sigmoid_probability,
+    MarginScore: lambda logits, mask, c: (logits[c] - 0)[mask].sum(),  # against its complement, whose logit is 0
+}
+
+
+def literal_region_score(score: Score, logits: Tensor, c: int) -> Tensor:
+    """f̂_c of a region that may overlap others, σ(f_c) > 0.5; an absent one scores 0."""
+    mask = logits[c].sigmoid() > 0.5
+    return OF_REGIONS[type(score)](logits, mask, c) if mask.any() else logits.sum() * 0
+
+
 def relative(a: Tensor, b: Tensor) -> float:
     """‖a - b‖ / ‖b‖; 0 where both are zero."""
     a, b = a.detach(), b.detach()

@@ -59,3 +59,15 @@ def test_adding_a_constant_to_all_logits_leaves_the_margin_alone() -> None:
         assert scores.layers[0].runner_up is not None
         assert torch.equal(scores.layers[0].label_map, logits.argmax(dim=0).short())
         assert torch.equal(scores.layers[0].runner_up, logits.topk(2, dim=0).indices[1].short())
+
+
+@pytest.mark.parametrize("head", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("score", [SumScore(), MeanScore(), MedianScore(), ProbabilityScore(), MarginScore()])
+def test_weights_are_zero_outside_of_the_masks_and_finite_everywhere(score: Score, head: str) -> None:
+    logits = 300 * torch.randn(3, 5, 5, 5, generator=torch.Generator().manual_seed(0))  # σ underflows to 0
+    logits[1] = -300
+    prediction = Prediction.from_logits(logits, head)
+    for layer in score(prediction, (0, 1, 2)).layers:
+        assert layer.weights.isfinite().all()
+        assert not layer.weights[layer.label_map < 0].any()
+        assert (layer.runner_up is not None) == (head == "softmax" and score.against_runner_up)

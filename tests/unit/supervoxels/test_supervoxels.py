@@ -11,7 +11,7 @@ import torch
 
 from agg2exp.domain.case import Case, Grid
 from agg2exp.domain.errors import SettingError
-from agg2exp.domain.masks import ClassMasks, ExclusiveMasks
+from agg2exp.domain.masks import ClassMasks, ExclusiveMasks, OverlappingMasks
 from agg2exp.supervoxels import Cubes, Given, LabelMap, Semantic, Slic, Supervoxels
 
 SHAPES = [(64, 64, 64), (60, 57, 61), (20, 33, 7), (3, 2, 50)]
@@ -80,6 +80,29 @@ def test_a_cube_is_divided_into_cubes() -> None:
 def test_semantic_numbers_the_classes_that_are_there() -> None:
     labels = torch.tensor([0, 3, 3, 16, 0, 5], dtype=torch.int16).reshape(1, 2, 3)
     assert Semantic()(torch.zeros(1, 1, 2, 3), ExclusiveMasks(labels, 17)).flatten().tolist() == [0, 1, 1, 3, 0, 2]
+
+
+def test_semantic_supervoxels_of_overlapping_masks_are_their_cells() -> None:
+    whole = torch.tensor([0, 1, 1, 1, 1, 0]).bool()
+    core, enhancing = torch.tensor([0, 0, 1, 1, 0, 0]).bool(), torch.tensor([0, 0, 0, 1, 0, 0]).bool()
+    other = torch.tensor([0, 0, 0, 0, 1, 1]).bool()
+    image = torch.zeros(1, 1, 2, 3)
+    nested = OverlappingMasks(torch.stack([whole, core, enhancing]).reshape(3, 1, 2, 3))
+    assert Semantic()(image, nested).flatten().tolist() == [0, 1, 2, 3, 1, 0]
+    assert Semantic().numbers(nested).tolist() == [0, 1, 3, 7]
+    crossing = OverlappingMasks(torch.stack([whole, other]).reshape(2, 1, 2, 3))
+    ids = Semantic()(image, crossing).flatten()
+    numbers = Semantic().numbers(crossing)
+    assert numbers[ids].tolist() == [0, 1, 1, 1, 3, 2]
+    full = OverlappingMasks(torch.ones(2, 1, 2, 3, dtype=torch.bool))
+    assert not Semantic()(image, full).any() and Semantic().numbers(full).tolist() == [3]
+
+
+def test_semantic_supervoxels_of_more_regions_than_a_number_has_bits_have_none() -> None:
+    bits = torch.rand(63, 2, 3, 4, generator=torch.Generator().manual_seed(0)) < 0.5
+    assert Semantic().numbers(OverlappingMasks(bits)) is None
+    assert (Semantic().numbers(OverlappingMasks(bits[:62])) >= 0).all()
+    assert Semantic()(torch.zeros(1, 2, 3, 4), OverlappingMasks(bits)).max() == 23
 
 
 @pytest.mark.parametrize("settings", [{"n_components": 0}, {"n_components": 8, "edge": 4}, {"n_components": None}])
