@@ -10,6 +10,7 @@ from torch import Tensor
 
 from agg2exp.aggregation.case_regions import CaseRegions
 from agg2exp.domain.attribution import Attribution
+from agg2exp.domain.masks import ClassMasks, ExclusiveMasks
 
 ROUNDING = 1e-6  # keeps a distance that is a whole number of bins, up to rounding, in the lower bin
 
@@ -50,11 +51,12 @@ def expected_by_distance(
     body, spacing = regions.body.bool(), regions.grid.spacing
     factors = tuple(max(1, math.floor(grid_mm / mm + ROUNDING)) for mm in spacing)
     box = _box(body | regions.predicted.foreground(), factors)
-    every_cell, cells = _cells(body[box].shape, factors, device)
+    cell, cells = _cells(body[box].shape, factors, device)
+    occupied = _occupied(regions.predicted, box, cell, math.prod(cells))
     sampling = tuple(f * mm for f, mm in zip(factors, spacing, strict=True))
 
     voxels = body.flatten().nonzero().flatten()  # (V,) of the body; below, one entry for each of them
-    cell = every_cell[body[box]]
+    cell = cell[body[box]]
     part, n_parts = regions.sums.partition.flatten()[voxels].long(), regions.sums.n_parts
     none = torch.zeros_like(voxels, dtype=torch.bool)
     masks = [none if mask is None else mask.flatten()[voxels].bool() for mask in regions.extra.values()]
@@ -67,12 +69,10 @@ def expected_by_distance(
         total = e.sum(dim=(1, 2)).sum(dtype=torch.float64)
         if not regions.voxels[a] or not total:
             continue
-        of_a = regions.predicted.mask(a)  # m_a
-        occupied = torch.zeros(math.prod(cells), dtype=torch.bool, device=device)
-        occupied[every_cell[of_a[box]]] = True
-        distance = distance_transform_edt(~occupied.reshape(cells).cpu().numpy(), sampling=sampling)
+        of_a = regions.predicted.mask(a).flatten().index_select(0, voxels)  # m_a
+        distance = distance_transform_edt(~occupied[a].reshape(cells).cpu().numpy(), sampling=sampling)
         shell_of_cell = torch.from_numpy(distance / bin_mm - ROUNDING).ceil().short().flatten().to(device)
-        shell = shell_of_cell.index_select(0, cell).clamp_(min=1).masked_fill_(of_a.flatten()[voxels], 0).long()
+        shell = shell_of_cell.index_select(0, cell).clamp_(min=1).masked_fill_(of_a, 0).long()
         n = int(shell.max()) + 1
         joint = torch.bincount(shell * n_parts + part, minlength=n * n_parts).reshape(n, n_parts).double()
         count = joint @ regions.whole.sources[:n_parts]  # |R_b ∩ shell_d(a) ∩ body|
@@ -102,6 +102,17 @@ def _box(occupied: Tensor, margin: tuple[int, ...]) -> tuple[slice, ...]:
         where = occupied.any(dim=others).nonzero().flatten()
         box.append(slice(max(int(where[0]) - m, 0), int(where[-1]) + 1 + m))
     return tuple(box)
+
+
+def _occupied(masks: ClassMasks, box: tuple[slice, ...], cell: Tensor, n_cells: int) -> Tensor:
+    """Cells of the coarse grid that contain any voxel of each class, (L, n_cells) bool."""
+    occupied = torch.zeros(masks.n_classes, n_cells, dtype=torch.bool, device=cell.device)
+    if isinstance(masks, ExclusiveMasks):
+        occupied[masks.label_map[box].flatten().int(), cell.flatten()] = True  # all classes at once
+        return occupied
+    for c in range(masks.n_classes):
+        occupied[c, cell[masks.mask(c)[box]]] = True
+    return occupied
 
 
 def _cells(shape: torch.Size, factors: tuple[int, ...], device: torch.device) -> tuple[Tensor, tuple[int, ...]]:
