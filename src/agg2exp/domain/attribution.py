@@ -12,6 +12,7 @@ from torch import Tensor
 from agg2exp.domain.errors import check_choice
 from agg2exp.domain.regions import Regions
 
+MOST_PARTS = 1024  # of a partition, that sums over them are a product with its membership matrix
 CHUNK = 1 << 15  # voxels at a time: (2 K + R) x CHUNK floats stay in the processor's cache
 
 
@@ -104,19 +105,27 @@ class DenseAttribution(Attribution):
         return self.values[k]
 
     def region_mass(self, regions: Regions) -> tuple[Tensor, Tensor]:
-        """One pass over the voxels: a chunked product with the membership matrix, summed in float64."""
+        """One pass over the voxels: a chunked product with the membership matrix, summed in float64.
+
+        The matrix is as wide as there are parts; where they are many, their sums go by index, and it has masks alone.
+        """
         k, c = self.values.shape[:2]
+        n_by_index = regions.n_parts if regions.n_parts > MOST_PARTS else 0
+        by_product = replace(regions, n_parts=regions.n_parts - n_by_index)
+        ids = regions.partition.flatten()
         flat = self.values.reshape(k * c, -1)
         dtype = torch.promote_types(flat.dtype, torch.float32)
         sums = torch.zeros(2, k * c, regions.n_regions, dtype=torch.float64, device=flat.device)
         # one buffer for all chunks: fresh memory for each of them would cost more than the product
         buffer = torch.empty(2, k * c, CHUNK, dtype=dtype, device=flat.device)
-        for part, member in regions.membership(CHUNK, dtype):
+        for part, member in by_product.membership(CHUNK, dtype):
             e = flat[:, part].to(dtype)
             signed = buffer[..., : e.shape[1]]
             positive = torch.clamp(e, min=0, out=signed[0])
             torch.sub(positive, e, out=signed[1])
-            sums += signed @ member
+            sums[..., n_by_index:] += signed @ member
+            if n_by_index:
+                sums.index_add_(2, ids[part].int(), signed.double())
         positive, negative = sums.reshape(2, k, c, -1)
         return positive, negative
 

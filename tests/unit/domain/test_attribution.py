@@ -33,10 +33,12 @@ def supervoxels(g, expansion="density"):
 MAKERS = [dense, supervoxels, lambda g: supervoxels(g, "value")]
 
 
-@pytest.mark.parametrize("chunk", [1, 7, 120, 1 << 15])
+@pytest.mark.parametrize(("chunk", "most_parts"), [(1, 1024), (7, 1024), (7, 4), (120, 5), (1 << 15, 4)])
 @pytest.mark.parametrize("make", MAKERS)
-def test_region_mass_is_a_sum_over_voxels(make, chunk, monkeypatch):
+def test_region_mass_is_a_sum_over_voxels(make, chunk, most_parts, monkeypatch):
+    """Of a partition of five parts, by their product or by index."""
     monkeypatch.setattr(module, "CHUNK", chunk)
+    monkeypatch.setattr(module, "MOST_PARTS", most_parts)
     for seed in range(3):
         g = torch.Generator().manual_seed(seed)
         e, r = make(g), regions(g)
@@ -60,6 +62,22 @@ def test_subset_sum_is_a_sum_over_voxels(make):
         expected = torch.stack([e.dense(k).double().flatten(1)[:, voxels].sum() for k in range(3)])
         assert e.subset_sum(voxels).dtype == torch.float64
         torch.testing.assert_close(e.subset_sum(voxels), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_region_mass_of_very_many_parts_needs_no_matrix_as_wide():
+    """2¹⁴ cells, as the masks of an untrained network may have; the zero-one matrix would take 2 GB."""
+    g = torch.Generator().manual_seed(0)
+    n = 1 << 14
+    partition = torch.randint(0, n, (40, 40, 40), generator=g)
+    e = DenseAttribution(torch.randn(2, 1, 40, 40, 40, generator=g))
+    mask = torch.rand(1, 40, 40, 40, generator=g) < 0.5
+    positive, negative = e.region_mass(Regions(partition, n, mask))
+    mass = (positive + negative)[:, 0]
+    for k in range(2):
+        size = e.values[k, 0].abs().double()
+        expected = torch.bincount(partition.flatten(), size.flatten(), minlength=n)
+        torch.testing.assert_close(mass[k, :-1], expected)
+        torch.testing.assert_close(mass[k, -1], size[mask[0]].sum(), rtol=1e-6, atol=0)
 
 
 def test_density_keeps_the_sum_and_value_keeps_the_value():
