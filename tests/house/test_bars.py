@@ -24,15 +24,7 @@ NOT_YET_FEW = {
     "figures/slices.py: slice_picture",
 }
 NOT_YET_ONE_WAY = {"agg2exp.run.module, agg2exp.run.settings"}
-NOT_YET_ONCE = {
-    "BLOCK: aggregation/global_importance.py, analysis/comparison.py",
-    "DISCLAIMER: cli/summary.py, figures/style.py",
-    "FEW: aggregation/global_importance.py, analysis/outlier_correlation.py",
-    "FEWEST: aggregation/global_importance.py, analysis/importances.py",
-    "JOB: run/distributed/launcher.py, JOB_VARIABLE: cli/main.py",
-    "ROUNDING: aggregation/global_importance.py, analysis/few_patients.py, analysis/learned.py, "
-    "analysis/outlier_correlation.py",
-}
+NOT_YET_ONCE: set[str] = set()
 
 
 def modules(package: Path = PACKAGE) -> dict[str, ast.Module]:

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from agg2exp.domain.patients import FEWEST_PATIENTS, patient_of
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
+from agg2exp.domain.rounding import ROUNDING
 
-BLOCK = 64  # bootstrap draws at a time
-FEWEST = 5  # patients with a value, below which an interval says nothing
-FEW = 20  # patients with a value, below which it may cover less than it says (experiments/statistics)
-MANY = 60  # patients with a value, from which a draw of all patients holds enough of them
-ROUNDING = 1e-12  # relative; equal values and their mean differ by less
+DRAWS_AT_A_TIME = 64
+FEW_PATIENTS = 20  # with a value, below which it may cover less than it says (experiments/statistics)
+MANY_PATIENTS = 60  # with a value, from which a draw of all patients holds enough of them
 
 SHARES = (Kind.IMPORTANCE, Kind.POSITIVE, Kind.NEGATIVE, Kind.EXPECTED_BY_DISTANCE)
 
@@ -42,7 +42,8 @@ def global_importance(
         seed: Seed of the draws.
 
     Raises:
-        ValueError: A (case, target, source) occurs twice, or a case has no patient.
+        ValueError: A (case, target, source) occurs twice.
+        DataError: A case has no patient.
     """
     case, case_ids = pd.factorize(frame["case"], sort=True)
     target, targets = pd.factorize(frame["target"])
@@ -64,7 +65,8 @@ def global_importance(
         mean = np.nansum(x, axis=0) / count
         std = np.sqrt(np.nansum((x - mean) ** 2, axis=0) / np.where(count > 1, count - 1, np.nan))
     centred = np.where(np.abs(x - mean) <= ROUNDING * np.abs(mean), 0, x - mean)
-    ends, n = _interval(centred, _patient_index(case_ids, patients), draws, seed)
+    patient, _ = pd.factorize(np.array(patient_of(list(case_ids), patients), dtype=object), sort=True)
+    ends, n = _interval(centred, patient, draws, seed)
     least, most = (-np.inf if kind is Kind.SIGNED_SUM else 0.0), (1.0 if kind in SHARES else np.inf)
     low, high = np.clip(mean + ends, np.minimum(least, mean), np.maximum(most, mean))
     unit = "scans" if patients is None else "patients"
@@ -83,18 +85,7 @@ def global_importance(
 
 def _mark(n: int) -> str:
     """What an interval over n patients or scans is to be told apart by."""
-    return ", too few" if n < FEWEST else ", few" if n < FEW else ""
-
-
-def _patient_index(case_ids: pd.Index, patients: Mapping[str, str] | None) -> NDArray[np.intp]:
-    """For each case the position of its patient among the sorted patients."""
-    if patients is None:
-        return np.arange(len(case_ids))
-    without = [case for case in case_ids if case not in patients]
-    if without:
-        raise ValueError(f"patients: expected a patient for every case, got none for {without[:5]}.")
-    index: NDArray[np.intp] = pd.factorize(np.array([patients[case] for case in case_ids]), sort=True)[0]
-    return index
+    return ", too few" if n < FEWEST_PATIENTS else ", few" if n < FEW_PATIENTS else ""
 
 
 def _interval(
@@ -113,8 +104,8 @@ def _interval(
     n = known.sum(axis=0)
     ends = np.full((2, x.shape[1]), np.nan)
     patterns: dict[bytes, list[int]] = {}
-    for entry in np.flatnonzero(n >= FEWEST).tolist():
-        few = n[entry] < MANY
+    for entry in np.flatnonzero(n >= FEWEST_PATIENTS).tolist():
+        few = n[entry] < MANY_PATIENTS
         patterns.setdefault(known[:, entry].tobytes() if few else b"all", []).append(entry)
     for pattern, entries in patterns.items():
         rows = known[:, entries[0]] if pattern != b"all" else np.ones(n_patients, dtype=np.bool_)
@@ -135,8 +126,8 @@ def _studentised(
     n = len(sums)
     products = sums, counts, sums**2, sums * counts, counts**2
     t = np.empty((draws, sums.shape[1]))
-    for start in range(0, draws, BLOCK):
-        drawn = rng.integers(n, size=(min(BLOCK, draws - start), n))
+    for start in range(0, draws, DRAWS_AT_A_TIME):
+        drawn = rng.integers(n, size=(min(DRAWS_AT_A_TIME, draws - start), n))
         w = np.stack([np.bincount(row, minlength=n) for row in drawn]).astype(np.float64)
         s, c, ss, sc, cc = (w @ product for product in products)
         with np.errstate(invalid="ignore", divide="ignore"):  # no value, or all the same

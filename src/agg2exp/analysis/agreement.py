@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from agg2exp.analysis.importances import FEWEST
 from agg2exp.domain.errors import DataError
+from agg2exp.domain.patients import FEWEST_PATIENTS
 from agg2exp.domain.roi_importance import GlobalImportance
 
 
@@ -44,8 +44,8 @@ def agreement(matrices: Mapping[str, GlobalImportance]) -> pd.DataFrame:
         for entries, of_pair in (("all", pair), ("off-diagonal", pair[off_diagonal])):
             x = of_pair.dropna().to_numpy().T
             excluded = ""
-            if x.shape[1] < FEWEST:
-                excluded = f"{x.shape[1]} entries with a value in both, at least {FEWEST} needed"
+            if x.shape[1] < FEWEST_PATIENTS:
+                excluded = f"{x.shape[1]} entries with a value in both, at least {FEWEST_PATIENTS} needed"
             elif (np.ptp(x, axis=1) == 0).any():
                 excluded = "the entries of a matrix are all the same"
             rows.append(

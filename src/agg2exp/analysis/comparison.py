@@ -9,12 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from agg2exp.aggregation.global_importance import DRAWS_AT_A_TIME
 from agg2exp.analysis.adjustment import benjamini_hochberg
 from agg2exp.analysis.few_patients import least_p, why_uneven
-from agg2exp.analysis.importances import FEWEST, Importances, check_same_scheme
+from agg2exp.analysis.importances import Importances, check_same_scheme
 from agg2exp.domain.errors import DataError
-
-BLOCK = 64  # draws at a time
+from agg2exp.domain.patients import FEWEST_PATIENTS
 
 Sides = tuple[NDArray[np.float64], NDArray[np.float64]]
 """How often each patient counts in the first and in the second data set, (B, N) each."""
@@ -133,11 +133,11 @@ def _why_not(
             for role, name, names in (("target", target, side.targets), ("source", source, side.sources))
             if name not in names
         ]
-        few = [f"{m} patients in the {word} data set" for m, word in zip(n, words, strict=True) if m < FEWEST]
+        few = [f"{m} patients in the {word} data set" for m, word in zip(n, words, strict=True) if m < FEWEST_PATIENTS]
         if missing:
             reasons.append(", ".join(missing))
         elif few:
-            reasons.append(f"{' and '.join(few)}, at least {FEWEST} needed")
+            reasons.append(f"{' and '.join(few)}, at least {FEWEST_PATIENTS} needed")
         elif np.nanmin(values) == np.nanmax(values):
             reasons.append("the same value in all patients")
         else:
@@ -197,6 +197,6 @@ def _p(
 ) -> NDArray[np.float64]:
     """(1 + number of draws as extreme as observed) / (1 + draws); a draw that is not defined counts as extreme."""
     extreme = np.zeros(x.shape[1])
-    for start in range(0, draws, BLOCK):
-        extreme += (~(_welch(x, *draw(min(BLOCK, draws - start))) < observed)).sum(axis=0)
+    for start in range(0, draws, DRAWS_AT_A_TIME):
+        extreme += (~(_welch(x, *draw(min(DRAWS_AT_A_TIME, draws - start))) < observed)).sum(axis=0)
     return (1 + extreme) / (1 + draws)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agg2exp.analysis.importances import Importances
 from agg2exp.domain.errors import DataError
 
-REACH = 1.5  # whiskers end at the last value within so many interquartile ranges of the box (Tukey)
+WHISKER_REACH = 1.5  # whiskers end at the last value within so many interquartile ranges of the box (Tukey)
 
 
 def context(data_sets: Mapping[str, Importances]) -> pd.DataFrame:
@@ -55,7 +55,7 @@ def box_summary(importances: Importances) -> pd.DataFrame:
         (whiskers at the last values within 1.5 interquartile ranges of the box), outliers (cases beyond them).
     """
     x = importances.values
-    box, beyond = _boxes(x)
+    box, beyond = tukey_boxes(x)
     known = ~np.isnan(x)
     count = known.sum(axis=0)
     with np.errstate(invalid="ignore"):
@@ -67,7 +67,7 @@ def box_summary(importances: Importances) -> pd.DataFrame:
 
 def box_outliers(importances: Importances) -> pd.DataFrame:
     """The cases beyond the whiskers, the dots of the box plot: columns target, source, case, value."""
-    _, beyond = _boxes(importances.values)
+    _, beyond = tukey_boxes(importances.values)
     k, r, n = np.nonzero(beyond.transpose(1, 2, 0))
     return pd.DataFrame(
         {
@@ -79,12 +79,12 @@ def box_outliers(importances: Importances) -> pd.DataFrame:
     )
 
 
-def _boxes(x: NDArray[np.float64]) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_]]:
-    """Box and whiskers (K, R) of x (N, K, R) ignoring NaN, and which values lie beyond the whiskers (N, K, R)."""
+def tukey_boxes(x: NDArray[np.float64]) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_]]:
+    """Box and whiskers (…) of x (N, …) ignoring NaN, and which values lie beyond the whiskers (N, …)."""
     quartiles = np.full((3, *x.shape[1:]), np.nan)
     some = ~np.isnan(x).all(axis=0)
     quartiles[:, some] = np.nanpercentile(x[:, some], [25, 50, 75], axis=0)
-    reach = REACH * (quartiles[2] - quartiles[0])
+    reach = WHISKER_REACH * (quartiles[2] - quartiles[0])
     beyond = (x < quartiles[0] - reach) | (x > quartiles[2] + reach)
     inside = np.where(beyond | np.isnan(x), np.nan, x)
     low, high = np.full(some.shape, np.nan), np.full(some.shape, np.nan)

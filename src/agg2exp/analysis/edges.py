@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy.stats import wilcoxon
 
 from agg2exp.analysis.adjustment import benjamini_hochberg
-from agg2exp.analysis.importances import FEWEST, Importances
+from agg2exp.analysis.importances import Importances
 from agg2exp.domain.errors import DataError
+from agg2exp.domain.patients import FEWEST_PATIENTS
 from agg2exp.domain.roi_importance import Kind
 
 
@@ -75,8 +76,8 @@ def _test(e: NDArray[np.float64], e0: NDArray[np.float64], excluded: str) -> dic
     difference = e - e0
     unlike = difference[difference != 0]
     effect, p = np.nan, np.nan
-    if not excluded and len(unlike) < FEWEST:
-        excluded = f"{len(unlike)} patients with E ≠ E₀, at least {FEWEST} needed"
+    if not excluded and len(unlike) < FEWEST_PATIENTS:
+        excluded = f"{len(unlike)} patients with E ≠ E₀, at least {FEWEST_PATIENTS} needed"
     if not excluded:
         test = wilcoxon(unlike, alternative="greater")
         all_ranks = len(unlike) * (len(unlike) + 1) / 2

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import skew, t
 
-UNEVEN = 10  # patients with a value, below which no test against more than twice as many holds its level
+from agg2exp.domain.rounding import ROUNDING
+
+FEWEST_UNEVEN = 10  # patients with a value, below which no test against more than twice as many holds its level
 COCHRAN = 25  # patients needed for a mean, by the square of the skewness of their values
-ROUNDING = 1e-12  # relative; equal values differ by less
 
 
 def least_p(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -48,11 +49,11 @@ def why_uneven(counts: Sequence[int] | NDArray[np.int64], smaller: NDArray[np.fl
     """
     if max(counts) <= 2 * min(counts):
         return ""
-    least = UNEVEN
+    least = FEWEST_UNEVEN
     why = ""
-    if len(smaller) >= UNEVEN and np.ptp(smaller) > ROUNDING * np.abs(smaller).max():
+    if len(smaller) >= FEWEST_UNEVEN and np.ptp(smaller) > ROUNDING * np.abs(smaller).max():
         g = float(skew(smaller, bias=False))
-        least, why = max(UNEVEN, math.ceil(COCHRAN * g**2)), f" for a skewness of {g:.1f}"
+        least, why = max(FEWEST_UNEVEN, math.ceil(COCHRAN * g**2)), f" for a skewness of {g:.1f}"
     if len(smaller) >= least:
         return ""
     return f"{counts[0]} patients against {counts[1]}: if spreads differ, so uneven a test needs {least} or more{why}"

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from agg2exp.analysis.patients import mean_by_patient, patient_of
+from agg2exp.analysis.patients import mean_by_patient
 from agg2exp.domain.errors import DataError
+from agg2exp.domain.patients import patient_of
 from agg2exp.domain.roi_importance import Kind
-
-FEWEST = 5  # patients with a value, below which nothing is tested
 
 
 @dataclass(frozen=True, eq=False)

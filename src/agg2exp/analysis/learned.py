@@ -11,10 +11,10 @@ from scipy.stats import t, wilcoxon
 
 from agg2exp.analysis.adjustment import benjamini_hochberg
 from agg2exp.analysis.edges import edges_beyond_distance
-from agg2exp.analysis.importances import FEWEST, Importances
+from agg2exp.analysis.importances import Importances
 from agg2exp.domain.errors import DataError
-
-ROUNDING = 1e-12  # a share and the mean of its equals differ by less
+from agg2exp.domain.patients import FEWEST_PATIENTS
+from agg2exp.domain.rounding import ROUNDING
 
 Statistic = tuple[Importances, Importances]
 """E and E₀ of the same cases and regions."""
@@ -71,8 +71,9 @@ def _compared(excess: NDArray[np.float64], is_tested: bool) -> dict[str, object]
     """One edge; excess (N, 1 + T) of the model and its twins."""
     known = excess[~np.isnan(excess).any(axis=1)]
     p, excluded = np.nan, "" if is_tested else "not tested beyond distance"
-    if is_tested and len(known) < FEWEST:
-        excluded = f"{len(known)} patients with a value of the model and of all twins, at least {FEWEST} needed"
+    if is_tested and len(known) < FEWEST_PATIENTS:
+        n = len(known)
+        excluded = f"{n} patients with a value of the model and of all twins, at least {FEWEST_PATIENTS} needed"
     means = known.mean(axis=0) if len(known) else np.full(excess.shape[1], np.nan)
     spread = means[1:].std(ddof=1)
     if not excluded:

@@ -14,13 +14,13 @@ from scipy.stats import MonteCarloMethod, chi2_contingency, fisher_exact, mannwh
 from scipy.stats.contingency import expected_freq
 
 from agg2exp.analysis.adjustment import benjamini_hochberg
-from agg2exp.analysis.patients import patient_of
 from agg2exp.domain.errors import DataError
+from agg2exp.domain.patients import patient_of
 
-SMALL = 5  # expected count below which chi-square is not trusted
+FEWEST_EXPECTED = 5  # count below which chi-square is not trusted
 MOST_LEVELS = 20  # a column with more different words is an identifier or free text
 RESAMPLES = 9999
-FEWEST_STUDENT = 15  # in each group, below which Welch's t is not trusted to follow Student's distribution
+FEWEST_FOR_STUDENT = 15  # in each group, below which Welch's t is not trusted to follow Student's distribution
 
 
 def metadata_tests(
@@ -126,7 +126,7 @@ def _numeric(inliers: pd.Series, outliers: pd.Series, seed: int) -> list[tuple[s
     groups = [group.to_numpy(dtype=np.float64) for group in (outliers, inliers)]
     rank, welch = mannwhitneyu(*groups), ttest_ind(*groups, equal_var=False)
     name, p = "Welch's t", welch.pvalue
-    if min(map(len, groups)) < FEWEST_STUDENT and np.isfinite(welch.statistic):
+    if min(map(len, groups)) < FEWEST_FOR_STUDENT and np.isfinite(welch.statistic):
         name, p = permuted_welch(groups[0], groups[1], seed)
     return [("Mann–Whitney", rank.statistic, rank.pvalue), (name, welch.statistic, p)]
 
@@ -165,7 +165,7 @@ def _absolute_t(x: NDArray[np.float64], chosen: NDArray[np.int64]) -> NDArray[np
 
 def _categorical(table: NDArray[np.int64], seed: int) -> tuple[str, float, float]:
     """Name, statistic and p-value of the test on a table of values × (inlier, outlier)."""
-    if expected_freq(table).min() >= SMALL:
+    if expected_freq(table).min() >= FEWEST_EXPECTED:
         return ("chi-square", *chi2_contingency(table, correction=False)[:2])
     if table.shape == (2, 2):
         return ("Fisher", *fisher_exact(table))

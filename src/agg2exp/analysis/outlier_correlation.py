@@ -14,13 +14,15 @@ from scipy.stats import rankdata, spearmanr
 
 from agg2exp.analysis.adjustment import benjamini_hochberg
 from agg2exp.analysis.dice import dice_by_class
-from agg2exp.analysis.importances import FEWEST, Importances
+from agg2exp.analysis.importances import Importances
 from agg2exp.analysis.outliers import MEAN, mean_known, normality, unusable
-from agg2exp.analysis.patients import mean_by_patient, patient_of
+from agg2exp.analysis.patients import mean_by_patient
 from agg2exp.domain.errors import DataError
+from agg2exp.domain.patients import FEWEST_PATIENTS, patient_of
+from agg2exp.domain.rounding import ROUNDING
 
-FEW = 20  # patients, below which ρ √((n − 2) / (1 − ρ²)) does not follow Student's distribution closely enough
-ROUNDING = 1e-12  # means over scans of equal values differ by less
+FEWEST_FOR_STUDENT = 20
+"""Patients, below which ρ √((n − 2) / (1 − ρ²)) does not follow Student's distribution closely enough."""
 
 
 def dice_correlation(
@@ -94,7 +96,7 @@ def dice_correlation(
 def spearman(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """ρ and p (two-sided) of each row of x (repeats, n) with y (n), of which none is constant."""
     rho, p = np.array([spearmanr(row, y) for row in x]).T
-    return rho, p if len(y) >= FEW else _permuted(rankdata(x, axis=1), rankdata(y))
+    return rho, p if len(y) >= FEWEST_FOR_STUDENT else _permuted(rankdata(x, axis=1), rankdata(y))
 
 
 def _permuted(x: NDArray[np.float64], y: NDArray[np.float64], draws: int = 9999) -> NDArray[np.float64]:
@@ -114,8 +116,8 @@ def _with_mean(values: NDArray[np.float64], other: NDArray[np.float64]) -> NDArr
 
 def _why_not(repeats: NDArray[np.float64], dice: NDArray[np.float64], rows_are: str) -> str:
     """Why ρ of normality (seeds, n) and Dice (n) is not defined, or empty."""
-    if len(dice) < FEWEST:
-        return f"{len(dice)} {rows_are} with Dice and normality, at least {FEWEST} needed"
+    if len(dice) < FEWEST_PATIENTS:
+        return f"{len(dice)} {rows_are} with Dice and normality, at least {FEWEST_PATIENTS} needed"
     if np.ptp(dice) <= ROUNDING:
         return f"Dice is the same in all {rows_are}"
     same = int((np.ptp(repeats, axis=1) <= ROUNDING).sum())

@@ -10,9 +10,9 @@ from scipy.stats import f_oneway, friedmanchisquare
 
 from agg2exp.analysis.adjustment import benjamini_hochberg
 from agg2exp.analysis.dice import dice_by_class, wide_dice
-from agg2exp.analysis.importances import FEWEST
 from agg2exp.domain.doubt import POOR_DICE
 from agg2exp.domain.errors import DataError
+from agg2exp.domain.patients import FEWEST_PATIENTS
 
 
 def mean_dice(segmentation: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -114,8 +114,8 @@ def _tests(dice: pd.DataFrame) -> dict[str, object]:
     result: dict[str, object] = {"count": len(complete), "left_out": len(dice) - len(complete)}
     values = complete.to_numpy().T
     excluded, anova, friedman = "", (np.nan, np.nan), (np.nan, np.nan)
-    if len(complete) < FEWEST:
-        excluded = f"{len(complete)} cases with Dice from all models, at least {FEWEST} needed"
+    if len(complete) < FEWEST_PATIENTS:
+        excluded = f"{len(complete)} cases with Dice from all models, at least {FEWEST_PATIENTS} needed"
     elif (values == values[:, :1]).all() or (np.ptp(values, axis=0) == 0).all():
         excluded = "the models do not differ in any case, or Dice does not vary"
     else:

@@ -112,7 +112,7 @@ def _print(output: Path, sets: pd.DataFrame, rows: Sequence[Finding], left_out: 
     """The headlines, and where everything is."""
     from rich.console import Console
 
-    from agg2exp.figures.style import DISCLAIMER
+    from agg2exp.domain.disclaimer import DISCLAIMER
     from agg2exp.report.formats import as_text, terminal_table
 
     console = Console(stderr=True)

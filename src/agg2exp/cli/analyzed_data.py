@@ -14,6 +14,7 @@ from agg2exp.cli.application import build
 from agg2exp.cli.data_sets import read_data_sets
 from agg2exp.domain.errors import DataError, SettingError, check_choice
 from agg2exp.domain.labels import Labels
+from agg2exp.domain.patients import patient_of
 from agg2exp.report.data_set import DataSet, differing_settings
 from agg2exp.report.left_out import LeftOut
 from agg2exp.store.metadata import read_metadata
@@ -74,13 +75,12 @@ def with_metadata(data: DataSet, metadata: pd.DataFrame, patient_column: str | N
         return replace(data, metadata=metadata)
     if patient_column not in metadata:
         raise DataError(f"metadata: expected the column {patient_column!r}, got {list(metadata.columns)}.")
-    known = metadata[patient_column].dropna().astype(str)
-    without = [case for case in data.cases if case not in known.index]
-    if without:
-        raise DataError(f"metadata: expected a patient for every case of {data.name}, got none for {without[:5]}.")
-    return replace(
-        data, metadata=metadata.drop(columns=patient_column), patients={case: known[case] for case in data.cases}
-    )
+    stated = metadata[patient_column].dropna().astype(str).to_dict()
+    try:
+        patients = dict(zip(data.cases, patient_of(data.cases, stated), strict=True))
+    except DataError as error:
+        raise DataError(f"metadata of {data.name}: {error}") from error
+    return replace(data, metadata=metadata.drop(columns=patient_column), patients=patients)
 
 
 def reference_of(data: DataSet, config: DictConfig, data_sets: Sequence[DataSet]) -> DataSet:

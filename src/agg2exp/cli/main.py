@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from agg2exp import __version__
+from agg2exp.domain.environment import JOB_VARIABLE
 
-JOB_VARIABLE = "AGG2EXP_JOB"
 PRINTING = ("-h", "--help", "--version", "--hydra-help", "-c", "--cfg", "-i", "--info", "-sc", "--shell-completion")
 """Flags that print something and run nothing."""
 

@@ -93,7 +93,6 @@ def _log_means(logger: Logger, table: pd.DataFrame) -> None:
 def _log_outputs(logger: Logger, output: Path, study: BenchmarkStudy, small: set[str]) -> None:
     """Tables and pictures for W&B, but for data sets that are too small."""
     from lightning.pytorch.loggers import WandbLogger
-    from matplotlib.figure import Figure
 
     from agg2exp.report.benchmark_outputs import picture_of
 
@@ -103,6 +102,6 @@ def _log_outputs(logger: Logger, output: Path, study: BenchmarkStudy, small: set
         rows = table[~table["data"].isin(small)] if len(table) else table
         if len(rows) and rows[values].notna().any():
             logger.log_table(name, dataframe=rows)
-    for data, picture in study.pictures.items():
-        if isinstance(picture, Figure) and data not in small:
+    for data in study.pictures:
+        if data not in small:
             logger.log_image(picture_of(data), [str(output / f"{picture_of(data)}.png")])

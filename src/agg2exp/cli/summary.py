@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agg2exp.domain.case import Failure
+from agg2exp.domain.disclaimer import DISCLAIMER
 from agg2exp.domain.doubt import POOR_DICE
 from agg2exp.domain.text import visible
 from agg2exp.store.atomic import atomic_write
@@ -33,7 +34,6 @@ PACKAGES = (
     "nibabel",
     "wandb",
 )
-DISCLAIMER = "Importance is association with the model's score: not anatomy, not causation, not for diagnosis."
 
 
 def write_environment(output: Path, trainer: Trainer) -> None:

@@ -22,8 +22,8 @@ from agg2exp.figures.anatomy import Anatomy
 from agg2exp.figures.matrix import colour_bar, hatch_missing, matrix_size, missing_legend, name_axes
 
 COLOURS = colormaps["RdBu_r"]  # also told apart by colour-blind readers; red: more in the second data set
-LEAST = 0.01  # end of the scale if nothing differs by more
-SMALL = 0.46  # edge of the square of what is not significant, in cells
+SMALLEST_SCALE = 0.01  # end of the scale if nothing differs by more
+SMALL_SQUARE = 0.46  # edge of the square of what is not significant, in cells
 
 
 def change_map(table: pd.DataFrame, anatomy: Anatomy, names: tuple[str, str], alpha: float = 0.05) -> Figure:
@@ -47,7 +47,7 @@ def change_map(table: pd.DataFrame, anatomy: Anatomy, names: tuple[str, str], al
         raise SettingError("table", "no row", "a row for each target and source")
     targets, sources = ([str(name) for name in pd.unique(table[column])] for column in ("target", "source"))
     difference, p = (_matrix(table, column, targets, sources) for column in ("difference", "p_adjusted"))
-    largest = float(np.nanmax(np.abs(difference), initial=LEAST))
+    largest = float(np.nanmax(np.abs(difference), initial=SMALLEST_SCALE))
     norm = _norm(largest)
     figure = style.new_figure(*matrix_size(targets, sources), "Change of global RoI importance")
     axes = figure.add_subplot()
@@ -103,10 +103,10 @@ def _draw_entries(
             note: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": style.SMALL}
             axes.annotate(_points(value), (column + 0.5, row + 0.5), color=style.ink_on(colour), **note)
         else:
-            corner = column + (1 - SMALL) / 2, row + (1 - SMALL) / 2
+            corner = column + (1 - SMALL_SQUARE) / 2, row + (1 - SMALL_SQUARE) / 2
             tested = not np.isnan(p[row, column])
             look = {"facecolor": colour if tested else "none", "edgecolor": style.QUIET if tested else colour}
-            axes.add_patch(Rectangle(corner, SMALL, SMALL, linewidth=0.3 if tested else 1.5, **look))
+            axes.add_patch(Rectangle(corner, SMALL_SQUARE, SMALL_SQUARE, linewidth=0.3 if tested else 1.5, **look))
 
 
 def _points(share: float) -> str:

@@ -7,14 +7,14 @@ from itertools import product
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.cbook import boxplot_stats
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from agg2exp.analysis.context import REACH
+from agg2exp.analysis.context import tukey_boxes
 from agg2exp.domain.errors import DataError
 from agg2exp.figures import style
 from agg2exp.figures.distributions import (
+    BOX_PARTS,
     HOW_TO_READ,
     counted,
     draw_boxes,
@@ -27,7 +27,7 @@ from agg2exp.figures.distributions import (
 from agg2exp.figures.palette import OKABE_ITO
 
 LOOKS = tuple(product((None, "//////"), OKABE_ITO))  # hatched when the colours are used up
-LANE, GAP = 0.11, 0.13  # inches: of a box, between classes
+BOX_INCHES, GAP_INCHES = 0.11, 0.13  # of a box, between classes
 
 
 def context_plot(table: pd.DataFrame) -> Figure:
@@ -49,12 +49,12 @@ def context_plot(table: pd.DataFrame) -> Figure:
         )
     parts = {name: table[table["data_set"] == name] for name in data_sets}
     labels = [f"{name} ({counted(part['case'].nunique())})" for name, part in parts.items()]
-    lanes = LANE * max(len(data_sets), 2)  # inches; room for the name of the class
+    lanes = BOX_INCHES * max(len(data_sets), 2)  # inches; room for the name of the class
     width = 7.0 + style.name_length(targets) + style.name_length(labels)
-    figure = style.new_figure(width, 2.6 + (lanes + GAP) * len(targets), "How much each class relies on itself")
+    figure = style.new_figure(width, 2.6 + (lanes + GAP_INCHES) * len(targets), "How much each class relies on itself")
     axes = figure.add_subplot()
     _name_axes(axes, targets)
-    lane = lanes / (lanes + GAP) / len(data_sets)  # in rows
+    lane = lanes / (lanes + GAP_INCHES) / len(data_sets)  # in rows
     legend = []
     for i, (part, label, (hatch, colour)) in enumerate(zip(parts.values(), labels, LOOKS, strict=False)):
         _draw_data_set(axes, part, targets, lane * (i - (len(data_sets) - 1) / 2), lane, colour, hatch)
@@ -91,20 +91,18 @@ def _draw_data_set(
     axes: Axes, own: pd.DataFrame, targets: list[str], offset: float, lane: float, colour: str, hatch: str | None
 ) -> None:
     """The boxes and dots of one data set, `offset` rows below the middle of each class."""
-    cases = own["case"].nunique()
-    values = {target: rows.dropna().to_numpy() for target, rows in own.groupby("target")["self_importance"]}
-    stats, rows, beyond = [], [], []
-    for row, target in enumerate(targets):
-        at, known = row + offset, values.get(target, np.empty(0))
-        if not known.size:
+    values = own.pivot(index="case", columns="target", values="self_importance")  # noqa: PD010  # nothing to aggregate
+    shares = values.reindex(columns=targets).to_numpy(dtype=np.float64)
+    boxes, beyond = tukey_boxes(shares)
+    rows = np.arange(len(targets), dtype=np.float64) + offset
+    known = (~np.isnan(shares)).sum(axis=0)
+    for at, count in zip(rows, known.tolist(), strict=True):
+        if not count:
             write_no_value(axes, at)
-            continue
-        box = boxplot_stats(known, whis=REACH)[0]
-        stats.append(box)
-        rows.append(at)
-        beyond.append(box["fliers"])
-        if known.size < cases:
-            write_count(axes, at, known.size)
-    dots = np.concatenate([np.empty(0), *beyond])
-    draw_dots(axes, dots, np.repeat(rows, [len(b) for b in beyond]), [colour] * len(dots))
-    draw_boxes(axes, stats, rows, [colour] * len(rows), height=0.8 * lane, hatch=hatch)
+        elif count < len(shares):
+            write_count(axes, at, count)
+    row, case = np.nonzero(beyond.T)
+    draw_dots(axes, shares[case, row], rows[row], [colour] * len(row))
+    drawn = np.flatnonzero(known)
+    stats = [{BOX_PARTS[part]: ends[k] for part, ends in boxes.items()} for k in drawn]
+    draw_boxes(axes, stats, rows[drawn], [colour] * len(drawn), height=0.8 * lane, hatch=hatch)

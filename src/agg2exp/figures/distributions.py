@@ -13,18 +13,20 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from agg2exp.analysis.context import REACH
+from agg2exp.analysis.context import WHISKER_REACH
 from agg2exp.domain.errors import check_choice
 from agg2exp.figures import style
 from agg2exp.figures.anatomy import Anatomy
 
 # As in the heat map: from 0 to 1 in every picture, and the root lets a few per mille be seen beside tens of percent.
 TICKS = (0.0, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
-MARGIN = 0.0004  # left of 0 %, so that boxes and dots at zero are not cut by the frame
-ROW = 0.27  # inches
+LEFT_OF_ZERO = 0.0004  # so that boxes and dots at zero are not cut by the frame
+ROW_HEIGHT = 0.27  # inches
+BOX_HEIGHT = 0.66  # of a row
 BOX_PARTS = {"whisker_low": "whislo", "q1": "q1", "median": "med", "q3": "q3", "whisker_high": "whishi"}  # as in bxp
 HOW_TO_READ = (
-    f"box: quartiles and median; whiskers: to the last case within {REACH} interquartile ranges; dots: cases beyond"
+    "box: quartiles and median; "
+    f"whiskers: to the last case within {WHISKER_REACH} interquartile ranges; dots: cases beyond"
 )
 
 
@@ -45,7 +47,7 @@ def distributions(boxes: pd.DataFrame, dots: pd.DataFrame, target: str, anatomy:
     rows = rows_of(boxes, target)
     named = style.name_length(rows["source"])
     figure = style.new_figure(
-        8.2 + named, 1.75 + ROW * len(rows), f"Importance of each region for {style.readable(target)}"
+        8.2 + named, 1.75 + ROW_HEIGHT * len(rows), f"Importance of each region for {style.readable(target)}"
     )
     axes = figure.add_subplot()
     draw_distributions(axes, rows, dots, target, anatomy)
@@ -119,7 +121,7 @@ def set_rows(axes: Axes, names: Sequence[str], target: str | None = None) -> Non
 def set_share_axis(axes: Axes, *, rest: bool = False) -> None:
     """Square-root scale from 0 to 100 %; `rest`: with 100 % − share written at the ticks."""
     axes.set_xscale("function", functions=(_root, _square))
-    axes.set_xlim(-MARGIN, 1.0)
+    axes.set_xlim(-LEFT_OF_ZERO, 1.0)
     axes.xaxis.set_major_locator(FixedLocator(TICKS))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * (1 - x if rest else x):.3g}%"))
@@ -134,7 +136,7 @@ def draw_boxes(
     stats: Sequence[dict[str, Any]],
     positions: ArrayLike,
     colours: Sequence[str],
-    height: float = 0.66,
+    height: float = BOX_HEIGHT,
     hatch: str | None = None,
 ) -> None:
     """Level boxes of statistics as `Axes.bxp` takes them; a box without width becomes a diamond."""

@@ -22,8 +22,8 @@ from agg2exp.figures.anatomy import Anatomy
 from agg2exp.figures.layouts import Point
 from agg2exp.figures.name_places import Beside
 
-LANE = 0.035  # sideways shift that keeps a -> b and b -> a apart, in ring radii
-LINE = 13  # letters of a name in a line beside its node
+LANE_SHIFT = 0.035  # sideways shift that keeps a -> b and b -> a apart, in ring radii
+LINE_LETTERS = 13  # letters of a name in a line beside its node
 
 
 def radius_of(self_importance: float) -> float:
@@ -45,7 +45,7 @@ def bend_of(start: Point, end: Point, pull: float) -> float:
     """How far to the right of travel the control point of matplotlib's `arc3` is: its lane, and to the centre."""
     chord = end - start
     right = np.array([chord[1], -chord[0]]) / np.hypot(*chord)
-    return float(-pull * (start + end) / 2 @ right) + LANE
+    return float(-pull * (start + end) / 2 @ right) + LANE_SHIFT
 
 
 def draw_edge(axes: Axes, start: Point, end: Point, weight: float, colour: str, gap: float, pull: float) -> None:
@@ -121,7 +121,7 @@ def write_beside(axes: Axes, at: Point, distance: float, name: str, *, radial: b
 
 def lines_of(name: str) -> list[str]:
     """A name in short lines."""
-    return wrap(name, LINE, break_long_words=False)
+    return wrap(name, LINE_LETTERS, break_long_words=False)
 
 
 def write_off_edges(axes: Axes, at: Point, beside: Beside, lines: Sequence[str]) -> None:

@@ -25,7 +25,7 @@ from agg2exp.figures.matrix import colour_bar, hatch_missing, matrix_size, missi
 Order = Literal["scheme", "clustered"]
 ORDERS: tuple[Order, ...] = ("scheme", "clustered")
 PERCENT_FROM, FACTOR_FROM = 0.01, 0.1  # below, the colour says enough
-MOST = 64.0  # factor at the end of the scale of enrichment
+LARGEST_FACTOR = 64.0  # at the end of the scale of enrichment
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def scale_of(kind: Kind) -> Scale:
         title="Global enrichment",
         label=f"share of |attribution| / share of the {enrichments[kind]} (1: no more than its size)",
         colours=colormaps["RdBu_r"],  # also told apart by colour-blind readers
-        norm=LogNorm(1 / MOST, MOST, clip=True),
+        norm=LogNorm(1 / LARGEST_FACTOR, LARGEST_FACTOR, clip=True),
         ticks=[4.0**i for i in range(-3, 4)],
         name=lambda factor: str(Fraction(factor)),
         number=_factor,

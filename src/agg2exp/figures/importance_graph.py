@@ -29,11 +29,11 @@ from agg2exp.figures.layouts import LAYOUTS, Layout, Point, body, ring
 from agg2exp.figures.name_places import name_places
 
 Edge = tuple[str, str]  # source, target
-PULL = 0.55  # how far an edge of the ring bends from the chord towards the centre
+RING_PULL = 0.55  # how far an edge of the ring bends from the chord towards the centre
 CROWDED = 24  # with more names than this, level ones would collide at the top and bottom of the ring
-MARGIN = 0.12  # between the outermost nodes and the edge of the axes
-GAP = 2  # points between an arrowhead and its node
-UNIT = 3.4  # inches of a unit of the anatomical layout
+AROUND_NODES = 0.12  # between the outermost nodes and the edge of the axes
+BEFORE_NODE = 2  # points between an arrowhead and its node
+UNIT_INCHES = 3.4  # a unit of the anatomical layout
 
 
 def graph_of(
@@ -150,12 +150,12 @@ def draw_graph(
     circular = layout == "circular"
     place = (ring if circular else body)(list(graph), anatomy)
     points = np.array(list(place.values()))
-    (left, bottom), (right, above) = points.min(axis=0) - MARGIN, points.max(axis=0) + MARGIN
+    (left, bottom), (right, above) = points.min(axis=0) - AROUND_NODES, points.max(axis=0) + AROUND_NODES
     axes.set(xlim=(left, right), ylim=(bottom, above), aspect="equal")
     axes.set_axis_off()
-    gaps = {name: radius_of(_self_importance(graph, name)) + GAP for name in graph}
+    gaps = {name: radius_of(_self_importance(graph, name)) + BEFORE_NODE for name in graph}
     for b, a, weight in sorted(graph.edges.data("weight"), key=lambda edge: -edge[2]):
-        draw_edge(axes, place[b], place[a], weight, graph.nodes[b]["colour"], gaps[a], PULL if circular else 0.0)
+        draw_edge(axes, place[b], place[a], weight, graph.nodes[b]["colour"], gaps[a], RING_PULL if circular else 0.0)
     for name, node in graph.nodes.items():
         draw_node(axes, place[name], node["colour"], _self_importance(graph, name))
     if circular:
@@ -179,7 +179,7 @@ def _size(names: Sequence[str], anatomy: Anatomy, layout: Layout) -> tuple[float
     """Width and height of the figure in inches."""
     if layout == "anatomical":
         width, height = np.ptp(list(body(names, anatomy).values()), axis=0)
-        return UNIT * (width + 2 * MARGIN) + 3.0, UNIT * (height + 2 * MARGIN) + 1.2
+        return UNIT_INCHES * (width + 2 * AROUND_NODES) + 3.0, UNIT_INCHES * (height + 2 * AROUND_NODES) + 1.2
     radius = max(2.0, 1.2 + 0.09 * len(names))  # inches, so that neighbours keep their distance
     beside = radius + 0.5 + style.name_length(names)
     above = beside if len(names) > CROWDED else radius + 0.5
@@ -188,11 +188,12 @@ def _size(names: Sequence[str], anatomy: Anatomy, layout: Layout) -> tuple[float
 
 def _write_names(axes: Axes, graph: nx.DiGraph, place: Mapping[str, Point], gaps: Mapping[str, float]) -> None:
     """The names of the anatomical layout, which stand among the edges."""
-    scale = 72 * UNIT  # points of a unit
+    scale = 72 * UNIT_INCHES  # points of a unit
     traces = [trace(place[b], place[a], weight, gaps[a], scale) for b, a, weight in graph.edges.data("weight")]
     lines = {name: lines_of(style.readable(name)) for name in graph}
-    nodes, radii = {name: scale * at for name, at in place.items()}, {name: gap - GAP for name, gap in gaps.items()}
-    clear = GAP + 1 + max((head_of(weight)[1] for _, _, weight in graph.edges.data("weight")), default=0.0)
+    nodes = {name: scale * at for name, at in place.items()}
+    radii = {name: gap - BEFORE_NODE for name, gap in gaps.items()}
+    clear = BEFORE_NODE + 1 + max((head_of(weight)[1] for _, _, weight in graph.edges.data("weight")), default=0.0)
     heads, edges = [head for head, _ in traces], [edge for _, edge in traces]
     for name, beside in name_places(lines, nodes, radii, heads, edges, clear).items():
         write_off_edges(axes, place[name], beside, lines[name])

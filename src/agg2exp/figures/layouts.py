@@ -65,9 +65,9 @@ SINGLE = {
     "prostate": (0.0, -2.3),
     "sacrum": (0.0, -1.9),
 }
-APART = np.array([0.4, 0.24])  # between neighbours along x and y, for names of two lines
-ROUNDS, CLOSE = 500, 1e-6
-OUTSIDE = 6  # regions in a row below the body
+NAME_ROOM = np.array([0.4, 0.24])  # of neighbours along x and y, for names of two lines
+MOST_PUSHES, TOUCHING = 500, 1e-6  # rounds of moving, distance that counts as none
+PLACES_IN_ROW = 6  # regions in a row below the body
 
 
 def ring(names: Sequence[str], anatomy: Anatomy) -> dict[str, Point]:
@@ -94,9 +94,9 @@ def body(names: Sequence[str], anatomy: Anatomy) -> dict[str, Point]:
     outside = [name for name in names if name not in places]
     lowest = min((point[1] for point in places.values()), default=0.0)
     for i, name in enumerate(outside):
-        row, column = divmod(i, OUTSIDE)
-        in_row = min(OUTSIDE, len(outside) - row * OUTSIDE)
-        places[name] = np.array([APART[0] * 1.1 * (column - (in_row - 1) / 2), lowest - 0.4 - 0.3 * row])
+        row, column = divmod(i, PLACES_IN_ROW)
+        in_row = min(PLACES_IN_ROW, len(outside) - row * PLACES_IN_ROW)
+        places[name] = np.array([NAME_ROOM[0] * 1.1 * (column - (in_row - 1) / 2), lowest - 0.4 - 0.3 * row])
     return {name: places[name] for name in names}
 
 
@@ -109,16 +109,16 @@ def place_of(structure: str) -> tuple[float, float] | None:
 
 
 def _pushed_apart(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Move points (N, 2) as little as it takes for `APART`: any two differ enough in x or in y."""
+    """Move points (N, 2) as little as it takes for `NAME_ROOM`: any two differ enough in x or in y."""
     points = points.copy()
-    for _ in range(ROUNDS):
+    for _ in range(MOST_PUSHES):
         apart = points[:, None] - points
-        near = np.argwhere(np.triu((np.abs(apart) < APART - CLOSE).all(axis=-1), 1))
+        near = np.argwhere(np.triu((np.abs(apart) < NAME_ROOM - TOUCHING).all(axis=-1), 1))
         for i, j in near:
             gap = points[j] - points[i]
-            short = APART - np.abs(gap)
-            if (short > CLOSE).all():  # not yet moved by a pair before
-                axis = int((short / APART).argmin())  # the shorter way
+            short = NAME_ROOM - np.abs(gap)
+            if (short > TOUCHING).all():  # not yet moved by a pair before
+                axis = int((short / NAME_ROOM).argmin())  # the shorter way
                 step = short[axis] / 2 * (1 if gap[axis] >= 0 else -1)
                 points[j, axis] += step
                 points[i, axis] -= step

@@ -15,7 +15,7 @@ Side = tuple[int, int]
 SIDES: tuple[Side, ...] = ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1))
 """Left or right, and below or above; of places that are as good, the first is taken."""
 HALO = np.array([[-2.0], [2.0]])  # points around a name in which it covers arrowheads
-ROUNDS = 3  # in which each name gives way to the others
+ROUNDS_OF_GIVING_WAY = 3  # of each name to the others
 Box = NDArray[np.float64]  # (2, 2): lower left, upper right
 
 
@@ -60,7 +60,7 @@ def name_places(
     }
     covered = {name: _covered(places, of_heads, of_edges) for name, places in choices.items()}
     placed: dict[str, Beside] = {}
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS_OF_GIVING_WAY):
         for name, places in choices.items():
             others = [beside.box for other, beside in placed.items() if other != name]
             others += [disc for other, disc in discs.items() if other != name]

@@ -14,13 +14,13 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
+from agg2exp.domain.disclaimer import DISCLAIMER
 from agg2exp.domain.errors import check_choice
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
 from agg2exp.domain.text import mathtext
 from agg2exp.figures.anatomy import Anatomy
 from agg2exp.store.atomic import atomic_write
 
-DISCLAIMER = "Importance is association with the model's score: not anatomy, not causation, not for diagnosis."
 DPI = 150
 TITLE, TEXT, SMALL, TINY = 13.0, 9.0, 8.0, 7.0  # type sizes in points
 INK, QUIET, FAINT = "#222222", "#666666", "#e9e9e9"

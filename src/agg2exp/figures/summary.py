@@ -19,7 +19,8 @@ from agg2exp.domain.text import mathtext
 from agg2exp.figures import style
 from agg2exp.figures.anatomy import Anatomy
 from agg2exp.figures.distributions import (
-    ROW,
+    BOX_HEIGHT,
+    ROW_HEIGHT,
     counts_of,
     draw_distributions,
     rows_of,
@@ -31,9 +32,8 @@ from agg2exp.figures.heat_map import draw_heat_map
 from agg2exp.figures.importance_graph import draw_graph
 from agg2exp.figures.matrix import missing_legend
 
-PANEL = 5.2  # inches
-BAR = 0.66  # of a row, like a box
-TOP = 3  # sources of each class in the graph
+PANEL_INCHES = 5.2
+SOURCES_PER_CLASS = 3  # in the graph
 
 
 def summary_picture(
@@ -72,8 +72,8 @@ def summary_picture(
 
     named, beside = style.name_length(own.sources), 0.25 + 0.8 * style.name_length(among.sources)
     least = max(1.6, 0.8 + 0.09 * len(among.sources))  # radius of the graph in inches
-    panel = max(PANEL, 2 * (least + beside))
-    upper, lower = 0.7 + ROW * len(rows), PANEL + 0.71 * style.name_length(among.sources)  # names at 45°
+    panel = max(PANEL_INCHES, 2 * (least + beside))
+    upper, lower = 0.7 + ROW_HEIGHT * len(rows), PANEL_INCHES + 0.71 * style.name_length(among.sources)  # names at 45°
     title = f"Importance of each region for {style.readable(target)}"
     figure = style.new_figure(named + 2 * panel + 2.4, upper + lower + 1.0, title)
     (bars, boxes), (map_axes, graph_axes) = figure.subplots(2, 2, height_ratios=(upper, lower))
@@ -86,7 +86,7 @@ def summary_picture(
         bars: f"(a) in case {mathtext(case)}",
         boxes: f"(b) over cases, {counts_of(rows)}",
         map_axes: f"(c) mean importance {regions} in percent, {style.case_counts(among)}",
-        graph_axes: f"(d) up to {TOP} strongest sources of each class {regions}",
+        graph_axes: f"(d) up to {SOURCES_PER_CLASS} strongest sources of each class {regions}",
     }
     for axes, text in titles.items():
         axes.set_title(text, fontsize=style.TEXT, fontweight="bold", color=style.INK, loc="left")
@@ -109,13 +109,13 @@ def draw_bars(axes: Axes, rows: pd.DataFrame, of_case: dict[str, float], target:
         if np.isnan(value):
             write_no_value(axes, row)
             continue
-        axes.barh(row, value, height=BAR, color=anatomy.colour(source), edgecolor=style.INK, linewidth=0.6)
+        axes.barh(row, value, height=BOX_HEIGHT, color=anatomy.colour(source), edgecolor=style.INK, linewidth=0.6)
         axes.annotate(_percent(value), (value, row), xytext=(4, 0), **note)
 
 
 def _draw_graph(axes: Axes, among: GlobalImportance, anatomy: Anatomy, radius: float, beside: float) -> None:
     """The graph with `beside` inches for the names at either side of a ring of `radius` inches."""
-    draw_graph(axes, among, anatomy, TOP)
+    draw_graph(axes, among, anatomy, SOURCES_PER_CLASS)
     x, y = 1 + beside / radius, 1 + 0.5 / radius
     axes.set(xlim=(-x, x), ylim=(-y, y), anchor="N")
     note = "width of arrow: importance of the source for the target; area of disc: of a class for itself"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from matplotlib.figure import Figure
-
 from agg2exp.domain import text as escape
 from agg2exp.report.benchmark_study import BenchmarkStudy
 from agg2exp.report.formats import as_text, latex, markdown, markdown_table
@@ -37,8 +35,7 @@ def curves(study: BenchmarkStudy) -> Iterator[Output]:
     if len(study.curves):
         yield "curves", study.curves
     for data, picture in study.pictures.items():
-        if isinstance(picture, Figure):
-            yield picture_of(data), picture
+        yield picture_of(data), picture
 
 
 def picture_of(data: str) -> str:

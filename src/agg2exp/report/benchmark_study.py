@@ -79,18 +79,21 @@ class BenchmarkStudy:
         return mean_curves(self.points) if len(self.points) else self.points
 
     @cached_property
-    def pictures(self) -> dict[str, Figure | DataError]:
-        """Picture of the curves of each data set, or why there is none."""
-        pictures: dict[str, Figure | DataError] = {}
-        for data, curves in self.curves.groupby("data", sort=False) if len(self.curves) else ():
-            try:
-                pictures[str(data)] = curves_plot(curves, str(data))
-            except DataError as error:
-                pictures[str(data)] = error
-        return pictures
+    def pictures(self) -> dict[str, Figure]:
+        """Picture of the curves of each data set that has some."""
+        return self._drawn[0]
 
     @property
     def all_remarks(self) -> list[str]:
         """The remarks, and why pictures are missing."""
-        missing = {data: error for data, error in self.pictures.items() if isinstance(error, DataError)}
-        return [*self.remarks, *(f"{data}: there is no picture of curves: {error}" for data, error in missing.items())]
+        return [*self.remarks, *self._drawn[1]]
+
+    @cached_property
+    def _drawn(self) -> tuple[dict[str, Figure], list[str]]:
+        pictures, missing = dict[str, Figure](), list[str]()
+        for data, curves in self.curves.groupby("data", sort=False) if len(self.curves) else ():
+            try:
+                pictures[str(data)] = curves_plot(curves, str(data))
+            except DataError as error:
+                missing.append(f"{data}: there is no picture of curves: {error}")
+        return pictures, missing

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from agg2exp.analysis.outliers import MEAN
+from agg2exp.domain.doubt import POOR_DICE
 
-MOST = 10  # rows of a finding
+SHOWN_ROWS = 10  # rows of a finding
 
 BEYOND_DISTANCE = (
     "Edges beyond distance alone (untrained networks have such edges too, by the shape of their receptive field: "
@@ -39,7 +40,7 @@ def findings(tables: Mapping[str, pd.DataFrame], alpha: float) -> list[Finding]:
         "outliers": lambda t: Finding("Most abnormal cases", _abnormal(t)),
         "outliers_and_dice": lambda t: Finding("Normality and Dice", t.drop(columns=["seeds", "excluded"])),
         "outliers_and_metadata": lambda t: Finding("Outliers differ from inliers in", t[_found(t, alpha)], True),
-        "poor_regions": lambda t: Finding("Poorly segmented (Dice below 0.5), read with care", _poor(t), True),
+        "poor_regions": lambda t: Finding(f"Poorly segmented (Dice below {POOR_DICE}), read with care", _poor(t), True),
         "dice": lambda t: Finding("Dice", t[t["count"] > 0]),
         "dice_of_groups": lambda t: Finding("Dice, groups averaged", t[t["count"] > 0]),
         "agreement": lambda t: Finding("Agreement of global matrices (Spearman)", t, True),
@@ -64,21 +65,21 @@ def _found(table: pd.DataFrame, alpha: float) -> pd.Series:
 def _strongest(table: pd.DataFrame) -> pd.DataFrame:
     background = table["source"].iloc[0]
     rows = table[(table["source"] != table["target"]) & (table["source"] != background)]
-    return rows.nlargest(MOST, "mean")[["source", "target", "mean", "ci_low", "ci_high", "count"]]
+    return rows.nlargest(SHOWN_ROWS, "mean")[["source", "target", "mean", "ci_low", "ci_high", "count"]]
 
 
 def _edges(table: pd.DataFrame, alpha: float) -> Finding:
     columns = ["source", "target", "importance", "expected", "excess", "effect", "p_adjusted", "count"]
     if "p_learned" not in table:
-        return Finding(BEYOND_DISTANCE, table[_found(table, alpha)].nlargest(MOST, "excess")[columns], True)
+        return Finding(BEYOND_DISTANCE, table[_found(table, alpha)].nlargest(SHOWN_ROWS, "excess")[columns], True)
     columns[5:7] = ["excess_twins", "p_learned"]
-    found = table[table["p_learned"] <= alpha].nlargest(MOST, "excess")[columns]
+    found = table[table["p_learned"] <= alpha].nlargest(SHOWN_ROWS, "excess")[columns]
     return Finding("Learned edges, beyond distance and beyond twins with random weights", found, True)
 
 
 def _abnormal(table: pd.DataFrame) -> pd.DataFrame:
     ranked = table[(table["target"] == MEAN) & table["normality"].notna()].sort_values("rank")
-    return ranked.head(MOST)[["rank", "case", "normality", "outlier"]]
+    return ranked.head(SHOWN_ROWS)[["rank", "case", "normality", "outlier"]]
 
 
 def _poor(table: pd.DataFrame) -> pd.DataFrame:
@@ -92,4 +93,4 @@ def _differences(table: pd.DataFrame) -> pd.DataFrame:
 def _changes(table: pd.DataFrame, alpha: float) -> pd.DataFrame:
     changed = table[_found(table, alpha)]
     columns = ["source", "target", "mean_first", "mean_second", "difference", "cliffs_delta", "p_adjusted"]
-    return changed.loc[changed["difference"].abs().nlargest(MOST).index, columns]
+    return changed.loc[changed["difference"].abs().nlargest(SHOWN_ROWS).index, columns]

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from agg2exp.domain.disclaimer import DISCLAIMER
 from agg2exp.domain.text import markdown
-from agg2exp.figures.style import DISCLAIMER
 from agg2exp.report.findings import Finding
 from agg2exp.report.formats import as_text, markdown_table
 from agg2exp.report.left_out import LeftOut

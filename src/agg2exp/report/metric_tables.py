@@ -12,7 +12,7 @@ import pandas as pd
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.hints import pasted
 from agg2exp.report.runs import Run
-from agg2exp.store.stored_tables import AMOUNTS, NUMBERS, ROUNDING, TEXTS, TRUTHS, WORDS, read_stored_table
+from agg2exp.store.stored_tables import AMOUNTS, NUMBERS, SHARE_ROUNDING, TEXTS, TRUTHS, WORDS, read_stored_table
 from agg2exp.store.tables import CURVES, EFFICIENCY, METRIC_SUMMARY, METRICS
 
 log = logging.getLogger(__name__)
@@ -29,9 +29,9 @@ TABLES = {
 }
 """What a report reads: columns of each table, and those that together name a row."""
 RANGES = {
-    "faithfulness": (-1 - ROUNDING, 1 + ROUNDING),
-    "randomisation": (-1 - ROUNDING, 1 + ROUNDING),
-    "complexity": (-ROUNDING, math.inf),
+    "faithfulness": (-1 - SHARE_ROUNDING, 1 + SHARE_ROUNDING),
+    "randomisation": (-1 - SHARE_ROUNDING, 1 + SHARE_ROUNDING),
+    "complexity": (-SHARE_ROUNDING, math.inf),
     "sensitivity": (0, math.inf),
 }
 """What values of some metrics can be at all: correlations, an entropy, a norm."""

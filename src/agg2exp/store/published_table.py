@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
-from agg2exp.store.stored_tables import ROUNDING, wrong_shares
+from agg2exp.store.stored_tables import SHARE_ROUNDING, wrong_shares
 from agg2exp.store.tables import ROI_IMPORTANCE, SEGMENTATION
 from agg2exp.store.tabular import read_text_table
 
@@ -96,7 +96,7 @@ def _numbers(path: Path, text: pd.DataFrame, cases: pd.Series) -> pd.DataFrame:
         (numbers.isna() & ~text.isin(MISSING))
         | (numbers < 0)
         | np.isinf(numbers)
-        | ((numbers > 1 + ROUNDING) & is_share)
+        | ((numbers > 1 + SHARE_ROUNDING) & is_share)
     )
     if wrong.to_numpy().any():
         row, column = np.argwhere(wrong.to_numpy())[0]

@@ -18,7 +18,7 @@ from agg2exp.domain.roi_importance import Kind
 
 MOST_ROWS = 50_000_000
 LONGEST = 500  # letters of a name
-ROUNDING = 1e-4
+SHARE_ROUNDING = 1e-4
 """By so much may a share lie beyond 1, or the shares of a partition miss 1."""
 KEYS = ("case", "target", "source", "class", "name")
 
@@ -133,8 +133,8 @@ def wrong_shares(shares: NDArray[np.float64]) -> NDArray[np.bool_]:
     Where some are missing, such as those of classes that were not annotated, the others may sum to less.
     """
     gaps, total = np.isnan(shares), np.nansum(shares, axis=-1)
-    short = ~gaps.any(axis=-1) & (total < 1 - ROUNDING)
-    return np.asarray(~gaps.all(axis=-1) & (short | (total > 1 + ROUNDING)))
+    short = ~gaps.any(axis=-1) & (total < 1 - SHARE_ROUNDING)
+    return np.asarray(~gaps.all(axis=-1) & (short | (total > 1 + SHARE_ROUNDING)))
 
 
 def _check_partition(path: Path, local: pd.DataFrame, classes: Sequence[str]) -> None:
@@ -179,7 +179,7 @@ def _check_values(path: Path, table: pd.DataFrame, name: str, values: Values) ->
     column = table[name]
     if values.what == "numbers":
         numbers = column.to_numpy(dtype=np.float64)
-        beyond = ROUNDING if np.isfinite(values.high) else 0
+        beyond = SHARE_ROUNDING if np.isfinite(values.high) else 0
         wrong = np.isinf(numbers) | (numbers < values.low) | (numbers > values.high + beyond)
     elif values.what == "words":
         wrong = (column.isna() | (column.str.len() > LONGEST) | (column == "")).to_numpy(dtype=bool)

@@ -1,14 +1,7 @@
 import numpy as np
 import pytest
 
-from agg2exp.analysis.patients import mean_by_patient, patient_of
-
-
-def test_each_case_is_a_patient_unless_they_are_known():
-    assert patient_of(("b", "a"), None) == ["b", "a"]
-    assert patient_of(("b", "a"), {"a": "p", "b": "p", "c": "q"}) == ["p", "p"]
-    with pytest.raises(ValueError, match=r"patients: expected a patient for every case, got none for \['a'\]"):
-        patient_of(("b", "a"), {"b": "p"})
+from agg2exp.analysis.patients import mean_by_patient
 
 
 def test_mean_over_scans_equals_the_slow_version():

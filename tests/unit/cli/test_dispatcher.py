@@ -10,7 +10,8 @@ import pytest
 
 from agg2exp import __version__
 from agg2exp.cli.conf_dir import conf_dir
-from agg2exp.cli.main import JOB_VARIABLE, JOBS, with_job_word
+from agg2exp.cli.main import JOBS, with_job_word
+from agg2exp.domain.environment import JOB_VARIABLE
 
 HEAVY = ["torch", "lightning", "monai", "wandb", "matplotlib", "pandas"]
 

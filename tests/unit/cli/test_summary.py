@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from agg2exp.cli.summary import DISCLAIMER, write_environment, write_summary
+from agg2exp.cli.summary import write_environment, write_summary
 from agg2exp.domain.case import Failure
+from agg2exp.domain.disclaimer import DISCLAIMER
 from agg2exp.models.checkpoint import trained_on
 from agg2exp.run.roi_importance import RoIImportanceWriter
 from agg2exp.store.tables import GLOBAL_IMPORTANCE, read_tables

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from agg2exp.figures.anatomy import Anatomy
-from agg2exp.figures.layouts import APART, body, place_of
+from agg2exp.figures.layouts import NAME_ROOM, body, place_of
 
 CLASSES = ("background", "thyroid_gland", "heart", "lung_upper_lobe_left", "lung_lower_lobe_left",
            "lung_lower_lobe_right", "vertebraes", "autochthon_left", "autochthon_right", "unheard_of")  # fmt: skip
@@ -41,7 +41,7 @@ def test_classes_at_one_place_are_pushed_apart(n):
     anatomy = Anatomy(classes=("background", *names))
     points = np.array(list(body(anatomy.classes, anatomy).values()))
     apart = np.abs(points[:, None] - points)
-    near = (apart < APART - 1e-4).all(axis=2)
+    near = (apart < NAME_ROOM - 1e-4).all(axis=2)
     assert near.sum() == n + 1  # each to itself
 
 

@@ -5,6 +5,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from agg2exp.domain.disclaimer import DISCLAIMER
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
 from agg2exp.figures import style
 
@@ -61,9 +62,9 @@ def test_pyplot_knows_nothing_of_our_figures(tmp_path):
 
 
 def test_every_figure_carries_the_disclaimer():
-    assert style.DISCLAIMER in [text.get_text() for text in picture().findobj(match=lambda a: hasattr(a, "get_text"))]
+    assert DISCLAIMER in [text.get_text() for text in picture().findobj(match=lambda a: hasattr(a, "get_text"))]
     for claim in ("association", "not anatomy", "not causation", "not for diagnosis"):
-        assert claim in style.DISCLAIMER
+        assert claim in DISCLAIMER
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from lightning.fabric.utilities.distributed import _set_num_threads_if_needed
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from lightning.pytorch.trainer.states import TrainerFn
 
+from agg2exp.domain.environment import JOB_VARIABLE
 from agg2exp.domain.errors import RankLostError, SettingError
 from agg2exp.domain.hints import override, pasted
 from agg2exp.run.distributed.agreement import STARTED_BY_US
@@ -29,7 +30,6 @@ from agg2exp.run.distributed.watchdog import SIGN, SILENCE, ChildWatch, ParentWa
 
 log = logging.getLogger(__name__)
 
-JOB = "AGG2EXP_JOB"  # set by the dispatcher
 SIGNS = STARTED_BY_US  # a folder
 PARENT = "AGG2EXP_PARENT"  # process id of rank 0
 INTERFACES = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
@@ -157,7 +157,7 @@ class JobLauncher(_SubprocessScriptLauncher):
         """What a child runs: this job alone, in the same folder; Hydra writes nothing and sets up no log there."""
         folder = str(self.output.resolve())
         return [
-            *(sys.executable, "-P", "-m", "agg2exp", os.environ[JOB]),
+            *(sys.executable, "-P", "-m", "agg2exp", os.environ[JOB_VARIABLE]),
             *("--config-path", folder, "--config-name", "config"),
             *(override("hydra.run.dir", folder), "hydra.output_subdir=null"),
             *("hydra/job_logging=none", "hydra/hydra_logging=none"),

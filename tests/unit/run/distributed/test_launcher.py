@@ -14,6 +14,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from lightning.pytorch.trainer.states import TrainerFn
 
+from agg2exp.domain.environment import JOB_VARIABLE
 from agg2exp.domain.errors import RankLostError, SettingError
 from agg2exp.run.distributed import launcher
 from agg2exp.run.distributed.launcher import JobLauncher
@@ -30,7 +31,7 @@ def job_launcher(output: Path, processes: int = 1) -> JobLauncher:
 def in_no_job(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*launcher.OF_ONE_JOB, launcher.SIGNS, launcher.PARENT, "WORLD_SIZE", "NODE_RANK"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(launcher.JOB, "explain")
+    monkeypatch.setenv(JOB_VARIABLE, "explain")
 
 
 @pytest.mark.parametrize("folder", ["plain", "with space", "a=b,c", 'quote"and\\slash', "b[0]{1}"])
