@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import SimpleNamespace
-from typing import cast
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,8 +16,7 @@ from agg2exp.domain.explanation import Explanation, PassCounts
 from agg2exp.domain.labels import Labels
 from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.domain.prediction import Prediction
-from agg2exp.metrics.base import EvaluationMetric
-from agg2exp.run.finisher import Explained
+from agg2exp.explaining.collect import Collected, Collecting, collect
 
 SHAPE = (9, 8, 7)
 SPACING = 2.0
@@ -70,6 +69,6 @@ def small_explanation(
     )
 
 
-def explained(**metrics: EvaluationMetric) -> Explained:
-    """What callbacks know of the module at the end of a run."""
-    return cast(Explained, SimpleNamespace(labels=scheme(), metrics=metrics))
+def collected(folder: Path, cases: Sequence[str] | None = None, **how: Any) -> Collected:
+    """Tables and pictures of a folder with results of such cases."""
+    return collect(folder, Collecting(**how), cases)

@@ -16,7 +16,7 @@ from tests.helpers.runs import run
 
 USER_CODE = Path(__file__).parent / "user_code"
 ATLAS = ["supervoxels=labelmap", "supervoxels.path='{case}/maps/atlas.nii.gz'"]
-VOLUMES = ["callbacks=explain", "callbacks.slices=null", "callbacks.pictures=null"]
+VOLUMES = ["callbacks=explain", "callbacks.slices=null", "collect.pictures=false"]
 TILTED = cases.scan_grid("LPS", (3, 4, 5), tilt=0.2)
 
 

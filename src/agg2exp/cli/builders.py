@@ -23,7 +23,6 @@ from agg2exp.domain.labels import Labels
 from agg2exp.models.checkpoint import ModelFacts, load_weights
 from agg2exp.models.weights_file import WeightsError
 from agg2exp.run.datamodule import CaseDataModule
-from agg2exp.run.finisher import Finisher
 from agg2exp.run.module import ExplanationModule
 from agg2exp.run.roi_importance import RoIImportanceWriter
 
@@ -86,13 +85,6 @@ def result_settings(config: DictConfig, module: ExplanationModule) -> dict[str, 
         if isinstance(callback, RoIImportanceWriter):
             settings |= callback.settings()
     return settings
-
-
-def finish(run: Trainer, module: ExplanationModule, expected: Sequence[str], loggers: Sequence[Logger]) -> None:
-    """Have each callback that has a `finish` do what belongs to the end of a run: tables, pictures, trackers."""
-    for callback in run.callbacks:  # type: ignore[attr-defined]  # set by Lightning
-        if isinstance(callback, Finisher):
-            callback.finish(loggers, module, expected)
 
 
 def trainer(config: DictConfig, data: CaseDataModule | None = None) -> Trainer:

@@ -23,6 +23,7 @@ from agg2exp.store.atomic import UNWRITABLE, atomic_write
 
 if TYPE_CHECKING:
     from lightning import Trainer
+    from lightning.pytorch.loggers import Logger
 
     from agg2exp.cli.resume import Part
     from agg2exp.run.datamodule import CaseDataModule
@@ -101,7 +102,7 @@ def _lead(config: DictConfig, module: ExplanationModule, data: CaseDataModule) -
         log.info("%s", work or "the first pending cases cannot be read, so there is no estimate")
     if not config.dry_run:
         data.hand_out(last=part.killers, begin=UnderWay(output).begin)
-        _begin(config, run, module, part)
+        _begin(config, run, part)
     if is_one_of_several():
         agreed("work", lambda: NOTHING if config.dry_run or not part.pending else "cases")
     if config.dry_run:
@@ -109,7 +110,7 @@ def _lead(config: DictConfig, module: ExplanationModule, data: CaseDataModule) -
     with tracked(run.loggers, config):
         if part.pending:
             run.predict(module, datamodule=data, return_predictions=False)
-        _end(output, run, module, part.cases, config.model.weights)
+        _end(output, part.cases, run.loggers, config.model.weights)
 
 
 def _help(config: DictConfig, module: ExplanationModule, data: CaseDataModule) -> None:
@@ -124,11 +125,12 @@ def _help(config: DictConfig, module: ExplanationModule, data: CaseDataModule) -
     trainer(config).predict(module, datamodule=data, return_predictions=False)
 
 
-def _begin(config: DictConfig, run: Trainer, module: ExplanationModule, part: Part) -> None:
+def _begin(config: DictConfig, run: Trainer, part: Part) -> None:
     """Write what the run is made with, and say what is there already."""
-    from agg2exp.cli.builders import finish
+    from agg2exp.cli.collecting import collecting_of
     from agg2exp.cli.kept_configuration import kept
     from agg2exp.cli.summary import write_environment
+    from agg2exp.explaining.collect import collect
     from agg2exp.store.failures import FailureLog
     from agg2exp.store.under_way import UnderWay
 
@@ -140,28 +142,28 @@ def _begin(config: DictConfig, run: Trainer, module: ExplanationModule, part: Pa
     UnderWay(output).start()
     part.tell()
     if part.killers and {*part.killers} == {*part.pending}:  # if they kill it again, the tables of the others are there
-        finish(run, module, [*part.finished, *part.staying], loggers=[])
+        collect(output, collecting_of(output), [*part.finished, *part.staying])
 
 
-def _end(output: Path, run: Trainer, module: ExplanationModule, cases: Sequence[str], weights: str) -> None:
+def _end(output: Path, cases: Sequence[str], loggers: Sequence[Logger], weights: str) -> None:
     """Tables, pictures and summary over what is done.
 
     Raises:
         JobError: Some cases failed.
     """
-    from agg2exp.cli.builders import finish
+    from agg2exp.cli.collecting import collecting_of
     from agg2exp.cli.summary import write_summary
+    from agg2exp.explaining.collect import collect
     from agg2exp.models.checkpoint import trained_on
-    from agg2exp.store.case_store import CaseStore
+    from agg2exp.run.result_logger import log_results
     from agg2exp.store.failures import FailureLog
 
-    store = CaseStore(output)
-    _, damaged = store.readable(cases)
-    done = set(store.finished()) - set(damaged)
-    finish(run, module, [case for case in cases if case in done], run.loggers)
-    lost = {case: damaged.get(case, "it has no result, and why was not recorded") for case in cases if case not in done}
+    found = collect(output, collecting_of(output), cases)
+    log_results(output, loggers)
+    reasons = {case: "it has no result, and why was not recorded" for case in cases if case not in found.done}
+    lost = {**reasons, **found.damaged}
     failures = FailureLog(output).merge(lost)
-    write_summary(output, cases, done, failures, trained_on(weights))
+    write_summary(output, cases, found.done, failures, trained_on(weights))
     if failures or lost:
         names = sorted({*lost, *(f.case_id for f in failures)})
         raise JobError(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from agg2exp.domain.attribution import Attribution
+from agg2exp.domain.metric_facts import MetricFacts
 from agg2exp.domain.prediction import Prediction
 
 
@@ -62,6 +63,7 @@ class Explanation:
         metrics: By name, evaluation metrics of the K attributions, (K,) float64 each.
         curves: By name, curves that belong to metrics, (K, N, 2) float64 of N points each.
         efficiency: By name, what they cost, (K,) float64 each.
+        metric_facts: What each entry of `metrics` and `efficiency` is.
         twins: Of each twin of the network with random weights, what computes the attribution of the same classes; one
             after another, since each is as large as `attribution`. Passes and seconds do not count them.
     """
@@ -77,6 +79,7 @@ class Explanation:
     metrics: Mapping[str, Tensor] = field(default_factory=dict)
     curves: Mapping[str, Tensor] = field(default_factory=dict)
     efficiency: Mapping[str, Tensor] = field(default_factory=dict)
+    metric_facts: Mapping[str, MetricFacts] = field(default_factory=dict)
     twins: Sequence[Callable[[], Attribution]] = ()
 
     def to(self, device: torch.device | str) -> Explanation:

@@ -90,6 +90,7 @@ def case_result(
         metrics=_arrays(explanation.metrics),
         curves=_arrays(explanation.curves),
         efficiency=_arrays(explanation.efficiency),
+        metric_facts=dict(explanation.metric_facts),
         twins=_of_twins(importance, [partial(of_twin, twin) for twin in explanation.twins]),
         supervoxels=_supervoxel_values(explanation.attribution),
         origin=case.origin,

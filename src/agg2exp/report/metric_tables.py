@@ -104,8 +104,8 @@ def read_metrics(runs: Iterable[Run]) -> tuple[pd.DataFrame, pd.DataFrame]:
             )
         if not (run.folder / "tables" / f"{METRIC_SUMMARY}.parquet").is_file():
             raise ValueError(
-                f"{run.folder} has metrics, but no tables/{METRIC_SUMMARY}.parquet: the run did not end, or was told "
-                f"to write none (callbacks.metric_summary). Repeat its command with {pasted('resume', run.folder)}."
+                f"{run.folder} has metrics, but no tables/{METRIC_SUMMARY}.parquet: the run did not end. "
+                f"Make it by agg2exp collect {pasted('runs', run.folder)}."
             )
         facts.append(_read(run, METRIC_SUMMARY))
         values += [_read(run, name).assign(data=run.data, method=run.method) for name in present]

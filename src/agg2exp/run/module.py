@@ -207,7 +207,13 @@ class ExplanationModule(lightning.LightningModule):
                 passes=explanation.passes - before,
             )
             found = evaluated(metrics, evaluation)
-            explanation = replace(explanation, metrics=found.quality, curves=found.curves, efficiency=found.cost)
+            explanation = replace(
+                explanation,
+                metrics=found.quality,
+                curves=found.curves,
+                efficiency=found.cost,
+                metric_facts=found.facts,
+            )
         return explanation if place == case.image.device and len(parts) == 1 else explanation.to("cpu")
 
     @property

@@ -1,4 +1,4 @@
-"""Pictures: slices of each case, the global heat map and the graph."""
+"""Slices of each case."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import Logger
+from lightning import LightningModule, Trainer
 
 from agg2exp.aggregation.overlap import dice_and_iou
 from agg2exp.domain.case import Case
@@ -18,15 +17,9 @@ from agg2exp.domain.errors import check_range
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import Labels
 from agg2exp.domain.names import safe_name
-from agg2exp.domain.roi_importance import GlobalImportance, Kind
-from agg2exp.figures.anatomy import Anatomy
-from agg2exp.figures.heat_map import heat_map
-from agg2exp.figures.importance_graph import importance_graph
 from agg2exp.figures.slices import slice_picture
 from agg2exp.figures.style import save
 from agg2exp.run.case_writer import CaseWriter, known_classes
-from agg2exp.run.finisher import Explained
-from agg2exp.store.tables import GLOBAL_IMPORTANCE, read_tables
 
 log = logging.getLogger(__name__)
 
@@ -91,29 +84,3 @@ class SlicePictures(CaseWriter):
                 doubt(voxels[c], dice[c]),
             )
             save(picture, folder / f"{safe_name(labels.classes[c])}.png")
-
-
-class GlobalPictures(Callback):
-    """Writes `figures/heat_map.png` and `figures/graph.png` from the merged tables.
-
-    Args:
-        output: The run's folder.
-        top: Sources drawn per target in the graph.
-        anatomy: Groups and colours of the regions; by default every class has a colour of its own.
-    """
-
-    def __init__(self, output: str | Path, top: int = 3, anatomy: Anatomy | None = None) -> None:
-        check_range("top", top, 1, integer=True)
-        self.output = Path(output)
-        self.top = top
-        self.anatomy = anatomy or Anatomy()
-
-    def finish(self, loggers: Sequence[Logger], module: Explained, expected: Sequence[str]) -> None:
-        """Draw; comes after the tables."""
-        if not (self.output / "tables" / f"{GLOBAL_IMPORTANCE}.parquet").is_file():
-            return
-        table = read_tables(self.output / "tables", [GLOBAL_IMPORTANCE])[GLOBAL_IMPORTANCE]
-        importance = GlobalImportance.from_frame(table, Kind.IMPORTANCE)
-        folder, anatomy = self.output / "figures", self.anatomy.of(module.labels)
-        save(heat_map(importance, anatomy), folder / "heat_map.png")
-        save(importance_graph(importance, anatomy, self.top), folder / "graph.png")

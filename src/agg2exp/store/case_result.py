@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from agg2exp.domain.case import Origin
 from agg2exp.domain.explanation import PassCounts
+from agg2exp.domain.labels import Labels
+from agg2exp.domain.metric_facts import MetricFacts
 from agg2exp.domain.roi_importance import LocalImportance
 
 CASE_FILES = "files of the case"
@@ -53,6 +55,7 @@ class CaseResult:
         metrics: By name, evaluation metrics of each target's attribution (K).
         curves: By name, curves that belong to metrics, as points (K, N, 2).
         efficiency: By name, what the attribution of each target cost (K).
+        metric_facts: What each entry of `metrics` and `efficiency` is.
         twins: By kind, the RoI importance of T twins of the network with random weights (T, K, R).
         supervoxels: Attribution per supervoxel, if there are any.
         origin: Which scan it is and where its files were found; None if that is not known (runs of earlier versions).
@@ -71,6 +74,13 @@ class CaseResult:
     metrics: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     curves: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     efficiency: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    metric_facts: Mapping[str, MetricFacts] = field(default_factory=dict)
     twins: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     supervoxels: SupervoxelValues | None = None
     origin: Origin | None = None
+
+    @property
+    def labels(self) -> Labels:
+        """Classes and head of the model; an overlapping head has background as a source only."""
+        is_exclusive = self.importance.sources[:1] == self.classes[:1]
+        return Labels(self.classes, "softmax" if is_exclusive else "sigmoid")

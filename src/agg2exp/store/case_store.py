@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from agg2exp.domain.explanation import PassCounts
+from agg2exp.domain.metric_facts import MetricFacts
 from agg2exp.domain.names import original_name, safe_name
 from agg2exp.domain.roi_importance import Kind, LocalImportance
 from agg2exp.store.atomic import atomic_write
@@ -81,6 +82,7 @@ class CaseStore:
             "seconds": result.seconds,
             "memory_fallback": result.memory_fallback,
             "origin": origin_as_text(result.origin),
+            "metric_facts": {name: asdict(facts) for name, facts in result.metric_facts.items()},
             "supervoxel_names": () if result.supervoxels is None else result.supervoxels.names,
         }
         whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -141,6 +143,7 @@ class CaseStore:
                 seconds=header["seconds"],
                 memory_fallback=header["memory_fallback"],
                 **{part: _members(arrays, part) for part in PER_TARGET},
+                metric_facts={name: MetricFacts(**facts) for name, facts in header["metric_facts"].items()},
                 supervoxels=_supervoxels(arrays, tuple(header["supervoxel_names"])),
                 origin=origin_from_text(header["origin"]),
             )

@@ -65,7 +65,7 @@ def test_parts_set_to_null_are_left_out(tiny: Tiny, tmp_path: Path):
     with composed("explain", overrides, tmp_path) as config:
         made = trainer(config)
     names = {type(callback).__name__ for callback in made.callbacks}
-    assert {"FailureWriter", "RoIImportanceWriter", "VolumeWriter", "TrackerLogger"} <= names
+    assert {"FailureWriter", "RoIImportanceWriter", "VolumeWriter"} <= names
     assert "SlicePictures" not in names
     assert made.loggers == []
 

@@ -14,7 +14,7 @@ from agg2exp.domain.disclaimer import DISCLAIMER
 from agg2exp.models.checkpoint import trained_on
 from agg2exp.run.roi_importance import RoIImportanceWriter
 from agg2exp.store.tables import GLOBAL_IMPORTANCE, read_tables
-from tests.helpers.explanations import SHAPE, explained, scheme, small_case, small_explanation
+from tests.helpers.explanations import SHAPE, collected, scheme, small_case, small_explanation
 
 FAILURE = Failure("b", "reading", "case b: expected a NIfTI file at [b/ct.nii.gz], found none.", "Traceback")
 
@@ -25,7 +25,7 @@ def output(tmp_path: Path) -> Path:
     case = small_case(labels=labels, annotated=(True,) * 4)
     writer = RoIImportanceWriter(tmp_path, by_distance=False)
     writer.write_case(scheme(), case, small_explanation(case, absent=(2,)))
-    writer.finish([], explained(), ["a"])
+    collected(tmp_path, ["a"], pictures=False)
     return tmp_path
 
 
@@ -59,7 +59,7 @@ def test_background_is_no_structure_whatever_classes_were_chosen(tmp_path: Path,
     case = small_case(labels=labels, annotated=(True,) * 4)
     writer = RoIImportanceWriter(tmp_path, by_distance=False)
     writer.write_case(scheme(), case, small_explanation(case, classes=(3, 1)))
-    writer.finish([], explained(), ["a"])
+    collected(tmp_path, ["a"], pictures=False)
     write_summary(tmp_path, ["a"], {"a"}, [])
     assert "│ background │" not in said(capsys)
 
@@ -68,7 +68,7 @@ def test_background_alone_has_no_edges_between_structures(tmp_path: Path, capsys
     case = small_case(annotated=(True,) * 4)
     writer = RoIImportanceWriter(tmp_path, by_distance=False)
     writer.write_case(scheme(), case, small_explanation(case, classes=(0,)))
-    writer.finish([], explained(), ["a"])
+    collected(tmp_path, ["a"], pictures=False)
     write_summary(tmp_path, ["a"], {"a"}, [])
     assert "Strongest edges" not in said(capsys)
 
@@ -119,7 +119,7 @@ def test_a_good_segmentation_needs_no_such_words(tmp_path: Path, capsys):
     explanation = small_explanation(case)
     right = replace(case, annotation=explanation.prediction.masks, annotated=(True,) * 4)
     writer.write_case(scheme(), right, explanation)
-    writer.finish([], explained(), ["a"])
+    collected(tmp_path, ["a"], pictures=False)
     write_summary(tmp_path, ["a"], {"a"}, [], trained_on("shipped:unet_phantom.safetensors"))
     text = said(capsys)
     assert "mean Dice over annotated structures: 1.000" in text

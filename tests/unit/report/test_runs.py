@@ -12,11 +12,11 @@ import torch
 
 from agg2exp.domain.errors import DataError
 from agg2exp.metrics import Complexity
+from agg2exp.metrics.facts import facts_of
 from agg2exp.report.metric_tables import read_metrics, undamaged
 from agg2exp.report.runs import Run, caveats
-from agg2exp.run.metric_summary import MetricSummary
 from agg2exp.run.roi_importance import RoIImportanceWriter
-from tests.helpers.explanations import explained, scheme, small_case, small_explanation
+from tests.helpers.explanations import collected, scheme, small_case, small_explanation
 
 
 def written(folder: Path, method: str, cases: str = "ab", nan: int = 0, **settings: str) -> Run:
@@ -27,9 +27,9 @@ def written(folder: Path, method: str, cases: str = "ab", nan: int = 0, **settin
         case = small_case(name)
         explanation = small_explanation(case)
         own = {**explanation.settings, "method": method, "attribution: n": method, "expansion": method, **settings}
-        writer.write_case(scheme(), case, replace(explanation, metrics={"complexity": values}, settings=own))
-    writer.finish([], explained(complexity=Complexity()), list(cases))
-    MetricSummary(folder).finish([], explained(complexity=Complexity()), list(cases))
+        found = {"metrics": {"complexity": values}, "metric_facts": {"complexity": facts_of(Complexity())}}
+        writer.write_case(scheme(), case, replace(explanation, settings=own, **found))
+    collected(folder, pictures=False)
     return Run(folder, "phantom", method)
 
 
@@ -55,7 +55,7 @@ def test_other_settings_other_cases_and_undefined_values_are_named(tmp_path: Pat
 def test_a_run_that_did_not_end_is_named(tmp_path: Path):
     run = written(tmp_path / "x", "x")
     (run.folder / "tables" / "metric_summary.parquet").unlink()
-    with pytest.raises(ValueError, match=r"x has metrics, but no tables/metric_summary\.parquet: .*resume="):
+    with pytest.raises(ValueError, match=r"x has metrics, but no tables/metric_summary\.parquet: .*collect runs="):
         read_metrics([run])
 
 

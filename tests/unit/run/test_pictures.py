@@ -6,9 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from agg2exp.domain.errors import SettingError
-from agg2exp.run.pictures import GlobalPictures, SlicePictures
-from agg2exp.run.roi_importance import RoIImportanceWriter
-from tests.helpers.explanations import explained, scheme, small_case, small_explanation
+from agg2exp.run.pictures import SlicePictures
+from tests.helpers.explanations import scheme, small_case, small_explanation
 
 MODULE = SimpleNamespace(labels=scheme())
 IDS = ["c", "a", "b"]
@@ -49,20 +48,3 @@ def test_unknown_class_is_told_before_the_first_case(tmp_path: Path):
 def test_share_of_voxels_shown_is_checked(tmp_path: Path, top_fraction: object):
     with pytest.raises(SettingError, match="top_fraction: expected a number of at least 0 and at most 1"):
         SlicePictures(tmp_path, top_fraction=top_fraction)
-
-
-def test_global_pictures_are_drawn_from_the_tables_on_one_process(tmp_path: Path):
-    GlobalPictures(tmp_path).finish([], explained(), ["a"])
-    assert not (tmp_path / "figures").exists()  # no table, no picture
-    writer = RoIImportanceWriter(tmp_path, by_distance=False)
-    case = small_case("a")
-    writer.write_case(scheme(), case, small_explanation(case))
-    writer.finish([], explained(), ["a"])
-    assert not (tmp_path / "figures").exists()
-    GlobalPictures(tmp_path).finish([], explained(), ["a"])
-    assert {p.name for p in (tmp_path / "figures").iterdir()} == {"heat_map.png", "graph.png"}
-
-
-def test_sources_per_target_are_checked(tmp_path: Path):
-    with pytest.raises(SettingError, match="top: expected a whole number of at least 1, got 0"):
-        GlobalPictures(tmp_path, top=0)

@@ -8,9 +8,9 @@ import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
 
-from agg2exp.run.result_logger import TrackerLogger
+from agg2exp.run.result_logger import log_results
 from agg2exp.run.roi_importance import RoIImportanceWriter
-from tests.helpers.explanations import SHAPE, explained, scheme, small_case, small_explanation
+from tests.helpers.explanations import SHAPE, collected, scheme, small_case, small_explanation
 
 
 def tables(folder: Path, *, labelled: bool) -> list[np.ndarray]:
@@ -23,13 +23,13 @@ def tables(folder: Path, *, labelled: bool) -> list[np.ndarray]:
         explanation = small_explanation(case, absent=(2,), seed=seed)
         writer.write_case(scheme(), case, explanation)
         matrices.append(writer.store.read(name).importance.values["importance"])
-    writer.finish([], explained(), ["a", "b"])
+    collected(folder, pictures=False)
     return matrices
 
 
 def logged(folder: Path) -> dict[str, float]:
     logger = CSVLogger(folder, name="metrics", version="")
-    TrackerLogger(folder).finish([logger], explained(), ["a", "b"])
+    log_results(folder, [logger])
     path = folder / "metrics" / "metrics.csv"
     return dict(pd.read_csv(path).iloc[0]) if path.is_file() else {}
 

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from agg2exp.baselines import Mean
+from agg2exp.explaining.case_result import case_result
+from agg2exp.explaining.metric_summary import metric_summary
 from agg2exp.metrics import Efficiency, Faithfulness, Sensitivity
-from agg2exp.run.metric_summary import MetricSummary
-from agg2exp.run.roi_importance import RoIImportanceWriter
-from tests.helpers.explanations import explained, scheme, small_case, small_explanation
+from agg2exp.metrics.facts import facts_of
+from tests.helpers.explanations import scheme, small_case, small_explanation
 
 METRICS = {
     "faithfulness": Faithfulness(),
@@ -28,17 +29,22 @@ VALUES = {
 COST = {"efficiency": ([8.0] * 4, [6.0] * 4), "efficiency_window_forwards": ([2.0] * 4, [2.0] * 4)}
 
 
+FACTS = {
+    **{name: facts_of(METRICS[name]) for name in ("faithfulness", "faithfulness_mean", "sensitivity")},
+    "sensitivity_dice": facts_of(METRICS["sensitivity"], is_by_product=True),
+    **{name: facts_of(METRICS["efficiency"]) for name in COST},
+}
+
+
 @pytest.fixture(scope="module")
-def summary(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    folder = tmp_path_factory.mktemp("run")
-    writer = RoIImportanceWriter(folder, by_distance=False)
+def summary() -> pd.DataFrame:
+    results = []
     for place, name in enumerate("ab"):
         case = small_case(name)
         quality, cost = ({key: torch.tensor(of[place]) for key, of in part.items()} for part in (VALUES, COST))
-        writer.write_case(scheme(), case, replace(small_explanation(case), metrics=quality, efficiency=cost))
-    writer.finish([], explained(**METRICS), ["a", "b"])
-    MetricSummary(folder).finish([], explained(**METRICS), ["a", "b"])
-    return pd.read_parquet(folder / "tables" / "metric_summary.parquet").set_index("name")
+        explanation = replace(small_explanation(case), metrics=quality, efficiency=cost, metric_facts=FACTS)
+        results.append(case_result(case, explanation, scheme(), by_distance=False))
+    return metric_summary(results).set_index("name")
 
 
 def test_mean_and_spread_are_over_defined_values_and_costs_count_once_per_case(summary: pd.DataFrame):
