@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from agg2exp.domain.errors import SettingError, check_choice, check_range
 from agg2exp.domain.labels import Labels
-from agg2exp.inference import WindowedModel
+from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.scores import Score
 
 TARGETS = "a label index, a class name, or a sequence of them without repeats"
@@ -53,8 +54,29 @@ def network_of(model: object) -> nn.Module:
     return network
 
 
+def windows_of(model: object, image: Tensor, batch: object = None) -> SlidingWindow:
+    """Those of a model through windows; of a bare network, one window as large as the image (C, D, H, W).
+
+    Args:
+        model: The model or network.
+        image: x.
+        batch: `perturbations_per_eval`; None for as it was.
+    """
+    d, h, w = image.shape[1:]
+    windows = model.windows if isinstance(model, WindowedModel) else SlidingWindow((d, h, w))
+    return windows if batch is None else replace(windows, batch=whole_number("perturbations_per_eval", batch, 1))
+
+
+def head_of(model: object, classes: object) -> str:
+    """What a model through windows, or the labels that are given or the network's own, say; else "softmax"."""
+    if isinstance(model, WindowedModel):
+        return model.head
+    labels = classes if isinstance(classes, Labels) else getattr(model, "labels", None)
+    return labels.head if isinstance(labels, Labels) else "softmax"
+
+
 def names_of(network: nn.Module, classes: Sequence[str] | Labels | None) -> tuple[str, ...] | None:
-    """Class names (L) as given, or as the network's own labels has them; None if nobody knows."""
+    """Class names (L) as given, or as the network's own labels have them; None if nobody knows."""
     given = getattr(network, "labels", None) if classes is None else classes
     if isinstance(given, Labels):
         return given.classes

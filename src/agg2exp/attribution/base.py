@@ -6,7 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, Unpack
 
 import torch
 from rich.progress import Progress
@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from agg2exp.attribution.arguments import (
     check_score,
     class_indices,
+    head_of,
     image_of,
     names_of,
     network_of,
-    plain,
     whole_number,
+    windows_of,
 )
-from agg2exp.baselines import Baseline
+from agg2exp.attribution.call import CallSettings, check_names, of_method
 from agg2exp.domain.attribution import Attribution, SupervoxelAttribution
 from agg2exp.domain.case import Case
 from agg2exp.domain.class_scores import Scores
@@ -29,7 +30,7 @@ from agg2exp.domain.description import described
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.labels import Labels
 from agg2exp.domain.rng import KeyedRng
-from agg2exp.inference import SlidingWindow, WindowedModel, check_head
+from agg2exp.inference import WindowedModel, check_head
 from agg2exp.scores import Score, SumScore
 from agg2exp.supervoxels import Supervoxels
 
@@ -102,15 +103,9 @@ class Attributor(ABC):
         target: int | str | Sequence[int | str] | Tensor | None = None,
         *,
         classes: Sequence[str] | Labels | None = None,
-        baselines: Baseline | Tensor | float | None = None,
-        feature_mask: Tensor | None = None,
-        n_samples: int | None = None,
-        n_steps: int | None = None,
-        perturbations_per_eval: int | None = None,
         score: Score | None = None,
-        seed: int = 0,
         head: str | None = None,
-        show_progress: bool = False,
+        **settings: Unpack[CallSettings],
     ) -> Attribution:
         """Explain one image in one call, in captum's words.
 
@@ -122,16 +117,11 @@ class Attributor(ABC):
             inputs: x, (C, D, H, W) or (1, C, D, H, W).
             target: The classes to explain (K), by label index or name; None for all L.
             classes: Names of the L classes, in label order; not needed for a model that has labels.
-            baselines: x′.
-            feature_mask: (D, H, W) supervoxel of every voxel.
-            n_samples: Noisy copies, or coalitions.
-            n_steps: Steps of the path from x′ to x.
-            perturbations_per_eval: Windows evaluated at a time.
             score: 𝒜; the sum over the predicted mask by default.
-            seed: Seed of every random number.
-            head: "softmax": the classes exclude each other; "sigmoid": they may overlap; None: as the model, which is
-                "softmax" for a bare network, whose prediction must look so, see `check_head`.
-            show_progress: Show a bar.
+            head: "softmax": the classes exclude each other; "sigmoid": they may overlap; None: as model or labels say,
+                and where none does, "softmax". Unless said here, the prediction must look so, see `check_head`.
+            settings: baselines, feature_mask, n_samples, n_steps, perturbations_per_eval, seed, show_progress, see
+                `CallSettings`.
 
         Returns:
             One attribution per class, in the order of `target`: NaN for a class that is nowhere predicted, as it has no
@@ -139,26 +129,20 @@ class Attributor(ABC):
 
         Raises:
             SettingError: The method has no such setting, or a value is not allowed.
+            TypeError: There is no argument of this name.
             NetworkError: The network cannot be explained, see `check_network` and `check_head`.
         """
+        check_names(settings)
         image, network = image_of(inputs), network_of(model)
         names = names_of(network, classes)
         check_score(score, head)
-        rng = KeyedRng(whole_number("seed", seed), "", self.name)
-        given = {
-            "baselines": plain(baselines),
-            "feature_mask": feature_mask,
-            "n_samples": plain(n_samples),
-            "n_steps": plain(n_steps),
-        }
-        method = self.replace(**{name: value for name, value in given.items() if value is not None})
-        whole = SlidingWindow((image.shape[1], image.shape[2], image.shape[3]))
-        windows, own = (model.windows, model.head) if isinstance(model, WindowedModel) else (whole, "softmax")
-        if perturbations_per_eval is not None:
-            windows = replace(windows, batch=whole_number("perturbations_per_eval", perturbations_per_eval, 1))
-        with Progress(disable=not show_progress) as progress:
+        rng = KeyedRng(whole_number("seed", settings.get("seed", 0)), "", self.name)
+        method = self.replace(**of_method(settings))
+        windows = windows_of(model, image, settings.get("perturbations_per_eval"))
+        with Progress(disable=not settings.get("show_progress")) as progress:
             bar = progress.add_task(self.name)
-            windowed = WindowedModel(network, windows, lambda n: progress.advance(bar, n), head=head or own)
+            told = head or head_of(model, classes)
+            windowed = WindowedModel(network, windows, lambda n: progress.advance(bar, n), head=told)
             n_classes = windowed.check(image)
             wanted = class_indices(target, n_classes, names) if n_classes else ()  # before the volume is evaluated
             times = len(wanted) if method.per_class else 1

@@ -75,7 +75,7 @@ def estimate(
     if case is None:
         return None
     module, case = module.to(device), case.to(device)
-    model = WindowedModel(module, module.inference, head=module.head or "softmax")
+    model = WindowedModel(module, module.inference, head=module.head)
     check_classes(model, case.image, module.labels)
     windows = len(model.plan(case.image).windows)
     everything = max(windows * sum(costs.values()) / costs[case.id], len(costs))
@@ -98,7 +98,7 @@ def _seconds_per_window(module: ExplanationModule, case: Case) -> tuple[float, f
     images = x.expand(module.inference.batch, *x.shape)
     everywhere = torch.zeros(x.shape[1:], dtype=torch.int16, device=x.device)
     scores = ClassScores.of((0,), everywhere, torch.ones(x.shape[1:], dtype=x.dtype, device=x.device))
-    model = WindowedModel(module, module.inference, head=module.head or "softmax")
+    model = WindowedModel(module, module.inference, head=module.head)
     model.scores(images, scores)  # the first pass is slower
     forward = _seconds(lambda: model.scores(images, scores), x) / len(images)
     both = _seconds(lambda: model.gradient(images, scores), x) / len(images)

@@ -10,6 +10,7 @@ from functools import cached_property
 import torch
 from monai.data.utils import compute_importance_map, dense_patch_slices
 from torch import Tensor
+from torch.nn.functional import pad
 
 from agg2exp.domain.errors import SettingError, check_choice, check_range
 
@@ -93,6 +94,14 @@ class WindowPlan:
         if not bool((total > 0).all()):
             raise RuntimeError("some voxels are covered by no window")
         return total
+
+    def pad(self, images: Tensor) -> Tensor:
+        """Images (…, D, H, W) of the volume's shape, padded."""
+        return pad(images, self.padding, value=self.settings.pad_value)
+
+    def cut(self, padded: Tensor, batch: Sequence[tuple[int, int]]) -> Tensor:
+        """Windows (N, C, d, h, w) of padded images (B, C, *padded), N pairs (window, image) of them."""
+        return torch.stack([padded[(b, slice(None), *self.windows[w])] for w, b in batch])
 
     def blend(self, index: int) -> Tensor:
         """b_w of window `index`, (d, h, w)."""

@@ -80,7 +80,7 @@ class WindowedModel:
         """
         plan = self.plan(image)
         middle = plan.windows[len(plan.windows) // 2]
-        return check_network(self.network, self._pad(plan, image)[(slice(None), *middle)], self.windows, self.head)
+        return check_network(self.network, plan.pad(image)[(slice(None), *middle)], self.windows, self.head)
 
     def zeros(self, image: Tensor, scores: Scores) -> Tensor:
         """Room for one value per class and voxel of an image (C, D, H, W): (K, C, D, H, W)."""
@@ -95,10 +95,10 @@ class WindowedModel:
         """
         plan = self.plan(image)
         stitcher = SlabStitcher(plan, self.head)
-        padded = self._pad(plan, image.unsqueeze(0))
+        padded = plan.pad(image.unsqueeze(0))
         with frozen(self.network), torch.no_grad():
             for batch in batches([(w, 0) for w in range(len(plan.windows))], self.windows.batch):
-                logits = self._forward(self._cut(plan, padded, batch))
+                logits = self._forward(plan.cut(padded, batch))
                 check_finite(logits, [plan.windows[w] for w, _ in batch])
                 for (w, _), window_logits in zip(batch, logits, strict=True):
                     stitcher.add(w, window_logits)
@@ -109,12 +109,12 @@ class WindowedModel:
         if isinstance(scores, RecomputedScores):
             return torch.stack([self._recomputed(image, scores) for image in images])
         plan, at = self.plan(images), self._weights(images, scores)
-        padded = self._pad(plan, images)
+        padded = plan.pad(images)
         total = torch.zeros(images.shape[0], n_bins(scores), dtype=torch.float64, device=images.device)
         self._done((len(plan.windows) - len(at)) * images.shape[0])
         with frozen(self.network), torch.no_grad():
             for batch in batches(window_image_pairs(at, images.shape[0]), self.windows.batch):
-                logits = self._forward(self._cut(plan, padded, batch))
+                logits = self._forward(plan.cut(padded, batch))
                 for (w, b), window_logits in zip(batch, logits, strict=True):
                     total[b] += at[w].score(window_logits, total.shape[1])
         return total[:, [c + 1 for c in scores.classes]]
@@ -137,7 +137,7 @@ class WindowedModel:
             return torch.stack([self._recomputed(torch.where(z[partition], image, baseline), scores) for z in members])
         plan, at = self.plan(image), self._weights(image, scores)
         ids = pad(partition, plan.padding, value=-1)
-        x, other = self._pad(plan, image), self._pad(plan, baseline)
+        x, other = plan.pad(image), plan.pad(baseline)
         total = torch.zeros(len(members), n_bins(scores), dtype=torch.float64, device=image.device)
         self._done((len(plan.windows) - len(at)) * len(members))
         with frozen(self.network), torch.no_grad():
@@ -176,14 +176,14 @@ class WindowedModel:
                 self.gradient(image.unsqueeze(0), fixed, total, [weight])
             return total
         plan, at = self.plan(images), self._weights(images, scores)
-        padded = self._pad(plan, images)
+        padded = plan.pad(images)
         subtracts = any(layer.runner_up is not None for layer in scores.layers)
         direct = out is not None and not any(plan.padding)
         total = out if out is not None and direct else self.zeros(padded[0], scores)
         self._done((len(plan.windows) - len(at)) * images.shape[0])
         with frozen(self.network), torch.enable_grad():
             for batch in batches(window_image_pairs(at, images.shape[0]), self.windows.batch):
-                x = self._cut(plan, padded, batch).requires_grad_()
+                x = plan.cut(padded, batch).requires_grad_()
                 logits = self._forward(x.clone())  # a network may change its input
                 check_differentiable(logits)
                 present = [k for k, c in enumerate(scores.classes) if any(c in at[w].classes for w, _ in batch)]
@@ -233,13 +233,6 @@ class WindowedModel:
         """Report windows as done."""
         if self.on_windows is not None and windows:
             self.on_windows(windows)
-
-    def _pad(self, plan: WindowPlan, images: Tensor) -> Tensor:
-        return pad(images, plan.padding, value=self.windows.pad_value)
-
-    @staticmethod
-    def _cut(plan: WindowPlan, padded: Tensor, batch: Sequence[tuple[int, int]]) -> Tensor:
-        return torch.stack([padded[(b, slice(None), *plan.windows[w])] for w, b in batch])
 
     def _weights(self, image: Tensor, scores: ClassScores) -> dict[int, WindowWeights]:
         """Of the windows that an explained class touches; those of the last scores are kept, with a copy of these."""

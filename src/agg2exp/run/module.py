@@ -68,8 +68,8 @@ class ExplanationModule(lightning.LightningModule):
         cache_predictions: Keep predictions there, too (16 bytes per voxel).
         twins: Networks with random weights through which each case is explained as well, for its scores and masks.
         provenance: What the network and its images were made from (weights, preprocessing), kept with the results.
-        head: "softmax": its classes exclude each other; "sigmoid": they may overlap; None: exclude each other, as the
-            first prediction must look like, see `check_head`.
+        head: "softmax": its classes exclude each other; "sigmoid": they may overlap; None: as its labels say, and the
+            first prediction must look so, see `check_head`.
 
     Raises:
         SettingError: A class is not in the labels, or another value is not allowed.
@@ -117,7 +117,7 @@ class ExplanationModule(lightning.LightningModule):
         self.cache_predictions = cache_predictions
         self.twins = twins
         self.provenance = dict(provenance or {})
-        self.head = head
+        self.head = head or labels.head
         self._head_is_known = head == "softmax"
         self.progress: CaseProgress = Silent()
         self.memory_fallback = MemoryFallback()
@@ -146,7 +146,7 @@ class ExplanationModule(lightning.LightningModule):
         inference = replace(self.inference, batch=self.memory_fallback.batch or self.inference.batch)
         size = case.image.numel() * case.image.element_size()
         place = accumulator_device(len(self.classes), size, case.image.device)
-        model = WindowedModel(self, inference, self.progress.advance, place, self.head or "softmax")
+        model = WindowedModel(self, inference, self.progress.advance, place, self.head)
         parts = chunks(self.classes, self.memory_fallback.classes or self.class_chunk)
         check_classes(model, case.image, self.labels)
         windows = len(model.plan(case.image).windows)

@@ -20,6 +20,7 @@ from agg2exp.attribution import (
     VanillaGradient,
 )
 from agg2exp.domain.errors import SettingError
+from agg2exp.domain.labels import Labels
 from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.run.module import ExplanationModule
 from agg2exp.scores import MeanScore, SumScore
@@ -152,6 +153,37 @@ def test_a_class_that_is_not_predicted_is_unknown(method: Attributor, caplog: py
 def test_other_arguments_that_are_not_allowed(wrong: dict[str, Any], setting: str) -> None:
     with pytest.raises(SettingError, match=rf"^{setting}: expected "):
         IntegratedGradients(n_steps=2).attribute(ToyNetwork(), image(), 1, **{"head": "softmax", **wrong})
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("n_step", "Did you mean 'n_steps'?"),
+        ("Target", "Did you mean 'target'?"),
+        ("xyz", "It has: model, inputs, target"),
+    ],
+)
+def test_an_argument_that_there_is_not_is_named(name: str, hint: str) -> None:
+    for method in (IntegratedGradients(), CaptumMethod("Saliency")):
+        with pytest.raises(TypeError, match=rf"unexpected keyword argument '{name}'\. {re.escape(hint)}"):
+            method.attribute(ToyNetwork(), image(), 1, **{name: 3})
+
+
+def test_the_head_is_that_of_the_model_of_the_labels_or_of_the_call() -> None:
+    network, regions = ToyNetwork(seed=5, classes=2), Labels(("whole", "core"), "sigmoid")
+    expected = dense(VanillaGradient().attribute(network, image(), head="sigmoid"))
+    owner = nn.Sequential(network)
+    owner.labels = regions
+    for model, words in (
+        (network, {"classes": regions}),
+        (owner, {}),
+        (WindowedModel(network, SlidingWindow((8, 8, 8)), head="sigmoid"), {}),
+        (WindowedModel(network, SlidingWindow((8, 8, 8))), {"head": "sigmoid"}),
+    ):
+        assert torch.equal(dense(VanillaGradient().attribute(model, image(), **words)), expected)
+    exclusive = dense(VanillaGradient().attribute(owner, image(), head="softmax"))
+    assert torch.equal(exclusive, dense(VanillaGradient().attribute(network, image(), head="softmax")))
+    assert not torch.equal(exclusive, expected)
 
 
 @pytest.mark.parametrize(
