@@ -19,8 +19,6 @@ NOT_YET_SHORT = {"data/totalsegmentator.py", "inference/windowed_model.py", "run
 NOT_YET_FEW = {
     "aggregation/expected_by_distance.py: expected_by_distance",
     "aggregation/local_importance.py: local_importance",
-    "figures/case_slices.py: through",
-    "figures/slices.py: slice_picture",
 }
 NOT_YET_ONE_WAY = {"agg2exp.run.module, agg2exp.run.settings"}
 NOT_YET_ONCE: set[str] = set()

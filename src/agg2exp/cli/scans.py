@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-import numpy as np
 from numpy.typing import NDArray
 
 from agg2exp.data.masks import merged_structures
@@ -14,6 +12,8 @@ from agg2exp.data.merge import structures_of
 from agg2exp.domain.case import Grid, Origin
 from agg2exp.domain.errors import CaseError, DataError
 from agg2exp.domain.names import safe_name
+from agg2exp.domain.upright import upright
+from agg2exp.figures.shown_scan import ShownScan
 from agg2exp.report.data_set import DataSet
 from agg2exp.report.outlier_slices import Scan
 from agg2exp.store.case_store import CaseStore, DamagedResultError
@@ -51,11 +51,10 @@ def read_scan(data: DataSet, case: str, target: str) -> Scan:
         )
         attribution = prediction.with_name(f"attribution_{safe_name(target)}.nii.gz")
         return Scan(
-            image=_upright(image, grid),
+            shown=ShownScan.of(image[None], grid, origin.display[:1]),
             predicted=_beside(grid, prediction),
-            annotated=None if annotated is None else _upright(annotated, grid),
+            annotated=None if annotated is None else upright(annotated, grid),
             attribution=_beside(grid, attribution) if attribution.is_file() else None,
-            spacing=_turned(image, grid).header.get_zooms()[:3],
         )
     except (OSError, CaseError, UnreadableVolumeError, DamagedResultError) as error:
         raise DataError(f"case {case}: its scan cannot be read again: {error}") from error
@@ -82,13 +81,4 @@ def _beside(grid: Grid, path: Path) -> NDArray[Any]:
     order = grid.order_of(written)
     if order is None:
         raise DataError(f"{path} lies elsewhere in space than the scan, which was moved or exchanged after the run")
-    return _upright(order(volume), grid)
-
-
-def _turned(volume: NDArray[Any], grid: Grid) -> Any:
-    """The volume with axes turned to R, A, S; nothing is resampled."""
-    return nib.as_closest_canonical(nib.Nifti1Image(volume, grid.affine, dtype=volume.dtype))
-
-
-def _upright(volume: NDArray[Any], grid: Grid) -> NDArray[Any]:
-    return np.asanyarray(_turned(volume, grid).dataobj)
+    return upright(order(volume), grid)

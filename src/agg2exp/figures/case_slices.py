@@ -20,20 +20,11 @@ from numpy.typing import NDArray
 from agg2exp.domain.errors import DataError, SettingError
 from agg2exp.domain.text import mathtext
 from agg2exp.figures import style
-from agg2exp.figures.slices import (
-    CT_WINDOW,
-    OUTLINE,
-    PLANES,
-    STRENGTHS,
-    Overlay,
-    Plane,
-    largest_slices,
-    outline,
-    write_directions,
-)
+from agg2exp.figures.planes import PLANES, Plane, largest_slices, outline, write_directions
+from agg2exp.figures.shown_scan import ShownScan
+from agg2exp.figures.slices import OUTLINE, STRENGTHS, Overlay
 
 AXIAL, CORONAL, _ = PLANES
-WINDOW = tuple(2048 * share - 1024 for share in CT_WINDOW)  # HU
 ANNOTATED = "#00e5ff"
 TOP_FRACTION = 0.05  # of the voxels, strongest |attribution| first
 COLUMNS = 3
@@ -49,7 +40,8 @@ class Cut:
         plane: Of the slice.
         index: Of the slice, from 0 to `last`.
         last: Of the slices of the scan.
-        image: In HU.
+        image: Of the scan's first channel.
+        limits: Values of `image` that are drawn black and white.
         predicted: Mask of the class.
         annotated: Mask of the class, or None.
         attribution: Of the class, or None.
@@ -61,6 +53,7 @@ class Cut:
     index: int
     last: int
     image: NDArray[Any]
+    limits: tuple[float, float]
     predicted: NDArray[np.bool_]
     annotated: NDArray[np.bool_] | None
     attribution: NDArray[np.floating] | None
@@ -68,59 +61,63 @@ class Cut:
     centre: tuple[float, float]
 
 
-@dataclass(frozen=True, eq=False)
-class CaseSlices:
-    """What is shown of a case; it holds two slices, not the scan.
+@dataclass(frozen=True)
+class Standing:
+    """What is written above the slices of a case.
 
     Attributes:
         case: Case id.
         normality: Of the class in this case.
         rank: Place of the case among all, as in "1 of 32".
-        dice: Of the class, or None if it is not known.
-        cuts: The axial and the coronal slice.
-        overlay: How the attribution is drawn, or None.
+        dice: Of the class; None or NaN if it is not known.
     """
 
     case: str
     normality: float
     rank: str
     dice: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class CaseSlices:
+    """What is shown of a case; it holds two slices, not the scan.
+
+    Attributes:
+        standing: Of the case.
+        cuts: The axial and the coronal slice.
+        overlay: How the attribution is drawn, or None.
+    """
+
+    standing: Standing
     cuts: tuple[Cut, Cut]
     overlay: Overlay | None
 
     @classmethod
     def through(
         cls,
-        case: str,
-        normality: float,
-        rank: str,
-        dice: float | None,
-        image: NDArray[Any],
+        standing: Standing,
+        scan: ShownScan,
         predicted: NDArray[np.bool_],
-        spacing: tuple[float, float, float],
         annotated: NDArray[np.bool_] | None = None,
         attribution: NDArray[np.floating] | None = None,
     ) -> CaseSlices:
         """Cut a scan where the class is largest: as predicted, else as annotated, else in the middle.
 
         Args:
-            case: Case id.
-            normality: Of the class in this case.
-            rank: Place of the case among all, as in "1 of 32".
-            dice: Of the class; None or NaN if it is not known.
-            image: (D, H, W) in HU, array axes pointing to R, A, S.
-            predicted: (D, H, W) mask of the class.
-            spacing: Millimetres between voxels along D, H, W.
+            standing: Of the case.
+            scan: The image; of several channels the first is shown.
+            predicted: (D, H, W) mask of the class, array axes pointing to R, A, S.
             annotated: (D, H, W) mask of the class.
             attribution: (D, H, W) of the class.
 
         Raises:
             DataError: The volumes differ in shape.
         """
+        image, spacing = scan.image[0], scan.spacing
         volumes = {"image": image, "prediction": predicted, "annotation": annotated, "attribution": attribution}
         shapes = {name: volume.shape for name, volume in volumes.items() if volume is not None}
         if len({*shapes.values()}) > 1 or image.ndim != 3:
-            raise DataError(f"case {case}: expected one (D, H, W) for all volumes, got {shapes}.")
+            raise DataError(f"case {standing.case}: expected one (D, H, W) for all volumes, got {shapes}.")
         masks = [mask for mask in (predicted, annotated) if mask is not None and mask.any()]
         d, h, w = image.shape
         where = largest_slices(masks[0]) if masks else (d // 2, h // 2, w // 2)
@@ -139,6 +136,7 @@ class CaseSlices:
                 index=index,
                 last=image.shape[plane.normal] - 1,
                 image=plane.cut(image, index).copy(),
+                limits=scan.limits[0],
                 predicted=plane.cut(predicted, index).copy(),
                 annotated=None if annotated is None else plane.cut(annotated, index).copy(),
                 attribution=None if attribution is None else plane.cut(attribution, index).copy(),
@@ -146,15 +144,14 @@ class CaseSlices:
                 centre=centre,
             )
 
-        known = None if dice is None or math.isnan(dice) else dice
-        return cls(case, normality, rank, known, (cut(AXIAL), cut(CORONAL)), overlay)
+        return cls(standing, (cut(AXIAL), cut(CORONAL)), overlay)
 
 
 def case_slices(cases: Sequence[CaseSlices], target: str) -> Figure:
     """Axial and coronal slice of each case where the class is largest, three cases in a row (Fig. 5).
 
-    All slices have one scale, so that a centimetre is the same everywhere, and one window, in which lung is dark, soft
-    tissue grey and bone light. The prediction of the class is outlined in yellow, its annotation dashed.
+    All slices have one scale, so that a centimetre is the same everywhere. The prediction of the class is outlined in
+    yellow, its annotation dashed.
 
     Args:
         cases: At least one, in the order in which they are shown.
@@ -195,7 +192,7 @@ def _draw_cut(axes: Axes, cut: Cut, overlay: Overlay | None, room: tuple[float, 
     """A slice in a panel of `room` millimetres."""
     box = (0.0, cut.size[0], 0.0, cut.size[1])
     how: dict[str, Any] = {"extent": box, "interpolation": "nearest", "aspect": "equal"}
-    axes.imshow(cut.image, cmap="gray", vmin=WINDOW[0], vmax=WINDOW[1], **how)
+    axes.imshow(cut.image, cmap="gray", vmin=cut.limits[0], vmax=cut.limits[1], **how)
     if overlay is not None and cut.attribution is not None:
         axes.imshow(overlay.shown(cut.attribution), cmap=overlay.colours, norm=overlay.norm, **how)
     axes.add_collection(LineCollection(outline(cut.predicted, box), colors=OUTLINE, lw=1.1))
@@ -221,9 +218,10 @@ def _view(length: float, centre: float, room: float) -> tuple[float, float]:
 
 def _describe(case: CaseSlices) -> str:
     """Title of a case."""
-    dice = "unknown" if case.dice is None else f"{case.dice:.2f}"
+    of = case.standing
+    dice = "unknown" if of.dice is None or math.isnan(of.dice) else f"{of.dice:.2f}"
     absent = "" if any(cut.predicted.any() for cut in case.cuts) else ", not predicted"
-    return f"{mathtext(case.case)}{absent}\nnormality {case.normality:.3f} (rank {case.rank}), Dice {dice}"
+    return f"{mathtext(of.case)}{absent}\nnormality {of.normality:.3f} (rank {of.rank}), Dice {dice}"
 
 
 def _keys(cases: Sequence[CaseSlices], target: str) -> list[Artist]:

@@ -16,7 +16,8 @@ from agg2exp.analysis.joining import group_names
 from agg2exp.analysis.outliers import complete
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
-from agg2exp.figures.case_slices import CaseSlices, case_slices
+from agg2exp.figures.case_slices import CaseSlices, Standing, case_slices
+from agg2exp.figures.shown_scan import ShownScan
 from agg2exp.report.data_set import DataSet
 
 
@@ -25,18 +26,16 @@ class Scan:
     """A scan with what the model made of it, array axes pointing to R, A, S.
 
     Attributes:
-        image: (D, H, W) in HU.
+        shown: The image.
         predicted: (D, H, W) label map.
         annotated: (D, H, W) label map, or None.
         attribution: (D, H, W) of the class asked for, or None if the run did not keep it.
-        spacing: Millimetres along the array axes.
     """
 
-    image: NDArray[Any]
+    shown: ShownScan
     predicted: NDArray[Any]
     annotated: NDArray[Any] | None
     attribution: NDArray[Any] | None
-    spacing: tuple[float, float, float]
 
 
 ReadScan = Callable[[DataSet, str, str], Scan]
@@ -66,13 +65,9 @@ def outlier_slices(data: DataSet, shown: pd.DataFrame, target: str, read_scan: R
         scan = read_scan(data, str(row.case), target)
         cuts.append(
             CaseSlices.through(
-                case=row.case,
-                normality=row.normality,
-                rank=f"{row.rank} of {ranked}",
-                dice=dice.get((row.case, target)),
-                image=scan.image,
+                Standing(row.case, row.normality, f"{row.rank} of {ranked}", dice.get((row.case, target))),
+                scan.shown,
                 predicted=np.isin(scan.predicted, members),
-                spacing=scan.spacing,
                 annotated=None if scan.annotated is None else np.isin(scan.annotated, members),
                 attribution=scan.attribution,
             )

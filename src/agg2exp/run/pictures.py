@@ -17,7 +17,9 @@ from agg2exp.domain.errors import check_range
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import Labels
 from agg2exp.domain.names import safe_name
-from agg2exp.figures.slices import slice_picture
+from agg2exp.domain.upright import upright
+from agg2exp.figures.shown_scan import ShownScan
+from agg2exp.figures.slices import Caption, slice_picture
 from agg2exp.figures.style import save
 from agg2exp.run.case_writer import CaseWriter, known_classes
 
@@ -63,7 +65,8 @@ class SlicePictures(CaseWriter):
             return
         folder = self.output / "figures" / "slices" / safe_name(case.id)
         wanted = labels.indices(self.classes)
-        predicted = explanation.prediction.label_map.cpu().numpy()
+        masks = explanation.prediction.masks
+        scan = ShownScan.of(case.image.cpu().numpy(), case.grid, case.shown, case.channels)
         voxels = explanation.prediction.voxels().tolist()
         dice = np.full(len(labels), np.nan)
         if case.annotation is not None:
@@ -71,16 +74,12 @@ class SlicePictures(CaseWriter):
         for k, c in enumerate(explanation.classes):
             if c not in wanted or not voxels[c]:
                 continue
+            method, why = explanation.settings["method"], doubt(voxels[c], dice[c])
             picture = slice_picture(
-                case.id,
-                labels.classes[c],
-                case.image[0].cpu().numpy(),
-                predicted,
-                c,
-                explanation.attribution.dense(k).cpu().numpy(),
-                case.grid.spacing,
-                explanation.settings["method"],
+                scan,
+                upright(masks.mask(c).cpu().numpy(), case.grid),
+                upright(explanation.attribution.dense(k).cpu().numpy(), case.grid),
+                Caption(case.id, labels.classes[c], method, why),
                 self.top_fraction,
-                doubt(voxels[c], dice[c]),
             )
             save(picture, folder / f"{safe_name(labels.classes[c])}.png")

@@ -161,7 +161,9 @@ def test_patients_come_from_a_column(tmp_path: Path):
     known = with_metadata(data, metadata, "patient")
     assert known.patients == {"c00000": "p", "c00001": "p", "c00002": "q"}
     assert known.metadata is not None and list(known.metadata) == ["age"]
-    with pytest.raises(DataError, match=r"metadata of total.*: expected a patient for every case, got none for \['c00002'\]"):
+    with pytest.raises(
+        DataError, match=r"metadata of total.*: expected a patient for every case, got none for \['c00002'\]"
+    ):
         with_metadata(data, metadata.iloc[:2], "patient")
     with pytest.raises(DataError, match="expected the column 'who'"):
         with_metadata(data, metadata, "who")

@@ -7,8 +7,10 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.contour import QuadContourSet
 
+from agg2exp.domain.case import Grid
 from agg2exp.domain.errors import DataError, SettingError
-from agg2exp.figures.case_slices import CaseSlices, case_slices
+from agg2exp.figures.case_slices import CaseSlices, Standing, case_slices
+from agg2exp.figures.shown_scan import ShownScan
 
 SHAPE = (12, 10, 8)
 SPACING = (2.0, 3.0, 5.0)
@@ -16,6 +18,11 @@ SPACING = (2.0, 3.0, 5.0)
 
 def scan(seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(-1000, 800, SHAPE).astype(np.int16)
+
+
+def shown(image: np.ndarray | None = None, spacing: tuple[float, ...] = SPACING) -> ShownScan:
+    image = scan() if image is None else image
+    return ShownScan.of(image[None], Grid(image.shape, np.diag([*spacing, 1.0])), [(-1024.0, 819.2)])
 
 
 def box(*where: slice) -> np.ndarray:
@@ -30,7 +37,7 @@ HEART[2, 3, 4] = False  # and 4 the largest coronal one but for that voxel
 
 
 def of(case: str = "s0001", predicted: np.ndarray = HEART, dice: float | None = 0.8765, **more) -> CaseSlices:
-    return CaseSlices.through(case, -0.0312, "1 of 32", dice, scan(), predicted, SPACING, **more)
+    return CaseSlices.through(Standing(case, -0.0312, "1 of 32", dice), shown(), predicted, **more)
 
 
 def test_slices_are_those_of_the_largest_area_seen_from_the_feet():
@@ -50,7 +57,7 @@ def test_slices_are_those_of_the_largest_area_seen_from_the_feet():
 
 def test_a_case_holds_slices_and_not_the_scan():
     image, e = scan(), np.random.default_rng(1).normal(size=SHAPE).astype(np.float32)
-    case = CaseSlices.through("a", 0, "1 of 1", None, image, HEART, SPACING, attribution=e)
+    case = CaseSlices.through(Standing("a", 0, "1 of 1", None), shown(image), HEART, attribution=e)
     for cut in case.cuts:
         for array in (cut.image, cut.predicted, cut.attribution):
             assert array.base is None or array.base.size < image.size
@@ -111,7 +118,7 @@ def test_a_class_that_is_not_predicted_is_shown_where_it_is_annotated_or_in_the_
 def test_a_centimetre_is_the_same_in_all_panels_and_a_tall_scan_is_cut_around_the_class():
     tall = np.zeros((12, 10, 90), bool)
     tall[4:8, 4:8, 80:84] = True
-    whole = CaseSlices.through("whole", 0, "2 of 2", None, tall * 40, tall, (4.0, 4.0, 10.0))
+    whole = CaseSlices.through(Standing("whole", 0, "2 of 2", None), shown(tall * 40, (4.0, 4.0, 10.0)), tall)
     figure = case_slices([of(), whole], "heart")
     figure.canvas.draw()
     scales = [axes.bbox.width / np.ptp(axes.get_xlim()) for axes in figure.axes]

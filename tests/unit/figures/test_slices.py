@@ -5,9 +5,12 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 
-from agg2exp.domain.errors import SettingError
+from agg2exp.domain.case import Grid
+from agg2exp.domain.errors import DataError, SettingError
 from agg2exp.figures import style
-from agg2exp.figures.slices import OUTLINE, PLANES, largest_slices, outline, slice_picture, threshold_of
+from agg2exp.figures.planes import PLANES, largest_slices, outline
+from agg2exp.figures.shown_scan import ShownScan
+from agg2exp.figures.slices import OUTLINE, Caption, slice_picture, threshold_of
 
 SHAPE = (12, 9, 7)
 SPACING = (2.0, 3.0, 5.0)
@@ -21,8 +24,15 @@ def volumes(seed: int = 0):
     return image, labels, attribution
 
 
+GRID = Grid(SHAPE, np.diag([*SPACING, 1.0]))
+CAPTION = Caption("s0011", "lung_left", "smoothgrad")
+
+
 def picture(image, labels, attribution, **options):
-    return slice_picture("s0011", "lung_left", image, labels, 1, attribution, SPACING, "smoothgrad", **options)
+    """Of one channel, or of several (C, D, H, W)."""
+    channels = image if image.ndim == 4 else image[None]
+    scan = ShownScan.of(channels, GRID, [(0.0, 0.9)] * len(channels))
+    return slice_picture(scan, labels == 1, attribution, CAPTION, **options)
 
 
 def panels(figure):
@@ -136,15 +146,39 @@ def test_equals_are_shown_together_and_zeros_never():
     figure.canvas.draw()
 
 
-def test_channels_are_summed():
+def test_each_channel_has_a_row_with_its_image_its_window_and_its_attribution():
     image, labels, e = volumes()
-    two = np.concatenate([3 * e, -2 * e])
-    for one, other in zip(picture(image, labels, e).axes[:3], picture(image, labels, two).axes[:3], strict=True):
-        a, b = one.images[1].get_array(), other.images[1].get_array()
-        np.testing.assert_array_equal(a.mask, b.mask)
-        np.testing.assert_allclose(a.compressed(), b.compressed(), rtol=1e-4)
-    for one, other in zip(picture(image, labels, e).axes[:3], picture(image, labels, e[0]).axes[:3], strict=True):
-        np.testing.assert_array_equal(one.images[1].get_array(), other.images[1].get_array())
+    images, two = np.stack([image, 40 * image]), np.concatenate([e, -3 * e])
+    scan = ShownScan.of(images, GRID, [(0.0, 0.9), (10.0, 30.0)], ("t1", "flair"))
+    figure = slice_picture(scan, labels == 1, two, CAPTION, top_fraction=0.1)
+    where = largest_slices(labels == 1)
+    threshold = np.sort(np.abs(two), axis=None)[-round(0.1 * two.size)]  # of both channels together
+    for channel in range(2):
+        assert [t.get_text() for t in figure.axes[3 * channel].texts][-1] == ("t1", "flair")[channel]
+        for plane, axes in zip(PLANES, figure.axes[3 * channel : 3 * channel + 3], strict=True):
+            shown, overlay = ct_and_overlay(axes)
+            np.testing.assert_array_equal(shown, plane.cut(images[channel], where[plane.normal]))
+            assert axes.images[0].get_clim() == ((0.0, 0.9), (10.0, 30.0))[channel]
+            strong = np.abs(plane.cut(two[channel], where[plane.normal])) >= threshold
+            np.testing.assert_array_equal(~np.ma.getmaskarray(overlay), strong)
+    assert "strongest 10.0% of voxels" in figure.axes[6].get_ylabel()
+
+
+def test_an_attribution_to_all_channels_together_is_drawn_on_each():
+    image, labels, e = volumes()
+    figure = picture(np.stack([image, image]), labels, e)
+    for upper, lower in zip(figure.axes[:3], figure.axes[3:6], strict=True):
+        np.testing.assert_array_equal(upper.images[1].get_array(), lower.images[1].get_array())
+    with pytest.raises(ValueError, match="an attribution to each of the channels"):
+        picture(np.stack([image, image]), labels, np.concatenate([e, e, e]))
+
+
+def test_windows_are_percentiles_of_each_channel_unless_given():
+    image = volumes()[0]
+    limits = ShownScan.of(np.stack([image, 7 * image]), GRID).limits
+    np.testing.assert_allclose(limits, [np.percentile(c, [1, 99]) for c in (image, 7 * image)], rtol=1e-5)
+    with pytest.raises(DataError, match="limits and a name for each of the 2 channels, got 1 and 2"):
+        ShownScan.of(np.stack([image, image]), GRID, [(0, 1)])
 
 
 def test_millimetres_are_equal_in_all_directions_and_panels():
@@ -201,13 +235,13 @@ def test_the_outline_is_yellow():
 
 def test_a_class_that_is_not_predicted_is_an_error_that_names_it():
     image, labels, e = volumes()
-    with pytest.raises(ValueError, match=r"case s0011: expected a prediction of lung_left \(label 1\), got none"):
+    with pytest.raises(ValueError, match=r"case s0011: expected a prediction of lung_left, got none"):
         picture(image, 0 * labels, e)
 
 
 def test_shapes_that_differ_and_values_that_are_not_finite_are_errors():
     image, labels, e = volumes()
-    with pytest.raises(ValueError, match=r"case s0011: expected one \(D, H, W\) for all volumes, got image \(11,"):
+    with pytest.raises(ValueError, match=r"case s0011: expected one \(D, H, W\) .*, got image \(1, 11,"):
         picture(image[1:], labels, e)
     e[0, 0, 0, 0] = np.nan
     with pytest.raises(ValueError, match="case s0011: the attribution of lung_left has values that are not finite"):
@@ -231,7 +265,8 @@ def test_the_title_says_why_to_read_it_with_care():
     labels[1:3, 1:3, 1:3] = 1
     titles = []
     for doubt in ("", "read with care: Dice 0.13"):
-        figure = slice_picture("a", "heart", volume, labels, 1, volume + 1, (1.0, 1.0, 1.0), "smoothgrad", doubt=doubt)
+        scan = ShownScan.of(volume[None], Grid((4, 5, 6), np.eye(4)))
+        figure = slice_picture(scan, labels == 1, volume[None] + 1, Caption("a", "heart", "smoothgrad", doubt))
         titles.append(" ".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))))
     assert "Dice 0.13" not in titles[0]
     assert "read with care: Dice 0.13" in titles[1]

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from agg2exp.analysis.outliers import outlier_table
+from agg2exp.domain.case import Grid
 from agg2exp.domain.errors import DataError
+from agg2exp.figures.shown_scan import ShownScan
 from agg2exp.report.abnormality import extremes
 from agg2exp.report.outlier_slices import Scan, outlier_slices
 from tests.unit.analysis.tables import CLASSES, segmentation
@@ -15,7 +17,8 @@ SHAPE = (12, 10, 8)
 
 def read_scan(data, case, target):
     labels = np.random.default_rng(0).integers(0, len(CLASSES), SHAPE)
-    return Scan(np.zeros(SHAPE), labels, labels, None, (2.0, 2.0, 2.0))
+    shown = ShownScan.of(np.zeros((1, *SHAPE)), Grid(SHAPE, np.diag([2.0, 2, 2, 1])))
+    return Scan(shown, labels, labels, None)
 
 
 def titles(figure):
