@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from mutations import cut, flipped, overwritten
 
+from agg2exp.domain.labels import Labels
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.store.stored_tables import read_stored_importances
 from agg2exp.store.tables import write_tables
@@ -72,7 +73,7 @@ def read(changed: tuple[str, bytes], folder: Path) -> Tables:
     write_tables(folder, original())
     name, content = changed
     (folder / f"{name}.parquet").write_bytes(content)
-    return read_stored_importances(folder, CLASSES, CASES)
+    return read_stored_importances(folder, Labels(tuple(CLASSES)), CASES)
 
 
 def is_right(changed: tuple[str, bytes], tables: Tables) -> bool:

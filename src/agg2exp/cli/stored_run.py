@@ -59,7 +59,7 @@ def read_stored_run(folder: Path) -> StoredRun:
     config = configuration(folder)
     labels = labels_of(folder, config)
     store = CaseStore(folder)
-    tables = read_stored_importances(folder / "tables", labels.classes, store.finished())
+    tables = read_stored_importances(folder / "tables", labels, store.finished())
     results = {case: _result(store, case) for case in dict.fromkeys(tables[SEGMENTATION]["case"])}
     weights = {result.settings.get(WEIGHTS) for result in results.values() if result is not None}
     if len(weights) == 1 and None not in weights:  # what they are, not where they lay

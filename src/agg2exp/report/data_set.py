@@ -109,7 +109,7 @@ class DataSet:
             raise DataError(f"expected values of {kind.value}, got none")
         if self.join and kind not in ADDITIVE:
             raise DataError(f"{kind.value} does not add up over regions, so that it is not known of joined classes")
-        importances = Importances.from_frame(rows, kind, self.labels.classes)
+        importances = Importances.from_frame(rows, kind, self.labels.sources)
         return joined(importances, self.join) if self.join else importances
 
     def matrix(self, importances: Importances, draws: int, seed: int) -> GlobalImportance:

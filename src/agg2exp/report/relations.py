@@ -39,7 +39,7 @@ def presence(data: DataSet) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "source": sources,
-            "extra_mask": [source not in data.labels.classes for source in sources],
+            "extra_mask": [source not in data.labels.sources for source in sources],
             "patients": len(largest),
             "supplied": largest.notna().sum().to_numpy(),
             "present": (largest > 0).sum().to_numpy(),

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from agg2exp.domain.errors import DataError
+from agg2exp.domain.labels import Labels
 from agg2exp.domain.roi_importance import Kind
 
 MOST_ROWS = 50_000_000
@@ -92,18 +93,20 @@ def read_stored_table(path: Path, columns: Mapping[str, Values], once: Sequence[
     return table
 
 
-def read_stored_importances(folder: Path, classes: Sequence[str], known: Collection[str]) -> dict[str, pd.DataFrame]:
+def read_stored_importances(folder: Path, labels: Labels, known: Collection[str]) -> dict[str, pd.DataFrame]:
     """The tables `roi_importance` and `segmentation` of a run: the columns that its analysis needs.
 
     Args:
         folder: Of the tables.
-        classes: Classes of the model, which partition a volume (L).
+        labels: Classes of the model (L). Exclusive ones partition a volume; overlapping ones leave to background what
+            none of them covers.
         known: Cases that the run has results of; none: it has kept none.
 
     Raises:
         DataError: A table is not as a run writes it; see also `read_stored_table`. The two have other cases or classes,
-            or importances do not sum to 1 over the classes.
+            or importances do not sum to 1 over exclusive classes, or to less, or more in one, over overlapping ones.
     """
+    classes = labels.classes
     local = read_stored_table(folder / "roi_importance.parquet", OF_IMPORTANCE, ("case", "target", "source"))
     segmentation = read_stored_table(folder / "segmentation.parquet", OF_SEGMENTATION, ("case", "class"))
     cases = dict.fromkeys(local["case"])
@@ -123,7 +126,7 @@ def read_stored_importances(folder: Path, classes: Sequence[str], known: Collect
             f"{folder / 'roi_importance.parquet'}: expected the classes {list(classes)} as targets, got "
             f"{_row(local, wrong)}."
         )
-    _check_partition(folder / "roi_importance.parquet", local, classes)
+    _check_shares(folder / "roi_importance.parquet", local, labels)
     return {"roi_importance": local, "segmentation": segmentation}
 
 
@@ -137,18 +140,33 @@ def wrong_shares(shares: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray(~gaps.all(axis=-1) & (short | (total > 1 + SHARE_ROUNDING)))
 
 
-def _check_partition(path: Path, local: pd.DataFrame, classes: Sequence[str]) -> None:
-    """Raise unless shares sum to 1 over the classes, and are missing for the same sources in all rows of a case."""
-    of_class = local[local["source"].isin(classes)]
+def wrong_cover(shares: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Where the shares (…, 1 + L) of background and of regions that may overlap are not possible (…).
+
+    Together they sum to 1 or more, unless some are missing, and no region has more than background leaves.
+    """
+    known = ~np.isnan(shares)
+    short = known.all(axis=-1) & (np.nansum(shares, axis=-1) < 1 - SHARE_ROUNDING)
+    background, regions = np.nan_to_num(shares[..., :1]), np.nan_to_num(shares[..., 1:])
+    return np.asarray(short | (background + regions > 1 + SHARE_ROUNDING).any(axis=-1))
+
+
+def _check_shares(path: Path, local: pd.DataFrame, labels: Labels) -> None:
+    """Raise unless shares add up over the classes, and are missing for the same sources in all rows of a case."""
+    of_class = local[local["source"].isin(labels.sources)]
+    wrong, rule = wrong_shares, f"sums to 1 over the {len(labels)} classes"
+    if not labels.exclusive:
+        of_class = of_class.sort_values("source", key=lambda names: names != labels.background, kind="stable")
+        wrong, rule = wrong_cover, f"covers all by background and {len(labels)} regions, each in what background leaves"
     codes, names = zip(*(pd.factorize(of_class[name]) for name in ("case", "target", "source")), strict=True)
     for kind in (Kind.IMPORTANCE, Kind.POSITIVE, Kind.NEGATIVE):
         shares = np.full([len(of_axis) for of_axis in names], np.nan)  # (N, K, L)
         shares[codes] = of_class[kind.value]
-        off, known = wrong_shares(shares), ~np.isnan(shares)
+        off, known = wrong(shares), ~np.isnan(shares)
         if off.any():
             n, k = np.argwhere(off)[0]
             raise DataError(
-                f"{path}: expected {kind.value} that sums to 1 over the {len(classes)} classes, or is missing; got the "
+                f"{path}: expected {kind.value} that {rule}, or is missing; got the "
                 f"sum {np.nansum(shares[n, k]):.6g} for case {names[0][n]!r}, target {names[1][k]!r}."
             )
         defined = known.any(axis=2, keepdims=True)

@@ -9,8 +9,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
+from agg2exp.aggregation.local_importance import local_importance
+from agg2exp.domain.attribution import DenseAttribution
 from agg2exp.domain.errors import DataError
+from agg2exp.domain.labels import Labels
+from agg2exp.domain.masks import OverlappingMasks
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.store import stored_tables
 from agg2exp.store.stored_tables import (
@@ -20,9 +25,11 @@ from agg2exp.store.stored_tables import (
     WORDS,
     read_stored_importances,
     read_stored_table,
+    wrong_cover,
     wrong_shares,
 )
 from agg2exp.store.tables import write_tables
+from tests.helpers.case_regions import case_regions, overlapping_labels
 from tests.helpers.stored_runs import CLASSES, NODULE, stored_run
 
 CASES = ["c00000", "c00001", "c00002"]
@@ -35,7 +42,7 @@ def tables(tmp_path: Path) -> Path:
 
 
 def read(folder: Path, known: list[str] = CASES) -> dict[str, pd.DataFrame]:
-    return read_stored_importances(folder, list(CLASSES), known)
+    return read_stored_importances(folder, Labels(CLASSES), known)
 
 
 def change(folder: Path, table: str, how: Change) -> None:
@@ -115,6 +122,48 @@ def test_shares_of_a_partition():
     nan = np.nan
     shares = np.array([[0.5, 0.5], [0.5, 0.50009], [0.5, 0.4], [0.6, 0.5], [nan, nan], [nan, 0.4], [nan, 1.1]])
     assert wrong_shares(shares).tolist() == [False, False, True, True, False, False, True]
+
+
+@pytest.fixture
+def overlapping(tmp_path: Path) -> Path:
+    """Tables of two cases of three nested regions."""
+    local = []
+    for seed in range(2):
+        g = torch.Generator().manual_seed(seed)
+        depth = torch.rand(5, 6, 7, generator=g)
+        masks = OverlappingMasks(torch.stack([depth < 0.6, depth < 0.3, depth < 0.1]))
+        attribution = DenseAttribution(torch.randn(3, 1, 5, 6, 7, generator=g))
+        found = local_importance(attribution, (0, 1, 2), case_regions(masks, extra={"lump": depth > 0.5}))
+        local.append(found.to_frame().assign(case=CASES[seed]))
+    regions = list(overlapping_labels(3).classes)
+    segmentation = pd.DataFrame({"case": np.repeat(CASES[:2], 3), "class": regions * 2, "dice": 0.5})
+    write_tables(tmp_path, {"roi_importance": pd.concat(local, ignore_index=True), "segmentation": segmentation})
+    return tmp_path
+
+
+def test_regions_that_overlap_may_have_more_than_everything(overlapping: Path):
+    found = read_stored_importances(overlapping, overlapping_labels(3), CASES)["roi_importance"]
+    of_class = found[found["source"] != "lump"]
+    assert (of_class.groupby(["case", "target"])["importance"].sum() > 1.1).all()
+    change(overlapping, "roi_importance", lambda table: table.sample(frac=1, random_state=0))
+    read_stored_importances(overlapping, overlapping_labels(3), CASES)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_regions_that_overlap_cover_what_background_leaves_and_no_more(overlapping: Path, value: float):
+    changed = {0.0: ("background", "region_2", "region_3"), 1.0: ("background",)}[value]
+    for source in changed:
+        change(overlapping, "roi_importance", put("c00001", "importance", value, target="region_2", source=source))
+    with pytest.raises(DataError, match=r"importance that covers all .* case 'c00001', target 'region_2'"):
+        read_stored_importances(overlapping, overlapping_labels(3), CASES)
+
+
+def test_shares_of_regions_that_overlap():
+    nan = np.nan
+    shares = np.array([[0.2, 0.8, 0.8], [0.0, 1, 1], [0.2, 0.5, 0.3], [0.2, 0.5, 0.2], [0.3, 0.8, 0.7], [nan, 0.5, 0.1],
+                       [0.3, 0.8, nan], [nan, nan, nan], [0.0, 0.5, 0.50001], [1.0, 0.0, 0.0]])  # fmt: skip
+    wrong = [False, False, False, True, True, False, True, False, False, False]
+    assert wrong_cover(shares).tolist() == wrong
 
 
 def test_truths_may_be_missing_and_numbers_may_be_whole(tmp_path: Path):
