@@ -20,7 +20,7 @@ from agg2exp.domain.disclaimer import DISCLAIMER
 from agg2exp.domain.doubt import POOR_DICE
 from agg2exp.domain.text import visible
 from agg2exp.store.atomic import atomic_write
-from agg2exp.store.tables import GLOBAL_IMPORTANCE, SEGMENTATION, read_tables
+from agg2exp.store.tables import GLOBAL_IMPORTANCE, SEGMENTATION, background_of, read_tables
 
 PACKAGES = (
     "agg2exp",
@@ -91,8 +91,8 @@ def write_summary(
 
 def _edges(folder: Path, n: int = 5) -> Table:
     """The strongest edges source -> target, self-importance and background left out."""
-    tables = read_tables(folder, [GLOBAL_IMPORTANCE, SEGMENTATION])
-    frame, background = tables[GLOBAL_IMPORTANCE], tables[SEGMENTATION]["class"].iloc[0]  # all classes of the scheme
+    tables = read_tables(folder, [GLOBAL_IMPORTANCE])
+    frame, background = tables[GLOBAL_IMPORTANCE], background_of(tables[GLOBAL_IMPORTANCE])
     rows = frame[(frame["kind"] == "importance") & (frame["target"] != frame["source"]) & (frame["count"] > 0)]
     rows = rows[(rows["source"] != background) & (rows["target"] != background)]
     strongest = rows.sort_values(["mean", "target", "source"], ascending=[False, True, True]).head(n)
@@ -106,8 +106,9 @@ def _edges(folder: Path, n: int = 5) -> Table:
 
 def _print_segmentation(console: Console, folder: Path, trained_on: str) -> None:
     """Mean Dice, and the classes that no case shows."""
-    frame = read_tables(folder, [SEGMENTATION])[SEGMENTATION]
-    structures = frame[frame["class"] != frame["class"].iloc[0]]
+    tables = read_tables(folder, [SEGMENTATION, GLOBAL_IMPORTANCE])
+    frame = tables[SEGMENTATION]
+    structures = frame[frame["class"] != background_of(tables[GLOBAL_IMPORTANCE])]
     if structures["dice"].notna().any():
         mean = structures["dice"].mean()
         console.print(f"mean Dice over annotated structures: {mean:.3f}")

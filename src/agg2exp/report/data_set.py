@@ -12,7 +12,7 @@ import pandas as pd
 from agg2exp.aggregation.global_importance import global_importance
 from agg2exp.analysis.importances import Importances
 from agg2exp.analysis.joining import ADDITIVE, joined
-from agg2exp.domain.errors import DataError
+from agg2exp.domain.errors import DataError, SettingError
 from agg2exp.domain.labels import Labels
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
 from agg2exp.figures.anatomy import Anatomy
@@ -51,11 +51,14 @@ class DataSet:
         settings: What the importances of a case depend on besides its files; None: not known.
         metadata: Facts per case, indexed by case id; None if none were given.
         patients: Patient of each case; None: each case is a patient.
-        join: Classes to analyse as one, by the new name.
+        join: Classes to analyse as one, by the new name; none of a model whose classes may overlap.
         twins: Importance and expectation by distance of networks with random weights: columns case, twin, target,
             source, and these kinds; None if there were none.
         anatomy: Groups and colours of regions.
         merge: Structures that were merged into a class, by class.
+
+    Raises:
+        SettingError: Classes that may overlap should be joined.
     """
 
     name: str
@@ -71,6 +74,11 @@ class DataSet:
     twins: pd.DataFrame | None = None
     anatomy: Anatomy = field(default_factory=Anatomy)
     merge: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.join and not self.labels.exclusive:
+            allowed = f"false for the classes of {self.name}: they may overlap, so that their importances do not add up"
+            raise SettingError("join", True, allowed)
 
     @cached_property
     def cases(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import wandb
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 
 from agg2exp.domain.privacy import FEWEST_TOLD
-from agg2exp.store.tables import GLOBAL_IMPORTANCE, METRIC_SUMMARY, SEGMENTATION, TIMINGS, read_tables
+from agg2exp.store.tables import GLOBAL_IMPORTANCE, METRIC_SUMMARY, SEGMENTATION, TIMINGS, background_of, read_tables
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def _log_wandb(folder: Path, logger: WandbLogger, importance: Any) -> None:
 def _summary(tables: dict[str, Any]) -> dict[str, float]:
     """A few numbers that describe the run."""
     segmentation, timings = tables[SEGMENTATION], tables[TIMINGS]
-    structures = segmentation[segmentation["class"] != segmentation["class"].iloc[0]]
+    structures = segmentation[segmentation["class"] != background_of(tables[GLOBAL_IMPORTANCE])]
     importance = tables[GLOBAL_IMPORTANCE].query("kind == 'importance' and target == source")
     return {
         "cases": float(len(timings)),

@@ -89,6 +89,11 @@ def case_tables(results: Sequence[CaseResult]) -> dict[str, pd.DataFrame]:
     }
 
 
+def background_of(importances: pd.DataFrame) -> str:
+    """Name of the background, which is the first source of every table of importances."""
+    return str(importances["source"].iloc[0])
+
+
 def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
     """Write each table as Parquet, atomically, with checksums that tell flipped bits."""
     for name, table in tables.items():

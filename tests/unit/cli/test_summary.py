@@ -11,9 +11,11 @@ import torch
 from agg2exp.cli.summary import write_environment, write_summary
 from agg2exp.domain.case import Failure
 from agg2exp.domain.disclaimer import DISCLAIMER
+from agg2exp.domain.prediction import Prediction
 from agg2exp.models.checkpoint import trained_on
 from agg2exp.run.roi_importance import RoIImportanceWriter
 from agg2exp.store.tables import GLOBAL_IMPORTANCE, read_tables
+from tests.helpers.case_regions import overlapping_labels
 from tests.helpers.explanations import SHAPE, collected, scheme, small_case, small_explanation
 
 FAILURE = Failure("b", "reading", "case b: expected a NIfTI file at [b/ct.nii.gz], found none.", "Traceback")
@@ -62,6 +64,22 @@ def test_background_is_no_structure_whatever_classes_were_chosen(tmp_path: Path,
     collected(tmp_path, ["a"], pictures=False)
     write_summary(tmp_path, ["a"], {"a"}, [])
     assert "│ background │" not in said(capsys)
+
+
+def test_the_first_of_overlapping_regions_is_a_structure(tmp_path: Path, capsys):
+    """Background, which is no class of such a model, is the first source all the same."""
+    case = small_case()
+    explanation = small_explanation(case, classes=(0, 1, 2))
+    logits = torch.ones(3, *SHAPE)
+    logits[1, :, :, 3:] = logits[2, 4:] = -1
+    writer, labels = RoIImportanceWriter(tmp_path, by_distance=False), overlapping_labels(3)
+    prediction = Prediction.from_logits(logits, "sigmoid")
+    writer.write_case(labels, case, replace(explanation, prediction=prediction))
+    collected(tmp_path, ["a"], pictures=False)
+    write_summary(tmp_path, ["a"], {"a"}, [])
+    text = said(capsys)
+    assert "│ region_1 │ region_2 │ 100.0%" in " ".join(text.split())
+    assert "│ background │" not in text
 
 
 def test_background_alone_has_no_edges_between_structures(tmp_path: Path, capsys):
