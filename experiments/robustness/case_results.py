@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from mutations import cut, flipped, inserted, overwritten
 
-from agg2exp.domain.case import Origin
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.explanation import PassCounts
+from agg2exp.domain.files import MaskFile, Origin
 from agg2exp.domain.roi_importance import Kind, LocalImportance
 from agg2exp.store.case_result import CaseResult
 from agg2exp.store.case_store import CaseStore, DamagedResultError
@@ -31,7 +31,7 @@ def original() -> CaseResult:
         settings={"method": "smoothgrad"},
         passes=PassCounts(8, 16),
         seconds=1.5,
-        origin=Origin("0" * 64, Path("/data/s1/ct.nii.gz"), {"heart": Path("/data/s1/heart.nii.gz")}),
+        origin=Origin("0" * 64, (Path("/data/s1/ct.nii.gz"),), {"heart": (MaskFile(Path("/data/s1/heart.nii.gz")),)}),
     )
 
 

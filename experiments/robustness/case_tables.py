@@ -8,14 +8,12 @@ import numpy as np
 from lines import letters_of, letters_of_lines
 from mutations import mutated_text
 
-from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
-from agg2exp.domain.labels import Labels
+from agg2exp.data.layouts.totalsegmentator import TotalSegmentatorLayout
 
 ORIGINAL = (
     "image_id;age;gender;institute;split;pathology\ns0001;61;m;Zürich;train;\ns0002;;f;Köln;val;tumor\n"
     's0003;47;m;"Ulm; Süd";test;no_pathology\nsub-01/ses-1;70.5;f;;test;\n0012;33;;B;test;trauma\n'
 ).encode()
-LABELS = Labels(("background", "heart"))
 
 
 def mutant(random: np.random.Generator) -> bytes:
@@ -26,10 +24,10 @@ def mutant(random: np.random.Generator) -> bytes:
 def read(content: bytes, folder: Path) -> list[dict[str, str]]:
     """The cases, each by what is known of it."""
     (folder / "meta.csv").write_bytes(content)
-    records = TotalSegmentatorLayout(folder, LABELS, folder / "cache").records()
+    records = TotalSegmentatorLayout(folder).records()
     for record in records:
-        if folder.resolve() not in record.image.resolve().parents:
-            raise RuntimeError(f"{record.id} leads to {record.image}")
+        if folder.resolve() not in record.images[0].resolve().parents:
+            raise RuntimeError(f"{record.id} leads to {record.images[0]}")
     return [{"image_id": record.id, "split": record.split, **record.metadata} for record in records]
 
 

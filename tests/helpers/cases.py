@@ -18,8 +18,14 @@ import yaml
 from numpy.typing import NDArray
 from torch import nn
 
-from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
+from agg2exp.data.catalogue import Catalogue
+from agg2exp.data.layouts.totalsegmentator import TotalSegmentatorLayout
+from agg2exp.data.reading.annotation import AnnotationReader
+from agg2exp.data.reading.extra_masks import ExtraMasks
+from agg2exp.data.reading.reader import CaseReader
+from agg2exp.data.records import CaseRecord
 from agg2exp.domain.case import Grid
+from agg2exp.domain.files import LabelMapFile
 from agg2exp.domain.labels import Labels
 from agg2exp.models.checkpoint import ModelFacts, save_weights
 from agg2exp.preprocessing.body import CtBody
@@ -56,10 +62,25 @@ def merge(classes: Mapping[str, Sequence[str]] = CLASSES) -> dict[str, Sequence[
     return {name: made_of for name, made_of in classes.items() if made_of and list(made_of) != [name]}
 
 
-def layout(
-    root: Path, cache: Path, *settings: Any, classes: Mapping[str, Sequence[str]] = CLASSES, **more: Any
-) -> TotalSegmentatorLayout:
-    return TotalSegmentatorLayout(root, labels(classes), cache, *settings, merge=merge(classes), **more)
+def annotation(
+    cache: Path | None = None,
+    threshold: float | None = None,
+    classes: Mapping[str, Sequence[str]] = CLASSES,
+    head: str = "softmax",
+) -> AnnotationReader:
+    return AnnotationReader(Labels(tuple(classes), head), merge(classes), threshold, cache)
+
+
+def reader(spacing: Sequence[float] = (4.0, 4.0, 4.0), **settings: Any) -> CaseReader:
+    """Reads cases as the toy model asks; `annotation` and the reader's own settings may be others."""
+    return CaseReader(ct(spacing), **{"annotation": annotation(), **settings})
+
+
+def records(root: Path, extra: Mapping[str, str] | None = None, label_map: str | None = None) -> list[CaseRecord]:
+    """Of a data set in the layout of TotalSegmentator."""
+    file = None if label_map is None else LabelMapFile(label_map)
+    catalogue = Catalogue(TotalSegmentatorLayout(root), ExtraMasks(extra or {}, labels()), file)
+    return list(catalogue.by_id().values())
 
 
 def facts(spacing: Sequence[float] = SPACING) -> ModelFacts:
@@ -154,7 +175,9 @@ def write_data_set(root: Path, splits: Mapping[str, str]) -> Path:
     return root
 
 
-def write_toy_model(folder: Path, network: nn.Module | None = None, target: str = "ToyNetwork") -> Path:
+def write_toy_model(
+    folder: Path, network: nn.Module | None = None, target: str = "ToyNetwork", channels: int = 1
+) -> Path:
     """A user's configuration folder with `model=toy`, its weights and `data/merge=toy`; returns the folder."""
     save_weights(network or ToyNetwork(classes=len(CLASSES)), folder / "toy.safetensors", facts())
     (folder / "data" / "merge").mkdir(parents=True, exist_ok=True)
@@ -165,6 +188,7 @@ def write_toy_model(folder: Path, network: nn.Module | None = None, target: str 
         f"spacing: {list(SPACING)}\nwindow: {list(WINDOW)}\nhu_range: {list(HU_RANGE)}\n"
         f"weights: {folder / 'toy.safetensors'}\n"
         f"network:\n  _target_: tests.helpers.networks.{target}\n  classes: {len(CLASSES)}\n"
+        + (f"  channels: {channels}\n" if channels > 1 else "")
     )
     return folder
 

@@ -11,8 +11,8 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from agg2exp.cli.data_sets import read_data_sets
-from agg2exp.domain.case import Origin
 from agg2exp.domain.explanation import PassCounts
+from agg2exp.domain.files import Origin
 from agg2exp.domain.roi_importance import Kind, LocalImportance
 from agg2exp.report.data_set import DataSet
 from agg2exp.store.case_result import CaseResult
@@ -122,7 +122,7 @@ def _write_result(folder: Path, case: str, root: str, classes: list[str], values
         settings={},
         passes=PassCounts(1, 1),
         seconds=0.0,
-        origin=Origin(digest, Path(root) / case / "ct.nii.gz"),
+        origin=Origin(digest, (Path(root) / case / "ct.nii.gz",)),
     )
     CaseStore(folder).write(result)
 

@@ -53,7 +53,7 @@ def explain(folder: Path, *words: str, output: str = "explain") -> Finished:
         f"data.root={folder / 'data'}",
     ]
     tiny = ["attribution=vanilla_gradient", "trainer=cpu", "logger=none", f"paths.cache={folder / 'cache'}"]
-    more = ['+data.layout.extra_masks.nodule="{case}/segmentations/heart.nii.gz"']
+    more = ['+data.extra_masks.nodule="{case}/segmentations/heart.nii.gz"']
     return run("explain", [*setting, *tiny, *more, *words], folder / "runs" / output)
 
 

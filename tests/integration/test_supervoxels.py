@@ -120,11 +120,27 @@ def test_a_missing_atlas_is_the_failure_of_its_case_alone(project: Project):
     assert CaseStore(project.folder / "run").finished() == ["s2"]
 
 
-def test_data_that_leave_the_label_map_out_are_told(project: Project):
-    assert project.explain("run", *ATLAS, "data.layout.label_map=null", "data.limit=1") == 1
-    failures = pd.read_csv(project.folder / "run/failures.csv", index_col="case_id")
-    assert "expected the label map s1/maps/atlas.nii.gz" in failures.loc["s1", "error"]
-    assert "data.layout.label_map" in failures.loc["s1", "error"]
+@pytest.mark.parametrize("method", ["kernel_shap", "vanilla_gradient"])
+def test_a_metric_s_label_map_is_read_whatever_the_method_uses(project: Project, method: str):
+    """Insertion and deletion of the regions of an atlas."""
+    own = "{_target_: agg2exp.supervoxels.LabelMap, path: '{case}/maps/atlas.nii.gz'}"
+    shared = ["attribution.n_samples=8", *ATLAS, "~metric.insertion_deletion.supervoxels.n_components"]
+    words = {
+        "kernel_shap": [*shared, "metric.insertion_deletion.supervoxels=${supervoxels}"],
+        "vanilla_gradient": ["~metric.insertion_deletion.supervoxels", f"+metric.insertion_deletion.supervoxels={own}"],
+    }
+    chosen = f"attribution={method}", "metric=insertion_deletion", "data.limit=1"
+    assert project.explain("run", *chosen, *words[method]) == 0
+    result = CaseStore(project.folder / "run").read("s1")
+    steps = len(np.unique(halves(TILTED)))  # the regions of the atlas are what is removed
+    assert result.curves["most_relevant_first"].shape[1] <= steps + 1
+
+
+def test_a_scheme_of_ones_own_with_a_path_reads_no_label_map(project: Project):
+    project.atlas("s1").unlink()
+    own = "{_target_: cubes_with_a_path.CubesWithAPath, path: no_label_map.pt}"
+    assert project.explain("run", "~supervoxels", f"+supervoxels={own}", "data.limit=1") == 0
+    assert CaseStore(project.folder / "run").finished() == ["s1"]
 
 
 def test_a_path_that_is_none(project: Project, capsys: pytest.CaptureFixture[str]):

@@ -219,7 +219,7 @@ def test_what_one_case_alone_has_is_in_no_global_table(tiny: Tiny, tmp_path: Pat
     of_one = tmp_path / "scans" / "s0003"
     shutil.copy(of_one / "segmentations" / "heart.nii.gz", of_one / "finding.nii.gz")
     words = ["attribution=vanilla_gradient", "classes=[heart]", "logger=wandb", "data=totalsegmentator",
-             "+data.layout.extra_masks.nodule='{case}/finding.nii.gz'"]  # fmt: skip
+             "+data.extra_masks.nodule='{case}/finding.nii.gz'"]  # fmt: skip
     words = [w.replace(str(tiny.root), str(tmp_path / "scans")) for w in tiny.explain(*words)]
     assert run("explain", words, tmp_path / "run").code == 0
     assert "nodule" in [*pd.read_parquet(tmp_path / "run" / "tables" / "global_importance.parquet")["source"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -14,14 +14,19 @@ from agg2exp.cli.application import build
 from agg2exp.cli.builders import labels_of
 from agg2exp.domain.errors import SettingError
 from agg2exp.run.datamodule import CaseDataModule
+from agg2exp.supervoxels.asked import label_map_file
 
 GROUP, ROOT = "data", "data.root"
 
 
-def data_module(config: DictConfig) -> CaseDataModule:
+def data_module(config: DictConfig, users: Iterable[object] = ()) -> CaseDataModule:
     """The data module that the configuration describes.
 
     A folder without a choice of what it holds is refused, since the default generates phantoms.
+
+    Args:
+        config: The whole configuration.
+        users: Methods and metrics, whose supervoxels may need a label map with each case.
 
     Raises:
         SettingError: `data.root` is missing, or was given without a choice of `data`.
@@ -37,7 +42,7 @@ def data_module(config: DictConfig) -> CaseDataModule:
             "a choice of data beside it",
             f"Say what the folder holds, or is to hold, by {_in_words(_options(GROUP))}.",
         )
-    made: CaseDataModule = build(config, GROUP, labels=labels_of(config))
+    made: CaseDataModule = build(config, GROUP, labels=labels_of(config), label_map=label_map_file(users))
     return made
 
 
@@ -73,4 +78,5 @@ def is_chosen(group: str, config_name: str | None, overrides: Sequence[str]) -> 
 
 
 def _options(group: str) -> list[str]:
-    return sorted(GlobalHydra.instance().config_loader().get_group_options(group))
+    options = GlobalHydra.instance().config_loader().get_group_options(group)
+    return sorted(option for option in options if option != "base")

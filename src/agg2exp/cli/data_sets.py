@@ -145,5 +145,4 @@ def _from_runs(name: str, folders: Sequence[Path], damaged: list[LeftOut]) -> Da
         runs=tuple(run.folder for run in runs),
         settings=first.settings,
         twins=read_twins([run.folder for run in runs], [configuration(run.folder) for run in runs]),
-        merge=first.merge,
     )

@@ -73,7 +73,8 @@ def _explain(config: DictConfig) -> None:
 
     one_log()
     config = without_leftovers(config)
-    data, module = data_module(config), explanation_module(config)
+    module = explanation_module(config)
+    data = data_module(config, [module.attribution, *module.metrics.values()])
     twin = None if module.attribution.uses_supervoxels else same_work(config, ignoring="supervoxels")
     if twin is not None:
         log.info(

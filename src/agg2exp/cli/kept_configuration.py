@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from agg2exp.models.checkpoint import SHIPPED
 
-PLACES = ("data.root", "data.layout.cache", "model.weights", "module.cache", "paths.data", "paths.cache", "paths.runs",
+PLACES = ("data.root", "data.cache", "model.weights", "module.cache", "paths.data", "paths.cache", "paths.runs",
           "paths.output", "output", "resume")  # fmt: skip
 """Settings that are paths, relative to the folder that the command is run in."""
 

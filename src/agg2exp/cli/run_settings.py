@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agg2exp.data.merge import structures_of
 from agg2exp.domain.errors import DataError, SettingError
 from agg2exp.domain.labels import Labels
 from agg2exp.store.stored_yaml import read_stored_yaml
@@ -17,12 +16,11 @@ from agg2exp.store.stored_yaml import read_stored_yaml
 SETTINGS = ("model", "attribution", "score", "supervoxels", "baseline", "mask_policy", "regions", "expansion",
             "inference", "module", "data.preprocessing")  # fmt: skip
 """What the importances of a case depend on besides its files."""
-FILES = ("data.layout", "data.merge", "data.resample")
+FILES = ("data.layout", "data.merge", "data.extra_masks", "data.mask_threshold", "data.resample")
 """Which files of a case are read, extra masks among them, and how."""
 NEUTRAL = {
     "inference": {"batch"},
     "module": {"classes", "class_chunk", "compile_network", "cache", "cache_predictions", "seed", "twins"},
-    "data.layout": {"cache"},
 }
 """Members of these nodes that importances do not depend on, or that stand elsewhere too."""
 GROUPS = ("data", "attribution", "supervoxels")
@@ -115,20 +113,6 @@ def writer_of(folder: Path) -> str:
         return str(json.loads(path.read_text(encoding="utf-8"))["packages"]["agg2exp"])[:20]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "of an earlier version"
-
-
-def merge_of(folder: Path, config: Mapping[str, Any], labels: Labels) -> dict[str, list[str]]:
-    """The structures that a run merged into a class, by class.
-
-    Raises:
-        DataError: They are no lists of names; the message names the run.
-    """
-    merge = _at(config, "data.merge") or {}
-    try:
-        structures_of(labels, merge)
-    except SettingError as error:
-        raise DataError(f"{folder / 'config.yaml'}: data.{error}") from error
-    return {name: list(structures) for name, structures in merge.items()}
 
 
 def _at(config: object, name: str) -> Any:

@@ -7,17 +7,18 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from agg2exp.data.masks import merged_structures
-from agg2exp.data.merge import structures_of
-from agg2exp.domain.case import Grid, Origin
+from agg2exp.data.reading.annotation import merged
+from agg2exp.data.reading.fingerprint import scan_digest
+from agg2exp.data.reading.masks import MaskReader
+from agg2exp.domain.case import Grid
 from agg2exp.domain.errors import CaseError, DataError
+from agg2exp.domain.files import Origin
 from agg2exp.domain.names import safe_name
 from agg2exp.domain.upright import upright
 from agg2exp.figures.shown_scan import ShownScan
 from agg2exp.report.data_set import DataSet
 from agg2exp.report.outlier_slices import Scan
 from agg2exp.store.case_store import CaseStore, DamagedResultError
-from agg2exp.store.digests import file_digest
 from agg2exp.store.nifti import UnreadableVolumeError, read_volume
 
 
@@ -42,13 +43,9 @@ def read_scan(data: DataSet, case: str, target: str) -> Scan:
                 "Explain the case again to see it."
             )
         _check_same_scan(case, origin)
-        image, grid = read_volume(origin.image)
-        structures = {name: path for name, path in origin.structures.items() if path.is_file()}
-        annotated = (
-            merged_structures(case, structures_of(data.labels, data.merge), structures, grid, origin.threshold)
-            if structures
-            else None
-        )
+        image, grid = read_volume(origin.images[0])
+        files = [[f for f in origin.annotation.get(name, ()) if f.path.is_file()] for name in data.labels.classes]
+        annotated = merged(files, MaskReader(case, grid, origin.threshold)) if any(files) else None
         attribution = prediction.with_name(f"attribution_{safe_name(target)}.nii.gz")
         return Scan(
             shown=ShownScan.of(image[None], grid, origin.display[:1]),
@@ -69,10 +66,13 @@ def _run_of(data: DataSet, case: str) -> Path:
 
 def _check_same_scan(case: str, origin: Origin) -> None:
     """Raise unless the scan that the run explained lies where it was."""
-    if not origin.image.is_file():
-        raise DataError(f"case {case}: expected its scan at {origin.image}, got none. Was the data set moved?")
-    if file_digest(origin.image) != origin.digest:
-        raise DataError(f"case {case}: expected the scan that the run explained at {origin.image}, got another one.")
+    for path in origin.images:
+        if not path.is_file():
+            raise DataError(f"case {case}: expected its scan at {path}, got none. Was the data set moved?")
+    if scan_digest(origin.images) != origin.digest:
+        raise DataError(
+            f"case {case}: expected the scan that the run explained at {origin.images[0]}, got another one."
+        )
 
 
 def _beside(grid: Grid, path: Path) -> NDArray[Any]:

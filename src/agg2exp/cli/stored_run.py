@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from agg2exp.cli.run_settings import FILES, SETTINGS, configuration, labels_of, merge_of, settings_of
+from agg2exp.cli.run_settings import FILES, SETTINGS, configuration, labels_of, settings_of
 from agg2exp.domain.labels import Labels
 from agg2exp.report.data_set import ScanIdentity
 from agg2exp.store.case_result import CASE_FILES, CaseResult
@@ -35,7 +35,6 @@ class StoredRun:
         scans: What the scan of each case is.
         settings: What its importances depend on besides the files of its cases.
         choices: `settings`, and which files of a case were read: the same in runs that are one data set.
-        merge: Structures that were merged into a class, by class.
     """
 
     folder: Path
@@ -44,7 +43,6 @@ class StoredRun:
     scans: Mapping[str, ScanIdentity]
     settings: Mapping[str, Any]
     choices: Mapping[str, Any]
-    merge: Mapping[str, Sequence[str]]
 
 
 def read_stored_run(folder: Path) -> StoredRun:
@@ -71,7 +69,6 @@ def read_stored_run(folder: Path) -> StoredRun:
         {case: ScanIdentity() if result is None else _identity(result) for case, result in results.items()},
         settings=settings_of(config),
         choices=settings_of(config, SETTINGS + FILES),
-        merge=merge_of(folder, config, labels),
     )
 
 

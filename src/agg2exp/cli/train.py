@@ -70,7 +70,7 @@ def _train(config: DictConfig) -> None:
     state = state_of(run)
     if state is not None:
         state.settings = settings
-    n_cases = Counter(record.split for record in data.layout.records())
+    n_cases = Counter(record.split for record in data.records(None))
     keep_here(run.loggers, [split for split in ("val", "test") if n_cases[split] < FEWEST_TOLD])
     with tracked(run.loggers, config):
         try:

@@ -17,7 +17,6 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from agg2exp.cli.resume import changed_settings
-from agg2exp.data.case_dataset import CaseDataset
 from agg2exp.domain.code import versions
 from agg2exp.domain.description import described, text
 from agg2exp.domain.errors import SettingError
@@ -53,9 +52,8 @@ def training_settings(config: DictConfig, module: SegmentationModule, data: Case
 
 def _of_cases(data: CaseDataModule) -> str:
     """Which cases are trained with and chosen by, and the content of their files."""
-    records = [record for record in data.layout.records() if record.split in ("train", "val")]
-    dataset = CaseDataset(data.layout, records, data.preprocessing)
-    return digest([(record.id, record.split, dataset.fingerprint(record)) for record in records])
+    records = [record for record in data.records(None) if record.split in ("train", "val")]
+    return digest([(record.id, record.split, data.reader.fingerprint(record)) for record in records])
 
 
 def state_of(trainer: Trainer) -> TrainingState | None:

@@ -18,7 +18,7 @@ from monai.transforms import (
 )
 from torch import Tensor
 
-from agg2exp.data.case_dataset import CaseDataset
+from agg2exp.data.reading.reader import CaseReader
 from agg2exp.data.records import CaseRecord
 from agg2exp.domain.errors import check_range
 from agg2exp.domain.masks import ExclusiveMasks
@@ -27,11 +27,11 @@ from agg2exp.domain.masks import ExclusiveMasks
 class _ReadCase(Transform):
     """Case record -> image and label map (1, D, H, W) each; nothing in it is random, so the cache keeps it."""
 
-    def __init__(self, dataset: CaseDataset) -> None:
-        self.dataset = dataset
+    def __init__(self, reader: CaseReader) -> None:
+        self.reader = reader
 
     def __call__(self, record: CaseRecord) -> Mapping[str, Tensor]:
-        case = self.dataset.read(record)
+        case = self.reader.read(record)
         if not isinstance(case.annotation, ExclusiveMasks):
             raise RuntimeError(f"case {case.id} has no annotated label map")
         return {"image": case.image, "label": case.annotation.label_map.unsqueeze(0).float()}
@@ -87,9 +87,9 @@ class TrainingPatches:
             RandShiftIntensityd("image", prob=0.5, offsets=shift),
         ]
 
-    def loader(self, dataset: CaseDataset, records: Sequence[CaseRecord]) -> DataLoader:
+    def loader(self, reader: CaseReader, records: Sequence[CaseRecord]) -> DataLoader:
         """Batches {"image": (B, 1, *size), "label": (B, 1, *size)}; cases are read once and kept in memory."""
-        transform = Compose([_ReadCase(dataset), *self.random]).set_random_state(seed=self.seed)
+        transform = Compose([_ReadCase(reader), *self.random]).set_random_state(seed=self.seed)
         cached: Any = CacheDataset(list(records), transform=transform, num_workers=None)
         return DataLoader(
             cached,

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import permutations, product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agg2exp.domain.errors import CaseError
+from agg2exp.domain.files import Origin
 from agg2exp.domain.masks import ClassMasks
 
 SAME_VOXEL = 0.1
@@ -101,25 +101,6 @@ def _reordered(volume: NDArray[Any], axes: Sequence[int], backwards: Sequence[in
     return np.ascontiguousarray(np.flip(volume.transpose(axes), tuple(backwards)))
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Which scan a case is, and where its files were found: plain data, so that a finished run can show it again.
-
-    Attributes:
-        digest: SHA-256 of the scan's file, which says what the scan is wherever it is copied to.
-        image: The scan.
-        structures: Files of the annotated structures that were there, by structure.
-        threshold: From which value on a soft mask is inside; None: masks are no soft ones.
-        display: For each channel the values of the scan's file that are drawn black and white; empty if unknown.
-    """
-
-    digest: str
-    image: Path
-    structures: Mapping[str, Path] = field(default_factory=dict)
-    threshold: float | None = None
-    display: tuple[tuple[float, float], ...] = ()
-
-
 @dataclass(frozen=True, eq=False)
 class Case:
     """A preprocessed scan with all that travels with it.
@@ -127,7 +108,7 @@ class Case:
     Attributes:
         id: Name of the case, unique in its data set.
         image: (C, D, H, W) float32, preprocessed (CT: in [0, 1]).
-        grid: Grid of `image`.
+        grid: Grid of `image` (array axes point to R, A, S).
         native: Grid of the scan's own file; results return to it.
         channels: Names of the channels (C); "0", "1", … unless given.
         annotation: Masks of the classes as annotated, or None.

@@ -55,7 +55,6 @@ class DataSet:
         twins: Importance and expectation by distance of networks with random weights: columns case, twin, target,
             source, and these kinds; None if there were none.
         anatomy: Groups and colours of regions.
-        merge: Structures that were merged into a class, by class.
 
     Raises:
         SettingError: Classes that may overlap should be joined.
@@ -73,7 +72,6 @@ class DataSet:
     join: Mapping[str, Sequence[str]] = field(default_factory=dict)
     twins: pd.DataFrame | None = None
     anatomy: Anatomy = field(default_factory=Anatomy)
-    merge: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.join and not self.labels.exclusive:

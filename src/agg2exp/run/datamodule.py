@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import lightning
@@ -12,42 +11,51 @@ from rich.progress import track
 from torch.utils.data import DataLoader
 
 from agg2exp.data.case_dataset import CaseDataset
+from agg2exp.data.catalogue import Catalogue
 from agg2exp.data.generator import Generator, generate_missing
+from agg2exp.data.layouts.base import Layout
 from agg2exp.data.patches import TrainingPatches
-from agg2exp.data.random_state import random_state, set_random_state
-from agg2exp.data.records import CaseRecord, Layout
+from agg2exp.data.reading.annotation import AnnotationReader
+from agg2exp.data.reading.extra_masks import ExtraMasks
+from agg2exp.data.reading.label_names import read_label_names
+from agg2exp.data.reading.reader import CaseReader
+from agg2exp.data.records import CaseRecord
+from agg2exp.data.selection import Selection, of_split
+from agg2exp.data.training_cases import TrainingCases
 from agg2exp.domain.case import Case, Failure
-from agg2exp.domain.chosen import chosen_ids
-from agg2exp.domain.errors import CaseError, SettingError, check_choice, check_range
+from agg2exp.domain.errors import check_range
+from agg2exp.domain.files import LabelMapFile
 from agg2exp.domain.labels import Labels
-from agg2exp.domain.resampling import RULES
 from agg2exp.preprocessing.base import Preprocessor
-from agg2exp.run.distributed.assignment import assign
+from agg2exp.run.agenda import Agenda
 from agg2exp.store.limits import Limits
-from agg2exp.store.nifti import UnreadableVolumeError, open_volume
-
-log = logging.getLogger(__name__)
 
 MANY = 200  # headers, from which reading them shows a progress bar
 
 
 class CaseDataModule(lightning.LightningDataModule):
-    """Cases of one layout.
+    """Cases of one data set, read for one model.
 
     Args:
         root: Folder of the data set.
-        layout: Makes the layout from `root`, `labels` and `merge`: where the files lie, and what they mean.
+        layout: Makes the layout from `root`: which cases there are, and where their files lie.
         preprocessing: What the model was trained on.
-        labels: Its classes.
+        labels: The model's classes.
+        merge: Structures that are merged into a class, by class, see `structures_of`.
+        resample: How extra masks are resampled, see `CaseReader`.
+        mask_threshold: What is above it is inside, in masks that have more values than 0 and one other (probabilities,
+            resampled masks, several labels); None refuses them.
+        extra_masks: Further regions, see `ExtraMasks`.
+        cache: Folder for merged label maps; None keeps none.
+        label_map: The label map that supervoxels need; None if they need none.
         split: Split to explain; None for all cases.
-        cases: Ids of the cases to explain, as `chosen_ids` takes them; None for all of the split.
+        cases: Ids of the cases to explain, see `Selection`; None for all of the split.
         limit: At most so many cases; None for all.
-        patches: Cuts training patches; only training needs it.
+        shard: Which share of them, "k/n", see `Selection`; None for all.
+        patches: Makes what cuts training patches; only training needs it.
         generator: Makes from `root` what writes missing cases (phantoms); None for data that exist.
         num_workers: Processes that read ahead while explaining, validating and testing.
         limits: Sizes that a scan's header may claim before its voxels are read.
-        resample: How extra masks are resampled, as `CaseDataset` takes it.
-        merge: Structures that are merged into a class, by class, see `structures_of`.
     """
 
     def __init__(
@@ -56,78 +64,63 @@ class CaseDataModule(lightning.LightningDataModule):
         layout: Callable[..., Layout],
         preprocessing: Preprocessor,
         labels: Labels,
+        merge: Mapping[str, Sequence[str]] | None = None,
+        resample: str = "nearest",
+        mask_threshold: float | None = None,
+        extra_masks: Mapping[str, str] | None = None,
+        cache: str | Path | None = None,
+        label_map: LabelMapFile | None = None,
         split: str | None = "test",
         cases: Sequence[object] | str | float | None = None,
         limit: int | None = None,
+        shard: str | None = None,
         patches: Callable[..., TrainingPatches] | None = None,
         generator: Callable[..., Generator] | None = None,
         num_workers: int = 0,
         limits: Limits | None = None,
-        resample: str = "nearest",
-        merge: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         super().__init__()
         check_range("num_workers", num_workers, 0, integer=True)
-        if limit is not None:
-            check_range("limit", limit, 1, integer=True)
-        self.layout = layout(root=root, labels=labels, merge=merge)
+        if mask_threshold is not None:
+            check_range("mask_threshold", mask_threshold, 0)
+        self.layout = layout(root=root)
         self.preprocessing = preprocessing
-        self.split = split
-        self.cases = cases
-        self.limit = limit
         self.patches = patches
         self.generator = None if generator is None else generator(root=root)
         self.num_workers = num_workers
-        self.limits = limits or Limits()
-        check_choice("resample", resample, tuple(RULES))
-        self.resample = resample
+        self.selection = Selection(split, cases, limit, shard)
+        self.catalogue = Catalogue(self.layout, ExtraMasks(extra_masks or {}, labels), label_map)
+        names = None if label_map is None else label_map.names
+        self.reader = CaseReader(
+            preprocessing,
+            AnnotationReader(labels, merge, mask_threshold, cache),
+            resample,
+            limits or Limits(),
+            {} if names is None else read_label_names(self.layout.root / names),
+            (type(self.layout),),
+        )
+        self.training = TrainingCases(patches, self.reader)
+        self.agenda = Agenda()
         self._prepared = False
-        self._by_id: dict[str, CaseRecord] = {}
-        self._finished: frozenset[str] = frozenset()
-        self._training: DataLoader[Any] | None = None
-        self._random: dict[str, Any] | None = None
-        self._last: Mapping[str, int] = {}
-        self._begin: Callable[[str], None] | None = None
 
     def prepare_data(self) -> None:
-        """On one process and once: generate what is missing, with a progress bar, and check the classes."""
+        """On one process and once: generate what is missing, and say what no case has."""
         if self._prepared:
             return
         self._prepared = True
         if self.generator is not None:
             generate_missing(self.generator)
-            self._by_id = {}
-        records = list(self._all().values())
-        unknown = self.layout.unknown_structures(records)
-        if unknown:
-            log.warning(
-                "structures of model.labels and data.merge that no case of %s has a file for, so that their classes "
-                "count as not annotated: %s",
-                self.layout.root,
-                ", ".join(f"{name} (did you mean {near}?)" if near else name for name, near in unknown.items()),
-            )
-        absent = self.layout.absent_masks(records)
-        if absent:
-            log.warning(
-                "extra masks that no case of %s has, so that their importance is unknown or zero: %s",
-                self.layout.root,
-                ", ".join(f"{name} ({why})" for name, why in absent.items()),
-            )
+            self.catalogue.forget()
+        structures = {name for of_class in self.reader.annotation.structures for name in of_class}
+        self.catalogue.warn_of_what_no_case_has(structures)
 
-    def records(self, split: str | None, cases: Sequence[object] | str | float | None = None) -> list[CaseRecord]:
-        """The cases of a split, or those with the given ids; all if neither is given.
+    def records(self, split: str | None) -> list[CaseRecord]:
+        """The cases of a split; all if it is None.
 
         Raises:
-            SettingError: The split is empty, or an id is unknown or could be several.
+            SettingError: The split is empty.
         """
-        by_id = self._all()
-        if cases is not None:
-            return [by_id[c] for c in chosen_ids("data.cases", cases, by_id, f"{self.layout.root}/meta.csv")]
-        chosen = [record for record in by_id.values() if split is None or record.split == split]
-        if not chosen:
-            found = dict(Counter(record.split for record in by_id.values()))
-            raise SettingError("data.split", split, f"a split with cases; {self.layout.root} has {found}")
-        return chosen
+        return of_split(self.catalogue.by_id(), split, str(self.layout.root))
 
     def expected(self) -> list[str]:
         """Ids of the cases that should be explained when the run ends."""
@@ -135,13 +128,11 @@ class CaseDataModule(lightning.LightningDataModule):
 
     def fingerprints(self, cases: Collection[str]) -> dict[str, str]:
         """What changes when a file of a case changes, by id, of cases that the data set has; reads their files."""
-        records = [record for record in self._all().values() if record.id in cases]
-        dataset = self._dataset(records)
-        return {record.id: dataset.fingerprint(record) for record in records}
+        return {case: self.reader.fingerprint(r) for case, r in self.catalogue.by_id().items() if case in cases}
 
     def leave_out(self, finished: frozenset[str]) -> None:
         """Do not hand out cases that an earlier part of this run has finished."""
-        self._finished = finished
+        self.agenda.finished = finished
 
     def hand_out(self, last: Mapping[str, int], begin: Callable[[str], None]) -> None:
         """Hand out some cases after all others, and tell which is begun.
@@ -150,21 +141,21 @@ class CaseDataModule(lightning.LightningDataModule):
             last: These, the smallest number first.
             begin: Is told the id of each case before it is read.
         """
-        self._last, self._begin = last, begin
+        self.agenda.last, self.agenda.begin = last, begin
 
     def pending(self) -> list[str]:
         """Ids of the cases that `predict_dataloader` hands out, over all ranks."""
         return [record.id for record in self._pending()]
 
     def costs(self) -> dict[str, float]:
-        """Voxels after resampling of each pending case, by case id; 0 where its header allows no reading."""
+        """Voxels after preprocessing of each pending case, from its header; 0 if that cannot be read."""
         pending = self._pending()
         shown = track(pending, "Reading headers", transient=True, disable=len(pending) < MANY)
-        return {record.id: self._cost(record) for record in shown}
+        return {record.id: self.reader.cost(record) for record in shown}
 
     def read(self, case_id: str) -> Case | Failure:
         """One case of the data set."""
-        return self._dataset([self._all()[case_id]], self._begin)[0]
+        return CaseDataset([self.catalogue.by_id()[case_id]], self.reader, self.agenda.begin)[0]
 
     def predict_dataloader(self) -> DataLoader[Case | Failure]:
         """The cases that this rank explains, in the data set's order; rank 0 alone knows which are left, and deals.
@@ -174,92 +165,44 @@ class CaseDataModule(lightning.LightningDataModule):
         """
         trainer = self.trainer
         if trainer is None or trainer.world_size == 1:
-            return self._cases(self._pending(), self._begin)
-        shares = trainer.strategy.broadcast(self._shares(trainer.world_size) if trainer.is_global_zero else [])
-        by_id = self._all()
-        return self._cases([by_id[case] for case in shares[trainer.global_rank]], self._begin)
-
-    def _shares(self, ranks: int) -> list[list[str]]:
-        """Ids of the cases of each rank."""
-        records = self._pending()
-        if len(records) < ranks:
-            raise SettingError("trainer.devices", ranks, f"at most one for each of the {len(records)} cases")
-        return [[records[i].id for i in share] for share in assign([self._cost(record) for record in records], ranks)]
+            return self._loader(self._pending(), self.agenda.begin)
+        dealt = (
+            self.agenda.shares(self._chosen(), self.reader.cost, trainer.world_size) if trainer.is_global_zero else []
+        )
+        mine, by_id = trainer.strategy.broadcast(dealt)[trainer.global_rank], self.catalogue.by_id()
+        return self._loader([by_id[case] for case in mine], self.agenda.begin)
 
     def val_dataloader(self) -> DataLoader[Case | Failure]:
         """Whole validation cases."""
-        return self._cases(self.records("val"))
+        return self._loader(self.records("val"))
 
     def test_dataloader(self) -> DataLoader[Case | Failure]:
         """Whole cases of the test split."""
-        return self._cases(self.records("test"))
+        return self._loader(self.records("test"))
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Random patches of the training cases; cases with gaps in their annotation are left out."""
-        if self.patches is None:
-            raise SettingError("data.patches", None, "settings of training patches (see conf/data/phantom.yaml)")
-        records = self.records("train")
-        usable = [record for record in records if self._is_complete(record)]
-        if len(usable) < len(records):
-            log.warning(
-                "%d of %d training cases lack an annotation of some class and are left out",
-                len(records) - len(usable),
-                len(records),
-            )
-        if not usable:
-            raise SettingError("data.split", "train", "training cases with every class annotated")
-        dataset = self._dataset(usable)
-        self._training = self.patches(n_classes=len(self.layout.names)).loader(dataset, usable)
-        if self._random is not None:
-            set_random_state(self._training, self._random)
-        return self._training
+        """Random patches of the training cases."""
+        return self.training.loader(self.records("train"))
 
     def state_dict(self) -> dict[str, Any]:
         """Random states of the training patches; called by Lightning when it keeps the state of a training."""
-        return {} if self._training is None else random_state(self._training)
+        return self.training.state()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Called by Lightning before it asks for training patches."""
-        self._random = state_dict
+        self.training.go_on_from(state_dict)
 
     def _chosen(self) -> list[CaseRecord]:
-        return self.records(self.split, self.cases)[: self.limit]
+        return self.selection.of(self.catalogue.by_id(), str(self.layout.root))
 
     def _pending(self) -> list[CaseRecord]:
-        records = [record for record in self._chosen() if record.id not in self._finished]
-        return sorted(records, key=lambda record: self._last.get(record.id, 0))  # stable: else the data set's order
+        return self.agenda.left(self._chosen())
 
-    def _all(self) -> dict[str, CaseRecord]:
-        """All records of the data set by id; its table is read once."""
-        if not self._by_id:
-            self._by_id = {record.id: record for record in self.layout.records()}
-        return self._by_id
-
-    def _is_complete(self, record: CaseRecord) -> bool:
-        try:
-            return all(self.layout.annotated(record))
-        except CaseError as error:
-            log.warning("%s", error)
-            return False
-
-    def _cost(self, record: CaseRecord) -> float:
-        """Voxels after resampling, from the header alone; a scan that its header forbids to read fails later, fast."""
-        try:
-            scan = open_volume(record.image)
-            voxels = self.preprocessing.voxels(scan.grid)
-            self.limits.check(scan, voxels)
-        except UnreadableVolumeError:
-            return 0.0
-        return voxels
-
-    def _cases(
+    def _loader(
         self, records: list[CaseRecord], begin: Callable[[str], None] | None = None
     ) -> DataLoader[Case | Failure]:
-        dataset = self._dataset(records, begin)
+        dataset = CaseDataset(records, self.reader, begin)
         return DataLoader(dataset, batch_size=1, num_workers=self.num_workers, collate_fn=_only)
-
-    def _dataset(self, records: list[CaseRecord], begin: Callable[[str], None] | None = None) -> CaseDataset:
-        return CaseDataset(self.layout, records, self.preprocessing, self.limits, self.resample, begin)
 
 
 def _only(batch: list[Case | Failure]) -> Case | Failure:

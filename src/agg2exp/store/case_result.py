@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from agg2exp.domain.case import Origin
 from agg2exp.domain.explanation import PassCounts
+from agg2exp.domain.files import Origin
 from agg2exp.domain.labels import Labels
 from agg2exp.domain.metric_facts import MetricFacts
 from agg2exp.domain.roi_importance import LocalImportance

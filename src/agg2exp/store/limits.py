@@ -40,18 +40,19 @@ class Limits:
         check_range("limits.voxel_mm", self.voxel_mm, 0)
         check_range("limits.gigabytes", self.gigabytes, 0)
 
-    def check(self, scan: StoredVolume, resampled: float) -> None:
+    def check(self, scan: StoredVolume, resampled: float, channels: int = 1) -> None:
         """Refuse a scan that is too large or too small.
 
         Args:
-            scan: The scan, its voxels not read.
-            resampled: Voxels that it will have on the model's grid.
+            scan: The file of a channel, its voxels not read.
+            resampled: Voxels that it will have after preprocessing.
+            channels: As large as this one, all held at once.
 
         Raises:
             UnreadableVolumeError: It exceeds a limit.
         """
         grid, (low, high) = scan.grid, self.extent_mm
-        gigabytes = max(scan.header.n_bytes, 4 * math.prod(grid.shape), 4 * resampled) / 1e9
+        gigabytes = channels * max(scan.header.n_bytes, 4 * math.prod(grid.shape), 4 * resampled) / 1e9
         extent = " x ".join(f"{mm:.4g}" for mm in grid.extent)
         if not (low <= min(grid.extent) and max(grid.extent) <= high):
             problem = f"covers {extent} mm, and data.limits.extent_mm allows {low:g} to {high:g} along each axis"

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from agg2exp.domain.case import Case
+from agg2exp.domain.files import LabelMapFile
 from agg2exp.domain.masks import ClassMasks
 
 
@@ -34,6 +35,11 @@ class Supervoxels(ABC):
             image: x, (C, D, H, W).
             masks: Where the classes are predicted.
         """
+
+    @property
+    def label_map_file(self) -> LabelMapFile | None:
+        """The label map that has to be read with each case, for supervoxels that need one."""
+        return None
 
     def numbers(self, masks: ClassMasks) -> Tensor | None:
         """The number that each supervoxel has in all cases, such as its label in an atlas, (S,) int64.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import InitVar, dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from torch import Tensor
 
 from agg2exp.domain.case import Case
 from agg2exp.domain.errors import CaseError, SettingError
+from agg2exp.domain.files import LabelMapFile
 from agg2exp.domain.masks import ClassMasks
 from agg2exp.supervoxels.base import Supervoxels
 from agg2exp.supervoxels.given import Given
@@ -16,7 +17,7 @@ from agg2exp.supervoxels.given import Given
 
 @dataclass(frozen=True)
 class LabelMap(Supervoxels):
-    """v from a label map on the scan's own grid, for instance an atlas; the data layout reads it with the case.
+    """v from a label map on the scan's own grid, for instance an atlas; it is read with the case.
 
     Every label in the scan is one supervoxel, 0 and negative ones as well; labels of the atlas that the scan lacks have
     none. A label has the same number and name in the results of all cases.
@@ -24,7 +25,8 @@ class LabelMap(Supervoxels):
     Attributes:
         path: Relative to the data root or absolute; `{case}` stands for the case's id, and without it all cases share
             one file.
-        names: Table of what the labels are called, which the data layout reads and hands over with the cases.
+        names: Table of what the labels are called: a CSV with columns `label` and `name`, relative to the data root or
+            absolute; the names come with the case.
 
     Raises:
         SettingError: `path` is no path.
@@ -33,11 +35,16 @@ class LabelMap(Supervoxels):
     name: ClassVar[str] = "labelmap"
 
     path: str
-    names: InitVar[str | None] = None
+    names: str | None = field(default=None, repr=False)
 
-    def __post_init__(self, names: str | None) -> None:
+    def __post_init__(self) -> None:
         if not isinstance(self.path, str) or not self.path:
             raise SettingError("path", self.path, "the path of a label map, such as {case}/atlas.nii.gz")
+
+    @property
+    def label_map_file(self) -> LabelMapFile:
+        """The file that has to be read with each case."""
+        return LabelMapFile(self.path, self.names)
 
     def __call__(self, image: Tensor, masks: ClassMasks) -> Tensor:
         """Not possible from the image alone.
@@ -62,6 +69,6 @@ class LabelMap(Supervoxels):
             raise CaseError(
                 case.id,
                 f"expected the label map {self.path.replace('{case}', case.id)} with the case, got none. "
-                "Set data.layout.label_map to its path, as conf/data/totalsegmentator.yaml does.",
+                "Read the case with it, as a data module does that is given the supervoxels' label_map_file.",
             )
         return Given(case.label_map, case.label_names, quiet=True)  # few scans have every label of an atlas

@@ -79,8 +79,9 @@ def changed(run: Path, **nodes: object) -> Path:
         ({"inference": {"precision": "bfloat16"}}, "inference"),
         ({"data__preprocessing": {"intensity": {"low": -1000, "high": 1000}}}, "data.preprocessing"),
         ({"data__resample": "any"}, "data.resample"),
-        ({"data__layout": {"extra_masks": {"nodule": "{case}/nodule.nii.gz"}}}, "data.layout"),
-        ({"data__layout": {"label_map": "{case}/atlas.nii.gz"}}, "data.layout"),
+        ({"data__extra_masks": {"nodule": "{case}/nodule.nii.gz"}}, "data.extra_masks"),
+        ({"data__mask_threshold": 0.5}, "data.mask_threshold"),
+        ({"data__layout": {"images": "{case}/t1.nii.gz"}}, "data.layout"),
         ({"module": {"_target_": "own.Module"}}, "module"),
         ({"score": {"_target_": "agg2exp.scores.MeanScore"}}, "score"),
     ],
@@ -97,7 +98,8 @@ def test_what_importances_do_not_depend_on_may_differ(tmp_path: Path):
             stored_run(tmp_path / str(i), n=2, first=2 * i),
             inference={"overlap": 0.25, "batch": i},
             module={"classes": "all", "class_chunk": i, "cache": str(i), "cache_predictions": bool(i), "seed": i},
-            data__layout={"cache": str(i), "extra_masks": {}},
+            data__cache=str(i),
+            data__shard=f"{i + 1}/2",
             data__cases=[str(i)],
         )
         for i in range(2)
@@ -111,7 +113,7 @@ def test_settings_in_which_data_sets_differ_are_named(tmp_path: Path):
     runs = {
         "a": stored_run(tmp_path / "a", n=2),
         "b": changed(stored_run(tmp_path / "b", n=2, attribution="x"), data__preprocessing={"spacing": [1, 1, 1]}),
-        "c": changed(stored_run(tmp_path / "c", n=2), data__layout={"extra_masks": {"nodule": "other"}}),
+        "c": changed(stored_run(tmp_path / "c", n=2), data__extra_masks={"nodule": "other"}),
     }
     a, b, c = read_data_sets(OmegaConf.create({name: str(run) for name, run in runs.items()}), SCHEME)
     assert differing_settings(a, b) == ["attribution", "data.preprocessing"]

@@ -16,7 +16,8 @@ def test_relative_paths_become_absolute_and_words_stay(tmp_path: Path, monkeypat
             "paths": {"cache": "cache", "runs": "/runs"},
             "data": {
                 "root": "../scans",
-                "layout": {"cache": "${paths.cache}", "extra_masks": {"n": "{case}/n.nii.gz"}},
+                "cache": "${paths.cache}",
+                "extra_masks": {"n": "{case}/n.nii.gz"},
             },
             "model": {"weights": "~/best.ckpt", "name": "unet"},
         }
@@ -25,7 +26,8 @@ def test_relative_paths_become_absolute_and_words_stay(tmp_path: Path, monkeypat
         "paths": {"cache": str(tmp_path / "cache"), "runs": "/runs"},
         "data": {
             "root": str(tmp_path / "../scans"),
-            "layout": {"cache": str(tmp_path / "cache"), "extra_masks": {"n": "{case}/n.nii.gz"}},
+            "cache": str(tmp_path / "cache"),
+            "extra_masks": {"n": "{case}/n.nii.gz"},
         },
         "model": {"weights": "/home/somebody/best.ckpt", "name": "unet"},
     }

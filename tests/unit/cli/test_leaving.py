@@ -37,7 +37,7 @@ def test_settings_leave_as_far_as_they_are_harmless():
         "mueller": 1,
         "classes": ["heart", "aorta"],
         "data": {"_target_": "agg2exp.run.datamodule.CaseDataModule", "root": "/mueller", "split": "test",
-                 "limit": None, "cases": [1001, "s0001"], "layout": {"extra_masks": {"mueller": "{case}/m.nii.gz"}}},
+                 "limit": None, "cases": [1001, "s0001"], "extra_masks": {"mueller": "{case}/m.nii.gz"}},
         "highlight": {"case": 17, "target": "heart"},
         "metadata": 5,
         "columns": {"patient": "name", "case": None},

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from agg2exp.cli.run_settings import FILES, SETTINGS, configuration, labels_of, merge_of, settings_of
+from agg2exp.cli.run_settings import FILES, SETTINGS, configuration, labels_of, settings_of
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.labels import Labels
 from tests.helpers.stored_runs import CLASSES, stored_run
@@ -17,7 +17,7 @@ def test_settings_are_what_importances_depend_on():
         "mask_policy": "fixed",
         "inference": {"overlap": 0.25, "batch": 2},
         "module": {"_target_": "own.Module", "seed": 3, "cache": "/cache", "own": 1},
-        "data": {"root": "/a", "preprocessing": {"spacing": [1, 1, 1]}, "layout": {"cache": "/b", "label_map": 1}},
+        "data": {"root": "/a", "preprocessing": {"spacing": [1, 1, 1]}, "cache": "/b", "extra_masks": {"m": 1}},
     }
     settings = settings_of(config, SETTINGS + FILES)
     assert {name: node for name, node in settings.items() if node is not None} == {
@@ -25,7 +25,7 @@ def test_settings_are_what_importances_depend_on():
         "inference": {"overlap": 0.25},
         "module": {"_target_": "own.Module", "own": 1},
         "data.preprocessing": {"spacing": [1, 1, 1]},
-        "data.layout": {"label_map": 1},
+        "data.extra_masks": {"m": 1},
     }
     assert set(settings_of(config)) == set(SETTINGS)
 
@@ -66,15 +66,6 @@ def test_a_run_of_an_earlier_version_is_refused_by_its_version(tmp_path: Path, e
     scheme = {"name": "two", "classes": {"background": {"group": "all", "files": []}}, "groups": {"all": "#000000"}}
     with pytest.raises(DataError, match=rf"config\.yaml: .*{writer}.*explain its cases again"):
         labels_of(tmp_path, {"model": {"labels": scheme}, "data": {"root": "/data"}})
-
-
-def test_merged_structures_are_those_of_the_data(tmp_path: Path):
-    labels = Labels(("background", "lung"))
-    assert merge_of(tmp_path, {"data": {}}, labels) == {}
-    merge = {"lung": ["lung_left", "lung_right"]}
-    assert merge_of(tmp_path, {"data": {"merge": merge}}, labels) == merge
-    with pytest.raises(DataError, match=r"config\.yaml: data\.merge\.lung: expected a list of structures"):
-        merge_of(tmp_path, {"data": {"merge": {"lung": ["../up"]}}}, labels)
 
 
 @pytest.mark.parametrize("config", [{}, [], {"model": {"labels": {}}}, {"model": None, "data": {"root": "/data"}}])

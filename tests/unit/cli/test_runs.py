@@ -58,7 +58,7 @@ def test_names_have_no_case_ids_and_fit_into_the_name_of_a_file(tmp_path: Path):
         made(
             tmp_path / str(job),
             "captum",
-            [f"+data.layout.extra_masks.m=/{job}", f"attribution.method={'x' * job * 40}"],
+            [f"+data.extra_masks.m=/{job}", f"attribution.method={'x' * job * 40}"],
         )
     assert names(tmp_path / "2", tmp_path / "3") == [("phantom", "captum 2"), ("phantom", "captum 3")]
 

@@ -11,8 +11,8 @@ from omegaconf import OmegaConf
 
 from agg2exp.cli.data_sets import read_data_sets
 from agg2exp.cli.scans import read_scan
-from agg2exp.domain.case import Origin
 from agg2exp.domain.errors import DataError
+from agg2exp.domain.files import MaskFile, Origin
 from agg2exp.report.data_set import DataSet
 from agg2exp.store.case_store import CaseStore
 from agg2exp.store.digests import file_digest
@@ -23,7 +23,7 @@ CASE = "c00000"
 CALLS = (
     {"_target_": "pathlib.Path.touch", "_args_": ["{canary}"]},
     {"_target_": "agg2exp.store.atomic.Path.touch", "_args_": ["{canary}"]},
-    {"_target_": "agg2exp.data.masks.read_mask", "case_id": "x", "path": "{canary}", "native": None},
+    {"_target_": "agg2exp.data.reading.masks.read_label_map", "case_id": "x", "path": "{canary}", "native": None},
     r"\${canary:{canary}}",
     "${canary:{canary}}",
     r"${oc.create:\{_target_: pathlib.Path.touch, _args_: ['{canary}']\}}",
@@ -35,9 +35,10 @@ def stored(tmp_path: Path) -> Path:
     """A run of one case whose scan, annotation and prediction are there."""
     run, scans = stored_run(tmp_path / "run", n=1), cases.write_data_set(tmp_path / "data", {CASE: "test"})
     image = scans / CASE / "ct.nii.gz"
-    structures = {path.name.removesuffix(".nii.gz"): path for path in (image.parent / "segmentations").iterdir()}
+    masks = (image.parent / "segmentations").iterdir()
+    annotation = {path.name.removesuffix(".nii.gz"): (MaskFile(path),) for path in masks}
     store = CaseStore(run)
-    store.write(replace(store.read(CASE), origin=Origin(file_digest(image), image, structures)))
+    store.write(replace(store.read(CASE), origin=Origin(file_digest(image), (image,), annotation)))
     grid = cases.scan_grid()
     cases.write_nifti(run / "volumes" / CASE / "prediction.nii.gz", np.ones(grid.shape, np.uint8), grid)
     return run

@@ -1,6 +1,7 @@
 """Reading one case: everything on one grid, and a clear word for each file that is bad."""
 
 import gzip
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 
 from agg2exp.data.case_dataset import CaseDataset
 from agg2exp.domain.case import Case, Failure, Grid
+from agg2exp.domain.files import MaskFile
 from tests.helpers import cases
 from tests.helpers.headers import stored
 
@@ -23,8 +25,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def dataset(root: Path, label_map: str | None = None) -> CaseDataset:
-    layout = cases.layout(root, root.parent / "cache", EXTRA, label_map)
-    return CaseDataset(layout, layout.records(), cases.ct((4.0, 4.0, 4.0)))
+    return CaseDataset(cases.records(root, EXTRA, label_map), cases.reader())
 
 
 def failure(root: Path, label_map: str | None = None) -> str:
@@ -200,7 +201,7 @@ def test_an_affine_that_is_flat(root: Path):
 
 def test_what_nobody_thought_of_still_names_the_case(root: Path, monkeypatch: pytest.MonkeyPatch):
     data = dataset(root)
-    monkeypatch.setattr(data.layout, "annotated", lambda record: 1 / 0)
+    monkeypatch.setattr(data.reader.annotation, "annotated", lambda record: 1 / 0)
     result = data[0]
     assert isinstance(result, Failure)
     assert result.error.startswith("case good: ")
@@ -210,14 +211,17 @@ def test_what_nobody_thought_of_still_names_the_case(root: Path, monkeypatch: py
 def test_a_case_says_which_scan_it_is_and_where_its_files_are(root: Path, monkeypatch: pytest.MonkeyPatch):
     (root / "good" / "segmentations" / "heart.nii.gz").unlink()
     monkeypatch.chdir(root.parent)
-    layout = cases.layout("data", root.parent / "cache")
-    case = CaseDataset(layout, layout.records(), cases.ct((4.0, 4.0, 4.0)))[0]
-    assert isinstance(case, Case) and case.origin is not None
-    assert case.origin.image == root / "good" / "ct.nii.gz"
+    case = cases.reader().read(cases.records(Path("data"))[0])
+    assert case.origin is not None
+    assert case.origin.images == (root / "good" / "ct.nii.gz",)
     assert case.origin.digest == sha256((root / "good" / "ct.nii.gz").read_bytes()).hexdigest()
-    assert set(case.origin.structures) == set(cases.BOXES) - {"heart"}
-    for name, path in case.origin.structures.items():
-        assert path == root / "good" / "segmentations" / f"{name}.nii.gz"
+    masks = {name: MaskFile(root / "good" / "segmentations" / f"{name}.nii.gz") for name in cases.BOXES}
+    assert case.origin.annotation == {
+        "background": (),
+        "lung": (masks["lung_left"], masks["lung_right"]),
+        "heart": (),
+        "aorta": (masks["aorta"],),
+    }
 
 
 def test_what_is_assumed_in_reading_travels_with_the_case(root: Path):
@@ -248,6 +252,6 @@ def test_a_narrow_window_does_not_hide_the_air(root: Path):
     hu[:, :4] = -1000
     cases.write_nifti(root / "good/ct.nii.gz", hu, cases.scan_grid())
     wide = dataset(root)
-    narrow = CaseDataset(wide.layout, wide.records, cases.ct((4.0,) * 3, low=-160, high=240))
-    assert torch.equal(narrow[0].body, wide[0].body)
+    narrow = replace(wide.reader, preprocessing=cases.ct((4.0,) * 3, -160, 240))
+    assert torch.equal(narrow.read(wide.records[0]).body, wide[0].body)
     assert 0.5 < wide[0].body.double().mean() < 0.9

@@ -5,16 +5,14 @@ from typing import Any
 
 import torch
 
-from agg2exp.data.case_dataset import CaseDataset
 from agg2exp.data.patches import TrainingPatches
 from agg2exp.data.random_state import random_state, set_random_state
 from tests.helpers import cases
 
 
 def loader_of(folder: Path) -> Any:
-    layout = cases.layout(folder, folder / "cache")
-    dataset = CaseDataset(layout, layout.records(), cases.ct(cases.SPACING))
-    return TrainingPatches(len(cases.CLASSES), (8, 8, 8), per_case=2).loader(dataset, layout.records())
+    patches = TrainingPatches(len(cases.CLASSES), (8, 8, 8), per_case=2)
+    return patches.loader(cases.reader(cases.SPACING), cases.records(folder))
 
 
 def epoch(loader: Any) -> list[torch.Tensor]:

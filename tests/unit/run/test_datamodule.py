@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agg2exp.data.layouts.totalsegmentator import TotalSegmentatorLayout
 from agg2exp.data.patches import TrainingPatches
-from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
 from agg2exp.domain.case import Case, Failure
 from agg2exp.domain.errors import SettingError
+from agg2exp.domain.files import LabelMapFile
 from agg2exp.run.datamodule import CaseDataModule
 from agg2exp.store.limits import Limits
 from tests.helpers import cases
@@ -28,9 +29,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def module(root: Path, classes=cases.CLASSES, **settings) -> CaseDataModule:
-    layout = partial(TotalSegmentatorLayout, cache=root.parent / "cache")
-    preprocessing, labels = cases.ct((6.0, 6.0, 6.0)), cases.labels(classes)
-    return CaseDataModule(str(root), layout, preprocessing, labels, merge=cases.merge(classes), **settings)
+    return CaseDataModule(
+        str(root),
+        settings.pop("layout", TotalSegmentatorLayout),
+        cases.ct(),
+        cases.labels(classes),
+        merge=cases.merge(classes),
+        cache=root.parent / "cache",
+        **settings,
+    )
 
 
 def ids(loader) -> list[str]:
@@ -89,7 +96,7 @@ def test_an_unknown_case_is_named(root: Path, wanted: list[str]):
     with pytest.raises(SettingError) as error:
         module(root, cases=wanted).expected()
     assert str(error.value).startswith("data.cases: ")
-    assert all(word in str(error.value) for word in (repr(wanted), "meta.csv", "s5"))
+    assert all(word in str(error.value) for word in (repr(wanted), str(root), "s5"))
 
 
 @pytest.mark.parametrize(("key", "value"), [("limit", 0), ("limit", 1.5), ("num_workers", -1)])
@@ -109,13 +116,7 @@ def test_a_misspelt_structure_is_a_warning_with_the_closest_name(root: Path, cap
 
 
 def masked(root: Path, **extra: str) -> CaseDataModule:
-    layout = partial(
-        TotalSegmentatorLayout,
-        cache=root.parent / "cache",
-        extra_masks=extra,
-        mask_threshold=0.5,
-    )
-    return CaseDataModule(str(root), layout, cases.ct((6.0, 6.0, 6.0)), cases.labels(), merge=cases.merge())
+    return module(root, extra_masks=extra, mask_threshold=0.5)
 
 
 def test_a_misspelt_mask_and_a_label_that_no_case_has_are_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture):
@@ -133,9 +134,9 @@ def test_a_misspelt_mask_and_a_label_that_no_case_has_are_one_warning(tmp_path: 
         masked(root, a="{case}/atals.nii.gz", b="{case}/x.nii", c=f"{atlas}#9", d=f"{atlas}#7").prepare_data()
     (record,) = caplog.records
     text = record.getMessage()
-    assert "a (no case has {case}/atals.nii.gz, did you mean atlas.nii.gz?)" in text
-    assert "b (no case has {case}/x.nii)" in text
-    assert "c (label 9 is in no {case}/atlas.nii.gz)" in text
+    assert f"a (no case has such a file as {root}/s1/atals.nii.gz, did you mean atlas.nii.gz?)" in text
+    assert f"b (no case has such a file as {root}/s1/x.nii)" in text
+    assert f"c (label 9 is in no file such as {root}/s1/atlas.nii.gz)" in text
     assert "d (" not in text
 
 
@@ -262,3 +263,38 @@ def test_training_leaves_out_cases_with_gaps_and_says_so(tmp_path: Path, caplog:
         module(root, patches=patches).train_dataloader()
     with pytest.raises(SettingError, match="patches"):
         module(root).train_dataloader()
+
+
+def test_shards_are_explained_by_jobs_of_their_own(root: Path):
+    shards = [module(root, split=None, shard=f"{k}/3") for k in (1, 2, 3)]
+    assert [data.expected() for data in shards] == [["s5", "s2"], ["s1", "s4"], ["s3", "s6"]]
+    for data in shards:
+        assert data.pending() == ids(data.predict_dataloader()) == data.expected()
+        assert data.records("val")[0].id == "s3"  # validation is not shared
+    shards[0].leave_out(frozenset({"s5"}))
+    assert shards[0].pending() == ["s2"]
+
+
+def test_the_label_map_and_its_names_come_with_the_cases(tmp_path: Path):
+    root = cases.write_data_set(tmp_path / "data", {"s1": "test"})
+    grid = cases.scan_grid()
+    cases.write_nifti(root / "atlas.nii", np.full(grid.shape, 12, np.int16), grid)
+    (root / "names.csv").write_text("label,name\n12,everything\n")
+    with_names = module(root, label_map=LabelMapFile("atlas.nii", "names.csv"))
+    case = with_names.read("s1")
+    assert isinstance(case, Case)
+    assert (case.label_map == 12).all()
+    assert case.label_names == {12: "everything"}
+    without = module(root, label_map=LabelMapFile("atlas.nii"))
+    prints = [data.fingerprints(["s1"])["s1"] for data in (with_names, without, module(root))]
+    assert len(set(prints)) == 3
+
+
+def test_a_layout_of_ones_own_changes_the_fingerprints_with_its_code(tmp_path: Path):
+    root = cases.write_data_set(tmp_path / "data", {"s1": "test"})
+
+    class Own(TotalSegmentatorLayout):
+        """Defined here."""
+
+    prints = [module(root, layout=layout).fingerprints(["s1"])["s1"] for layout in (Own, TotalSegmentatorLayout)]
+    assert "" not in prints and prints[0] != prints[1]

@@ -8,8 +8,8 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save, save_file
 
-from agg2exp.domain.case import Origin
 from agg2exp.domain.explanation import PassCounts
+from agg2exp.domain.files import MaskFile, Origin
 from agg2exp.domain.roi_importance import Kind, LocalImportance
 from agg2exp.store.case_result import CaseResult, SupervoxelValues
 from agg2exp.store.case_store import CaseStore, DamagedResultError, EarlierResultError
@@ -31,7 +31,15 @@ def result(case: str = "s1", seed: int = 0, **settings: str) -> CaseResult:
         settings={"method": "gradient", "seed": "0", **settings},
         passes=PassCounts(8, 16),
         seconds=1.25,
-        origin=Origin("0" * 64, Path("/data/s1/ct.nii.gz"), {"heart": Path("/data/s1/segmentations/heart.nii.gz")}),
+        origin=Origin(
+            "0" * 64,
+            (Path("/data/s1/ct.nii.gz"), Path("/data/s1/pet.nii.gz")),
+            {
+                "heart": (MaskFile(Path("/data/s1/heart.nii.gz")), MaskFile(Path("/data/s1/atlas.nii.gz"), 51)),
+                "lung": (),
+            },
+            0.5,
+        ),
     )
 
 

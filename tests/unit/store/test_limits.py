@@ -1,7 +1,6 @@
 """What a header claims is bounded before anything is read."""
 
 import gzip
-import math
 import resource
 import subprocess
 import sys
@@ -16,18 +15,18 @@ from agg2exp.store.limits import Limits
 from agg2exp.store.nifti import StoredVolume, UnreadableVolumeError, open_volume
 from tests.helpers.headers import rewritten, stored
 
-SPACING = (5.5, 5.5, 5.5)
+SPACING = 5.5  # mm
+
+
+def check(limits: Limits, volume: StoredVolume, mm: float = SPACING, channels: int = 1) -> None:
+    """As a reader that resamples to `mm` asks."""
+    limits.check(volume, float(np.prod(volume.grid.extent)) / mm**3, channels)
 
 
 def scan(path: Path, shape: tuple[int, ...], mm: float):
     """A header that claims this, with a few voxels behind it."""
     stored(path, np.zeros((2, 2, 2), np.int16), Grid((2, 2, 2), np.diag([mm, mm, mm, 1.0])))
     return open_volume(rewritten(path, dim=[3, *shape, 1, 1, 1, 1]))
-
-
-def check(of: StoredVolume, spacing: tuple[float, float, float] = SPACING, limits: Limits | None = None) -> None:
-    """With as many voxels as the spacing makes of them."""
-    (limits or Limits()).check(of, math.prod(of.grid.extent) / math.prod(spacing))
 
 
 @pytest.mark.parametrize(
@@ -43,20 +42,27 @@ def check(of: StoredVolume, spacing: tuple[float, float, float] = SPACING, limit
 )
 def test_each_limit_is_stated_with_what_came(tmp_path: Path, shape: tuple[int, ...], mm: float, limit: str):
     with pytest.raises(UnreadableVolumeError, match=rf"a\.nii .*data\.limits\.{limit}.*header"):
-        check(scan(tmp_path / "a.nii", shape, mm))
+        check(Limits(), scan(tmp_path / "a.nii", shape, mm))
 
 
 def test_scans_of_patients_lie_within_the_limits(tmp_path: Path):
     for shape, mm in (((512, 512, 1900), 0.9), ((40, 40, 30), 5.0), ((64, 64, 2), 5.0)):
-        check(scan(tmp_path / "a.nii", shape, mm))
+        check(Limits(), scan(tmp_path / "a.nii", shape, mm))
 
 
 def test_memory_after_resampling_counts_as_well(tmp_path: Path):
     coarse = scan(tmp_path / "a.nii", (60, 60, 60), 40)
-    check(coarse)
+    check(Limits(), coarse)
     with pytest.raises(UnreadableVolumeError, match=r"takes 55\.3 GB"):
-        check(coarse, (1.0, 1.0, 1.0))
-    check(coarse, (1.0, 1.0, 1.0), Limits(gigabytes=60))
+        check(Limits(), coarse, 1.0)
+    check(Limits(gigabytes=60), coarse, 1.0)
+
+
+def test_channels_are_in_memory_together(tmp_path: Path):
+    volume = scan(tmp_path / "a.nii", (512, 512, 1900), 0.9)  # 2 GB
+    check(Limits(), volume, channels=4)
+    with pytest.raises(UnreadableVolumeError, match=r"takes 9\.96 GB"):
+        check(Limits(), volume, channels=5)
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,7 @@ def test_the_label_map_moves_with_its_case():
 
 
 def test_a_case_without_one_names_the_file():
-    with pytest.raises(
-        CaseError, match=r"^case s7: expected the label map s7/atlas\.nii\.gz .*data\.layout\.label_map"
-    ):
+    with pytest.raises(CaseError, match=r"^case s7: expected the label map s7/atlas\.nii\.gz .*label_map_file"):
         LabelMap(PATH).for_case(case(None))
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from agg2exp.data.totalsegmentator import TotalSegmentatorLayout
+from agg2exp.data.layouts.totalsegmentator import TotalSegmentatorLayout
 from agg2exp.domain.errors import SettingError
 from agg2exp.run.datamodule import CaseDataModule
 from tests.helpers import cases
@@ -38,10 +38,8 @@ def data_of(root: Path, ranks: int, **settings) -> list[CaseDataModule]:
 
     modules = []
     for rank in range(ranks):
-        layout = partial(TotalSegmentatorLayout, cache=root.parent / "cache")
-        data = CaseDataModule(
-            str(root), layout, cases.ct((6.0, 6.0, 6.0)), cases.labels(), merge=cases.merge(), **settings
-        )
+        preprocessing = cases.ct()
+        data = CaseDataModule(str(root), TotalSegmentatorLayout, preprocessing, cases.labels(), **settings)
         strategy = SimpleNamespace(broadcast=partial(broadcast, rank))
         data.trainer = SimpleNamespace(world_size=ranks, global_rank=rank, is_global_zero=rank == 0, strategy=strategy)
         modules.append(data)
@@ -87,7 +85,7 @@ def test_more_ranks_than_cases_are_refused(root: Path):
 def test_a_data_set_is_prepared_once(root: Path, monkeypatch: pytest.MonkeyPatch):
     (data,) = data_of(root, 1)
     asked = []
-    monkeypatch.setattr(data.layout, "unknown_structures", lambda records: asked.append(1) or {})
+    monkeypatch.setattr(data.catalogue, "warn_of_what_no_case_has", asked.append)
     data.prepare_data()
     data.prepare_data()
-    assert asked == [1]
+    assert len(asked) == 1

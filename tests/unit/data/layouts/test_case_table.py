@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agg2exp.data.case_table import read_case_table
+from agg2exp.data.layouts.case_table import read_case_table
 from agg2exp.domain.errors import DataError
 
 PLAIN = "image_id;age;split\ns1;61;test\ns2;;train\n"

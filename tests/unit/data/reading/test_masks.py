@@ -1,6 +1,7 @@
 """What the values of masks, label maps and atlases mean, on the scan's grid."""
 
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -10,10 +11,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from agg2exp.data.masks import is_there, labels_in, read_extra_masks, read_label_map, read_mask
-from agg2exp.data.records import CaseRecord, MaskFile
+from agg2exp.data.reading.extra_masks import read_extra_masks
+from agg2exp.data.reading.masks import MaskReader, is_there, labels_in, read_label_map
+from agg2exp.data.records import CaseRecord
 from agg2exp.domain.case import Grid
 from agg2exp.domain.errors import CaseError
+from agg2exp.domain.files import MaskFile
+from agg2exp.domain.roles import Notice
 from tests.helpers import cases
 from tests.helpers.headers import ORIENTATIONS, stored
 
@@ -42,8 +46,12 @@ def saved(path: Path, volume: NDArray[np.generic], dtype: type | None = None) ->
 
 
 def of(path: Path, label: int | None = None, threshold: float | None = None) -> NDArray[np.bool_]:
-    record = CaseRecord("s1", path, "test", extra={"region": MaskFile(path, label, threshold)})
-    return read_extra_masks(record, GRID)["region"]
+    record = CaseRecord("s1", (path,), extra={"region": MaskFile(path, label)})
+    return read_extra_masks(record, MaskReader("s1", GRID, threshold))["region"]
+
+
+def read_mask(case: str, path: Path, grid: Grid, threshold: float | None = None, notice: Notice = print) -> Any:
+    return MaskReader(case, grid, threshold, notice).mask(MaskFile(path))
 
 
 @pytest.mark.parametrize("values", [(5, 7), (1, 24, 117), (3, 120), (2035, 11, 1)])
@@ -94,9 +102,7 @@ SOFT = {
 def test_what_is_no_mask_is_refused_unless_a_threshold_is_set(tmp_path: Path, name: str):
     path, volume = saved(tmp_path / "m.nii.gz", SOFT[name]), SOFT[name]
     for read in (lambda: read_mask("s1", path, GRID), lambda: of(path)):
-        with pytest.raises(
-            CaseError, match=r"case s1: expected a mask in .*m\.nii\.gz.*#5.*data\.layout\.mask_threshold"
-        ):
+        with pytest.raises(CaseError, match=r"case s1: expected a mask in .*m\.nii\.gz.*#5.*data\.mask_threshold"):
             read()
     for threshold in (0.002, 0.4, 100):
         np.testing.assert_array_equal(read_mask("s1", path, GRID, threshold), volume > threshold)

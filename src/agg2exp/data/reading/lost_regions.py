@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from agg2exp.domain.labels import Labels
 from agg2exp.domain.roles import Notice
 
+Masks = Mapping[str, NDArray[np.bool_]]
 REMEDY = "data.resample=any keeps small masks."
 
 
@@ -28,42 +31,47 @@ class LostRegions:
 
     def __init__(self, spacing: Sequence[float], notice: Notice) -> None:
         self._where = f"lies in the scan but has no voxel left at {' x '.join(f'{mm:g}' for mm in spacing)} mm"
-        self._notice = notice
+        self.notice = notice
 
-    def masks(self, before: Mapping[str, NDArray[np.bool_]], after: Tensor) -> dict[str, Tensor | None]:
-        """Resampled masks (M, D', H', W') by name; None for one that is gone."""
+    def masks(self, before: Masks, after: Masks) -> dict[str, Tensor | None]:
+        """Resampled masks (D', H', W') by name; None for one that is gone."""
         kept: dict[str, Tensor | None] = {}
-        for (name, mask), resampled in zip(before.items(), after.bool(), strict=True):
-            gone = bool(mask.any()) and not resampled.any()
-            kept[name] = None if gone else resampled
+        for name, mask in before.items():
+            gone = bool(mask.any()) and not after[name].any()
+            kept[name] = None if gone else torch.from_numpy(after[name])
             if gone:
-                self._notice(f"the mask {name} {self._where}: its importance is unknown (NaN). {REMEDY}")
+                self.notice(f"the mask {name} {self._where}: its importance is unknown (NaN). {REMEDY}")
         return kept
 
     def annotated(
-        self, known: Sequence[bool], classes: Sequence[str], before: NDArray[Any], after: Tensor
+        self, known: Sequence[bool], labels: Labels, before: NDArray[Any], after: NDArray[Any]
     ) -> tuple[bool, ...]:
         """Which classes are annotated after resampling (L): those that were, but for the ones that are gone.
 
         Args:
             known: Whether each class was annotated (L).
-            classes: Names of the classes (L).
-            before: The label map on the scan's grid.
-            after: The label map after resampling.
+            labels: The classes (L).
+            before: On the scan's grid, the label map (D, H, W) of exclusive classes, or masks (L, D, H, W).
+            after: The same after resampling.
         """
-        gone = _labels(before) - _labels(after.numpy())
+        there = _labels if labels.exclusive else _masks
+        gone = there(before) - there(after)
         for c in sorted(gone):
-            self._notice(
-                f"the annotated class {classes[c]} {self._where}: its Dice and IoU are unknown (NaN), "
-                "and background's with them."
+            self.notice(
+                f"the annotated class {labels.classes[c]} {self._where}: its Dice and IoU are unknown (NaN)"
+                + (", and background's with them." if labels.exclusive else ".")
             )
         return tuple(yes and c not in gone for c, yes in enumerate(known))
 
-    def partition(self, before: NDArray[Any], after: Tensor) -> None:
+    def partition(self, before: NDArray[Any], after: NDArray[Any]) -> None:
         """Say if labels of a partition are gone; they have no supervoxel."""
-        if _labels(before) - _labels(after.numpy()):
-            self._notice(f"a label of the label map {self._where}, and so no supervoxel.")
+        if _labels(before) - _labels(after):
+            self.notice(f"a label of the label map {self._where}, and so no supervoxel.")
 
 
 def _labels(volume: NDArray[Any]) -> set[int]:
     return set(pd.unique(volume.ravel()).tolist())
+
+
+def _masks(bits: NDArray[np.bool_]) -> set[int]:
+    return {c for c, mask in enumerate(bits) if mask.any()}

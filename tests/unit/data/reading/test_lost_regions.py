@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from agg2exp.aggregation.overlap import dice_and_iou
-from agg2exp.data.case_dataset import CaseDataset
 from agg2exp.domain.attribution import DenseAttribution
 from agg2exp.domain.case import Case
 from agg2exp.domain.errors import SettingError
@@ -37,8 +36,8 @@ def root(tmp_path: Path) -> Path:
 
 
 def read(root: Path, resample: str = "nearest", label_map: str | None = None) -> Case:
-    layout = cases.layout(root, root.parent / "cache", EXTRA, label_map)
-    return CaseDataset(layout, layout.records(), cases.ct((8.0,) * 3), resample=resample).read(layout.records()[0])
+    (record,) = cases.records(root, EXTRA, label_map)
+    return cases.reader((8.0,) * 3, resample=resample).read(record)
 
 
 @pytest.mark.parametrize("resample", ["nearest", "linear"])
@@ -91,9 +90,9 @@ def test_a_label_of_an_atlas_that_is_lost_is_said(root: Path):
     assert sum("a label of the label map" in notice for notice in case.notices) == 1
 
 
-def test_other_rules_are_refused(tmp_path: Path):
+def test_other_rules_are_refused():
     with pytest.raises(SettingError, match="resample: expected one of 'nearest', 'any', 'linear', got 'cubic'"):
-        CaseDataset(cases.layout(tmp_path, tmp_path), [], cases.ct(), resample="cubic")
+        cases.reader(resample="cubic")
 
 
 def importance(case: Case) -> dict[Kind, np.ndarray]:

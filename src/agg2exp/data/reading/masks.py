@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agg2exp.data.merge import Structures
-from agg2exp.data.records import CaseRecord, MaskFile
-from agg2exp.domain.case import SAME_VOXEL, Grid
+from agg2exp.data.reading.order import order_of
+from agg2exp.domain.case import Grid
 from agg2exp.domain.errors import CaseError
+from agg2exp.domain.files import MaskFile
 from agg2exp.domain.roles import Notice
-from agg2exp.store.nifti import StoredVolume, UnreadableVolumeError, open_volume
-from agg2exp.store.nifti_header import MILLIMETRES
+from agg2exp.store.nifti import UnreadableVolumeError, open_volume
 
 log = logging.getLogger(__name__)
 
@@ -56,47 +54,35 @@ def is_there(case_id: str, path: Path) -> bool:
     return False
 
 
-def read_mask(
-    case_id: str, path: Path, native: Grid, threshold: float | None = None, notice: Notice = log.warning
-) -> NDArray[np.bool_]:
-    """A binary mask (D, H, W) on the scan's own grid: 0 outside, one other value inside, whatever it is.
+class MaskReader:
+    """Reads masks of one case onto the scan's own grid; a file of several regions that follow each other once.
 
-    Raises:
-        CaseError: The file cannot be read, its grid is not the scan's, or its values are not those of a mask.
+    Args:
+        case_id: The case, named in errors.
+        native: The scan's own grid.
+        threshold: What is above it is inside, in a file of more values than 0 and one other; None refuses such files.
+        notice: Told what had to be assumed.
     """
-    return _Values.read(case_id, path, native, notice).mask(MaskFile(path, threshold=threshold))
 
+    def __init__(
+        self, case_id: str, native: Grid, threshold: float | None = None, notice: Notice = log.warning
+    ) -> None:
+        self.case_id = case_id
+        self.native = native
+        self.threshold = threshold
+        self.notice = notice
+        self._last: _Values | None = None
 
-def merged_structures(
-    case_id: str,
-    structures: Structures,
-    files: Mapping[str, Path],
-    native: Grid,
-    threshold: float | None = None,
-    notice: Notice = log.warning,
-) -> NDArray[np.uint8]:
-    """The label map (D, H, W) of the structures that have a file; where they overlap, the later class wins.
+    def mask(self, file: MaskFile) -> NDArray[np.bool_]:
+        """A mask (D, H, W): 0 outside, one other value inside, whatever it is; or the voxels of a label of a map.
 
-    Raises:
-        CaseError: A mask cannot be read or does not lie on the scan's grid.
-    """
-    merged = np.zeros(native.shape, dtype=np.uint8)
-    for label, names in enumerate(structures):
-        for structure in names:
-            if structure in files:
-                merged[read_mask(case_id, files[structure], native, threshold, notice)] = label
-    return merged
-
-
-def read_extra_masks(record: CaseRecord, native: Grid, notice: Notice = log.warning) -> dict[str, NDArray[np.bool_]]:
-    """The extra masks that were supplied, (D, H, W) each on the scan's own grid; each file is read once.
-
-    Raises:
-        CaseError: A file cannot be read, its grid is not the scan's, or its values are not those of a mask.
-    """
-    paths = dict.fromkeys(mask.path for mask in record.extra.values() if is_there(record.id, mask.path))
-    files = {path: _Values.read(record.id, path, native, notice) for path in paths}
-    return {name: files[mask.path].mask(mask) for name, mask in record.extra.items() if mask.path in files}
+        Raises:
+            CaseError: The file cannot be read, its grid is not the scan's, or its values are not those of a mask.
+        """
+        if self._last is None or self._last.path != file.path:
+            self._last = None  # two files are not held at once
+            self._last = _Values.read(self.case_id, file.path, self.native, self.notice)
+        return self._last.mask(file, self.threshold)
 
 
 def read_label_map(case_id: str, path: Path, native: Grid, notice: Notice = log.warning) -> NDArray[np.int32]:
@@ -140,7 +126,7 @@ class _Values:
         """Read a file, its grid before its voxels."""
         try:
             stored = open_volume(path)
-            voxels = _order(case_id, stored, native)(stored.voxels())
+            voxels = order_of(case_id, stored, native)(stored.voxels())
         except UnreadableVolumeError as error:
             raise CaseError(case_id, str(error)) from error
         for sentence in stored.header.space_notices:
@@ -180,7 +166,7 @@ class _Values:
             )
         return whole.astype(np.int32)
 
-    def mask(self, file: MaskFile) -> NDArray[np.bool_]:
+    def mask(self, file: MaskFile, threshold: float | None) -> NDArray[np.bool_]:
         """The voxels of the file's label, or those inside its mask."""
         if file.label is not None:
             return np.asarray(self.labels == file.label)
@@ -190,13 +176,13 @@ class _Values:
             if np.count_nonzero(mask) == np.count_nonzero(self.whole):
                 self._say_what_is_inside(int(inside))
                 return mask
-        if file.threshold is not None:
-            return np.asarray(self.voxels > file.threshold)
+        if threshold is not None:
+            return np.asarray(self.voxels > threshold)
         raise CaseError(
             self.case_id,
             f"expected a mask in {self.path}, 0 outside and one whole number inside, got {self._in_words()}. Name one "
             "label of a label map by #5 at the path's end; for a soft mask, or for all labels of a map, set "
-            "data.layout.mask_threshold (0.5: inside is what lies above it).",
+            "data.mask_threshold (0.5: inside is what lies above it).",
         )
 
     def _say_what_is_inside(self, value: int) -> None:
@@ -217,24 +203,3 @@ class _Values:
         values = np.unique(self.whole)
         some = ", ".join(f"{value:g}" for value in values[:5])
         return f"{len(values)} values ({some}{', …' if len(values) > 5 else ''})"
-
-
-def _order(case_id: str, stored: StoredVolume, native: Grid) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """What brings the voxels of a file into the order of the scan's grid, which they lie on.
-
-    A file that does not say its unit of length may mean that of the scan.
-    """
-    grids = [stored.grid] if stored.header.unit_known else [stored.grid.scaled(mm) for mm in MILLIMETRES.values()]
-    order = next(filter(None, map(native.order_of, grids)), None)
-    if order is not None:
-        return order
-    grid, name = stored.grid, stored.path.name
-    if sorted(grid.shape) != sorted(native.shape):
-        raise CaseError(case_id, f"expected {name} on the scan's grid {native.shape}, got {grid.shape}. Resample it.")
-    apart = native.distance(grid)
-    far = f", with corner voxels up to {apart:.3g} mm from those of the scan" if np.isfinite(apart) else ""
-    raise CaseError(
-        case_id,
-        f"{name} lies elsewhere in space than the scan{far}; {SAME_VOXEL * min(native.spacing):.2g} mm pass. "
-        "Resample it to the scan's grid, or repair its header.",
-    )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agg2exp.data.label_names import read_label_names
+from agg2exp.data.reading.label_names import read_label_names
 from agg2exp.domain.errors import SettingError
 
 

@@ -1,0 +1,1 @@
+"""From the files that a record lists to a case, whatever the layout."""
