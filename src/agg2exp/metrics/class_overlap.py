@@ -9,13 +9,13 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from agg2exp.aggregation.overlap import dice_and_iou
-from agg2exp.domain.masks import ExclusiveMasks
+from agg2exp.domain.masks import ClassMasks
 
 
 class ClassOverlap(Metric):
     """Mean over cases of Dice = 2|P ∩ G| / (|P| + |G|) and IoU = |P ∩ G| / |P ∪ G| of every class.
 
-    A class that was not annotated in a case, or is absent from both label maps, does not count there.
+    A class that was not annotated in a case, or is absent from prediction and annotation, does not count there.
 
     Args:
         n_classes: L.
@@ -32,9 +32,8 @@ class ClassOverlap(Metric):
         for name in ("dice_sum", "iou_sum", "count"):
             self.add_state(name, torch.zeros(n_classes, dtype=torch.float64), dist_reduce_fx="sum")
 
-    def update(self, prediction: Tensor, labels: Tensor, annotated: Sequence[bool]) -> None:
-        """Add one case: two label maps (D, H, W), and which classes were annotated (L)."""
-        masks, annotation = (ExclusiveMasks(label_map, self.n_classes) for label_map in (prediction, labels))
+    def update(self, masks: ClassMasks, annotation: ClassMasks, annotated: Sequence[bool]) -> None:
+        """Add one case: where the L classes were predicted and where they are, and which were annotated (L)."""
         dice, iou = (torch.as_tensor(v) for v in dice_and_iou(masks, annotation, annotated))
         counts = ~dice.isnan()
         self.dice_sum += dice.nan_to_num().to(self.dice_sum.device)

@@ -15,7 +15,6 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from agg2exp.domain.case import Case, Failure
 from agg2exp.domain.errors import CaseError
 from agg2exp.domain.labels import Labels
-from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.metrics import ClassOverlap
 from agg2exp.run.precision import check_precision
@@ -99,17 +98,18 @@ class SegmentationModule(lightning.LightningModule):
     def _measure(self, stage: str, case: Case | Failure) -> None:
         if isinstance(case, Failure):
             raise CaseError(case.case_id, case.error)
-        if not isinstance(case.annotation, ExclusiveMasks):
-            log.warning("case %s has no annotated label map and is left out", case.id)
+        if case.annotation is None:
+            log.warning("case %s has no annotation and is left out", case.id)
             return
-        prediction = WindowedModel(self.network, self.inference).predict(case.image)
+        prediction = WindowedModel(self.network, self.inference, head=self.labels.head).predict(case.image)
         metric: Any = self.overlap[stage]
-        metric.update(prediction.label_map, case.annotation.label_map, case.annotated)
+        metric.update(prediction.masks, case.annotation, case.annotated)
 
     def _log_overlap(self, stage: str) -> None:
         metric: Any = self.overlap[stage]
         dice = metric.compute()["dice"]
         for name, value in zip(self.labels.classes, dice.tolist(), strict=True):
             self.log(f"{stage}/dice/{name}", value)
-        self.log(f"{stage}/dice", torch.nanmean(dice[1:]).item(), prog_bar=True)
+        structures = list(self.labels.indices(self.labels.structures))
+        self.log(f"{stage}/dice", torch.nanmean(dice[structures]).item(), prog_bar=True)
         metric.reset()

@@ -9,18 +9,22 @@ from typing import Any
 import numpy as np
 from lightning import LightningModule, Trainer
 from numpy.typing import NDArray
+from torch import Tensor
 
 from agg2exp.domain.attribution import SupervoxelAttribution
 from agg2exp.domain.case import Case
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import Labels
 from agg2exp.domain.names import safe_name
+from agg2exp.domain.prediction import Prediction
 from agg2exp.run.case_writer import CaseWriter, known_classes
 from agg2exp.store.nifti import to_native, write_volume
 
 
 class VolumeWriter(CaseWriter):
     """Writes `volumes/<case>/prediction.nii.gz` and, if asked, `volumes/<case>/attribution_<class>.nii.gz`.
+
+    Regions that may overlap are no label map: each has a mask of its own, `prediction_<class>.nii.gz`.
 
     Where a method attributes to supervoxels, `supervoxels.nii.gz` holds the labels of their atlas, or, where they have
     none, their ids plus 1, as 0 is not shown.
@@ -30,7 +34,7 @@ class VolumeWriter(CaseWriter):
 
     Args:
         output: The run's folder.
-        prediction: Write the predicted label map, and the supervoxels.
+        prediction: Write the predicted label map or masks, and the supervoxels.
         attribution: Classes whose attribution to write: "all", a list of names, or None. Large: 4 bytes per voxel.
     """
 
@@ -53,12 +57,9 @@ class VolumeWriter(CaseWriter):
         """Write the volumes of one case."""
         folder = self.output / "volumes" / safe_name(case.id)
         if self.prediction:
-            predicted = explanation.prediction.label_map.cpu().numpy().astype(np.uint8)
-            write_volume(
-                folder / "prediction.nii.gz",
-                to_native(predicted, case.grid, case.native, labels=True),
-                case.native,
-            )
+            for name, predicted in _predicted(explanation.prediction, labels).items():
+                volume = to_native(predicted.cpu().numpy().astype(np.uint8), case.grid, case.native, labels=True)
+                write_volume(folder / f"{name}.nii.gz", volume, case.native)
             if isinstance(explanation.attribution, SupervoxelAttribution):
                 volume = to_native(_shown(explanation.attribution), case.grid, case.native, labels=True)
                 write_volume(folder / "supervoxels.nii.gz", volume, case.native)
@@ -73,6 +74,13 @@ class VolumeWriter(CaseWriter):
                     to_native(e, case.grid, case.native, labels=False),
                     case.native,
                 )
+
+
+def _predicted(prediction: Prediction, labels: Labels) -> dict[str, Tensor]:
+    """The label map, or the mask of each region that may overlap others, by the name of its file."""
+    if labels.exclusive:
+        return {"prediction": prediction.label_map}
+    return {f"prediction_{safe_name(name)}": prediction.masks.mask(c) for c, name in enumerate(labels.classes)}
 
 
 def _shown(attribution: SupervoxelAttribution) -> NDArray[np.int32]:

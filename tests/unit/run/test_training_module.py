@@ -1,6 +1,7 @@
 """Training on a toy: the loss falls, the rate anneals, Dice leaves out what was not annotated."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from torch.utils.data import DataLoader
 
 from agg2exp.domain.case import Case, Failure
 from agg2exp.domain.errors import CaseError
+from agg2exp.domain.labels import Labels
+from agg2exp.domain.masks import OverlappingMasks
 from agg2exp.inference import SlidingWindow
 from agg2exp.run.training_module import SegmentationModule
 from tests.helpers.explanations import SHAPE, scheme, small_case
@@ -20,13 +23,13 @@ LABELS = torch.randint(4, SHAPE, generator=torch.Generator().manual_seed(5)).to(
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
-def module(network: torch.nn.Module | None = None) -> SegmentationModule:
+def module(network: torch.nn.Module | None = None, labels: Labels | None = None) -> SegmentationModule:
     return SegmentationModule(
         network or ToyNetwork(),
         DiceCELoss(to_onehot_y=True, softmax=True),
         lambda parameters: torch.optim.AdamW(parameters, lr=RATE),
         SlidingWindow(SHAPE),
-        scheme(),
+        labels or scheme(),
     )
 
 
@@ -96,10 +99,23 @@ def test_class_without_any_annotation_is_nan_and_left_out_of_the_mean():
     assert result["test/dice"] == pytest.approx(dice(case, 3) / 2)
 
 
+def test_dice_of_regions_that_overlap_counts_all_of_them():
+    bits = torch.stack([LABELS > 0, LABELS > 1])
+    case = replace(small_case(), annotation=OverlappingMasks(bits), annotated=(True, True))
+    chosen = module(LinearNetwork([1.0, 1.0], [-0.3, -0.6]), Labels(("whole", "core"), "sigmoid"))
+    (result,) = trainer().test(chosen, DataLoader([case], collate_fn=lambda batch: batch[0]), verbose=False)
+    expected = []
+    for wanted, level in zip(bits, (0.3, 0.6), strict=True):
+        predicted = case.image[0] > level
+        expected.append(2 * float((predicted & wanted).sum()) / float(predicted.sum() + wanted.sum()))
+    assert [result["test/dice/whole"], result["test/dice/core"]] == pytest.approx(expected)
+    assert result["test/dice"] == pytest.approx(sum(expected) / 2)
+
+
 def test_case_without_labels_is_left_out_and_told(caplog: pytest.LogCaptureFixture):
     labelled = small_case("a", labels=LABELS, annotated=(True,) * 4)
     assert measured(labelled, small_case("bare")) == measured(labelled)
-    assert "case bare has no annotated label map and is left out" in caplog.text
+    assert "case bare has no annotation and is left out" in caplog.text
 
 
 def test_unreadable_case_ends_the_measurement():

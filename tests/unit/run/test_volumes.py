@@ -11,6 +11,9 @@ import torch
 
 from agg2exp.domain.attribution import SupervoxelAttribution
 from agg2exp.domain.errors import SettingError
+from agg2exp.domain.labels import Labels
+from agg2exp.domain.names import safe_name
+from agg2exp.domain.prediction import Prediction
 from agg2exp.run.volumes import VolumeWriter
 from tests.helpers.explanations import scheme, small_case, small_explanation
 
@@ -32,6 +35,16 @@ def test_prediction_has_the_scans_grid_and_the_labels_at_the_shared_voxels(tmp_p
     np.testing.assert_array_equal(image.affine, CASE.native.affine)
     shared = np.asarray(image.dataobj)[::2, ::2, ::2]  # every second voxel of the scan is one of the preprocessed grid
     np.testing.assert_array_equal(shared, EXPLANATION.prediction.label_map.numpy())
+
+
+def test_regions_that_overlap_have_a_mask_each(tmp_path: Path):
+    logits = torch.randn(2, *CASE.image.shape[1:], generator=torch.Generator().manual_seed(0))
+    explanation = replace(EXPLANATION, prediction=Prediction.from_logits(logits, "sigmoid"))
+    VolumeWriter(tmp_path).write_case(Labels(("whole tumour", "core"), "sigmoid"), CASE, explanation)
+    files = {p.name for p in tmp_path.rglob("*.nii.gz")}
+    assert files == {f"prediction_{safe_name(name)}.nii.gz" for name in ("whole tumour", "core")}
+    core = nib.load(tmp_path / "volumes" / CASE.id / "prediction_core.nii.gz")
+    np.testing.assert_array_equal(np.asarray(core.dataobj)[::2, ::2, ::2], (logits[1] > 0).numpy())
 
 
 def test_attributions_are_those_of_their_class(tmp_path: Path):
