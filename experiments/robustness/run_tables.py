@@ -13,7 +13,7 @@ from mutations import cut, flipped, overwritten
 
 from agg2exp.domain.labels import Labels
 from agg2exp.domain.roi_importance import Kind
-from agg2exp.store.stored_tables import read_stored_importances
+from agg2exp.store.stored_importances import read_stored_importances
 from agg2exp.store.tables import write_tables
 
 CLASSES = ("background", "heart", "lung")

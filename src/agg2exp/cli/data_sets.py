@@ -10,6 +10,7 @@ import pandas as pd
 from omegaconf import DictConfig, ListConfig
 
 from agg2exp.cli.application import JobError
+from agg2exp.cli.channel_tables import read_channels
 from agg2exp.cli.run_settings import configuration
 from agg2exp.cli.runs import find_runs, paths
 from agg2exp.cli.stored_run import StoredRun, read_stored_run
@@ -144,5 +145,6 @@ def _from_runs(name: str, folders: Sequence[Path], damaged: list[LeftOut]) -> Da
         {case: scan for run in runs for case, scan in run.scans.items()},
         runs=tuple(run.folder for run in runs),
         settings=first.settings,
+        by_channel=read_channels([run.folder for run in runs]),
         twins=read_twins([run.folder for run in runs], [configuration(run.folder) for run in runs]),
     )

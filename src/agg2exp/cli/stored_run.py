@@ -15,7 +15,7 @@ from agg2exp.domain.labels import Labels
 from agg2exp.report.data_set import ScanIdentity
 from agg2exp.store.case_result import CASE_FILES, CaseResult
 from agg2exp.store.case_store import CaseStore, DamagedResultError
-from agg2exp.store.stored_tables import read_stored_importances
+from agg2exp.store.stored_importances import read_stored_importances
 from agg2exp.store.tables import SEGMENTATION
 
 log = logging.getLogger(__name__)

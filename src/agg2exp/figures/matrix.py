@@ -17,6 +17,7 @@ from agg2exp.figures import style
 from agg2exp.figures.anatomy import Anatomy
 
 CHIP = 8.0  # edge of a group's colour chip in points
+CHIP_LOOK: dict[str, Any] = {"marker": "s", "s": CHIP**2, "linewidth": 0, "clip_on": False}
 MISSING: dict[str, Any] = {"facecolor": style.FAINT, "edgecolor": "#b5b5b5", "linewidth": 0.0}
 EMPTY_ROW, EMPTY_ENTRY = "////", "...."
 
@@ -31,24 +32,28 @@ def matrix_size(targets: Sequence[str], sources: Sequence[str]) -> tuple[float, 
 
 def name_axes(axes: Axes, targets: Sequence[str], sources: Sequence[str], anatomy: Anatomy) -> None:
     """Row 0 at the top; names, each with a chip in the colour of its group between name and matrix."""
-    rows, columns = len(targets), len(sources)
-    axes.set(xlim=(0, columns), ylim=(rows, 0))
-    text: dict[str, Any] = {"fontsize": style.TEXT, "color": style.INK}
-    axes.set_xticks(np.arange(columns) + 0.5, [style.readable(s) for s in sources], **text)
-    axes.set_yticks(np.arange(rows) + 0.5, [style.readable(t) for t in targets], **text)
+    axes.set(xlim=(0, len(sources)), ylim=(len(targets), 0))
+    places = np.arange(len(sources)) + 0.5
+    axes.set_xticks(places, [style.readable(name) for name in sources], fontsize=style.TEXT, color=style.INK)
     for tick in axes.get_xticklabels():
         tick.set(rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_xlabel("source: region", fontsize=style.TEXT, fontweight="bold")
+    name_rows(axes, targets, anatomy)
+    below = axes.get_xaxis_transform() + ScaledTranslation(0, -(CHIP / 2 + 3) / 72, axes.figure.dpi_scale_trans)
+    colours = [anatomy.colour(name) for name in sources]
+    axes.scatter(places, np.zeros(len(sources)), color=colours, transform=below, **CHIP_LOOK)
+
+
+def name_rows(axes: Axes, targets: Sequence[str], anatomy: Anatomy) -> None:
+    """Names of the targets, each with its chip 3 points from the matrix."""
+    places = np.arange(len(targets)) + 0.5
+    axes.set_yticks(places, [style.readable(name) for name in targets], fontsize=style.TEXT, color=style.INK)
     axes.tick_params(length=0, pad=CHIP + 6)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel("source: region", fontsize=style.TEXT, fontweight="bold")
     axes.set_ylabel("target: class explained", fontsize=style.TEXT, fontweight="bold")
-    inches = axes.figure.dpi_scale_trans
-    away = axes.get_yaxis_transform() + ScaledTranslation(-(CHIP / 2 + 3) / 72, 0, inches)  # 3 points from the matrix
-    below = axes.get_xaxis_transform() + ScaledTranslation(0, -(CHIP / 2 + 3) / 72, inches)
-    chip: dict[str, Any] = {"marker": "s", "s": CHIP**2, "linewidth": 0, "clip_on": False}
-    on_rows, on_columns = ([anatomy.colour(name) for name in names] for names in (targets, sources))
-    axes.scatter(np.zeros(rows), np.arange(rows) + 0.5, color=on_rows, transform=away, **chip)
-    axes.scatter(np.arange(columns) + 0.5, np.zeros(columns), color=on_columns, transform=below, **chip)
+    away = axes.get_yaxis_transform() + ScaledTranslation(-(CHIP / 2 + 3) / 72, 0, axes.figure.dpi_scale_trans)
+    colours = [anatomy.colour(name) for name in targets]
+    axes.scatter(np.zeros(len(targets)), places, color=colours, transform=away, **CHIP_LOOK)
 
 
 def hatch_missing(axes: Axes, values: NDArray[np.float64]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import combinations
 
-from agg2exp.report import abnormality, between, highlight, relations, segmentation
+from agg2exp.report import abnormality, between, channels, highlight, relations, segmentation
 from agg2exp.report.data_set import DataSet
 from agg2exp.report.section import PRIVATE, PUBLIC, Plan, Section
 from agg2exp.report.segmentation import Groups
@@ -17,6 +17,7 @@ OF_ONE = (
     Plan("presence of sources", PUBLIC, relations.presence_of_sources),
     *(Plan(f"heat map of {kind.value}", PUBLIC, partial(relations.heat_map_of, kind=kind))
       for kind in relations.MAPPED),
+    Plan("channels", PUBLIC, channels.channels, channels.has_channels),
     Plan("distributions", PRIVATE, relations.distributions),
     Plan("graph", PUBLIC, relations.graph),
     Plan("edges beyond distance", PUBLIC, relations.graph_beyond_distance),

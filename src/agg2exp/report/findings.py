@@ -35,6 +35,7 @@ def findings(tables: Mapping[str, pd.DataFrame], alpha: float) -> list[Finding]:
     """
     select: dict[str, Callable[[pd.DataFrame], Finding]] = {
         "presence": lambda t: Finding("Extra regions", t[t["extra_mask"]]),
+        "channels": lambda t: Finding("Channel that each class relies on most", _main_channels(t)),
         "graph": lambda t: Finding("Strongest edges between structures", _strongest(t)),
         "graph_beyond_distance": lambda t: _edges(t, alpha),
         "outliers": lambda t: Finding("Most abnormal cases", _abnormal(t)),
@@ -66,6 +67,12 @@ def _strongest(table: pd.DataFrame) -> pd.DataFrame:
     background = table["source"].iloc[0]
     rows = table[(table["source"] != table["target"]) & (table["source"] != background)]
     return rows.nlargest(SHOWN_ROWS, "mean")[["source", "target", "mean", "ci_low", "ci_high", "count"]]
+
+
+def _main_channels(table: pd.DataFrame) -> pd.DataFrame:
+    """The channel of the largest share for each target."""
+    largest = table.dropna(subset="mean").groupby("target", sort=False)["mean"].idxmax()
+    return table.loc[largest, ["target", "channel", "mean", "ci_low", "ci_high", "count"]]
 
 
 def _edges(table: pd.DataFrame, alpha: float) -> Finding:

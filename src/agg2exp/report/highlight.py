@@ -30,7 +30,7 @@ def check_highlight(asked: Highlight, data_sets: Sequence[DataSet]) -> Highlight
     """
     for data in data_sets:
         targets, sources = (
-            dict.fromkeys(group_names(list(pd.unique(data.local[role])), data.join, data.labels.classes))
+            dict.fromkeys(group_names(list(pd.unique(data.local[role])), data.join, data.labels.sources))
             for role in ("target", "source")
         )
         if asked.target is not None:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
-from agg2exp.store.stored_tables import SHARE_ROUNDING, wrong_shares
+from agg2exp.store.stored_importances import wrong_shares
+from agg2exp.store.stored_tables import SHARE_ROUNDING
 from agg2exp.store.tables import ROI_IMPORTANCE, SEGMENTATION
 from agg2exp.store.tabular import read_text_table
 
