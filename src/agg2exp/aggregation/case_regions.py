@@ -149,7 +149,7 @@ def _columns(
 
     n_parts = len(codes)
     to_cells = torch.zeros(2, n_parts + len(columns), n_cells, dtype=torch.float64, device=code.device)
-    to_cells[0, torch.arange(n_parts), codes // 2] = 1
+    to_cells[0, torch.arange(n_parts, device=code.device), codes // 2] = 1
     to_cells[1] = to_cells[0]
     to_cells[1, :n_parts] *= (codes % 2).unsqueeze(1)
     to_sources = torch.cat(
