@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import version
 from typing import Any, ClassVar, Self
 
-import captum.attr
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from agg2exp.attribution.base import Attributor
+from agg2exp.attribution.captum_class import CaptumClass
 from agg2exp.attribution.captum_score import ScoreModule, seeded
 from agg2exp.baselines import Baseline, as_baseline
 from agg2exp.domain.attribution import Attribution, DenseAttribution, SupervoxelAttribution
 from agg2exp.domain.case import Case
-from agg2exp.domain.class_scores import RecomputedScores, Scores
+from agg2exp.domain.class_scores import Scores
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import WindowedModel
 from agg2exp.supervoxels import Given, Supervoxels
 
-METHODS = (
-    *("Saliency", "InputXGradient", "IntegratedGradients", "GradientShap", "GuidedBackprop", "Deconvolution"),
-    *("FeatureAblation", "Occlusion", "ShapleyValueSampling", "ShapleyValues", "KernelShap", "Lime", "NoiseTunnel"),
-)
-HOOKING = {"GuidedBackprop", "Deconvolution"}
-LOOPING = {"FeatureAblation", "Occlusion", "ShapleyValueSampling", "ShapleyValues"}  # over the features
-
-REFUSED = {  # by the beginning of the name
-    "DeepLift": "Its hooks need image and baseline side by side in one batch, which a batch of windows is not.",
-    "LRP": "It rewrites the weights of the network, and has rules for few kinds of modules.",
-    "FeaturePermutation": "It swaps features between images, and a case is one image.",
-    "GuidedGradCam": "It needs the activations of a layer for the whole image, and there are only those of windows.",
-    "LimeBase": "Lime is this with a model, similarities and perturbations.",
-    "Layer": "It attributes to the units of a layer, not to voxels.",
-    "InternalInfluence": "It attributes to the units of a layer, not to voxels.",
-    "Neuron": "It explains a unit of the network, not the score of a class.",
-}
-
-OWN = {  # parameters of captum's that are not the user's to set, or have a setting of their own here
-    *("self", "forward_func", "model", "attribution_method", "inputs", "target", "additional_forward_args", "kwargs"),
-    *("baselines", "feature_mask", "show_progress", "return_convergence_delta", "return_input_shape"),
-    *("interpretable_model", "similarity_func", "perturb_func"),
-}
-BATCHES = ("perturbations_per_eval", "internal_batch_size", "nt_samples_batch_size")
-COUNTS = ("n_samples", "n_steps", "nt_samples")
 SHARED = {"baselines": "baselines", "supervoxels": "feature_mask"}  # setting: captum's parameter
 HINT = "Baselines and feature masks are settings of their own: baseline=… and supervoxels=…"
 
@@ -66,7 +38,7 @@ class CaptumMethod(Attributor):
     as it was. Noise of `NoiseTunnel` and `GradientShap` is drawn on the image's device, hence differs between devices.
 
     Attributes:
-        method: Name of the class, one of `METHODS`.
+        method: Name of the class, see `CaptumClass`.
         arguments: Plain values for its constructor and its `attribute`, by name.
         of: The method that `NoiseTunnel` repeats, else None.
         baselines: x′, if the class takes one; a volume (C, D, H, W) or a number will do.
@@ -88,12 +60,7 @@ class CaptumMethod(Attributor):
     supervoxels: Supervoxels | None = None
 
     def __post_init__(self) -> None:
-        _check_name("method", self.method, METHODS)
-        if self.method == "NoiseTunnel":
-            _check_name("of", self.of, METHODS[:-1])
-        elif self.of is not None:
-            raise SettingError("of", self.of, f"null, as method={self.method} repeats no other")
-        allowed = {name: p for name, p in self._parameters().items() if name not in OWN}
+        allowed = self.captum_class.arguments
         for name, value in self.arguments.items():
             if name not in allowed:
                 words = ", ".join(allowed) or "none"
@@ -111,29 +78,33 @@ class CaptumMethod(Attributor):
         object.__setattr__(self, "baselines", as_baseline(self.baselines))
 
     @property
+    def captum_class(self) -> CaptumClass:
+        """The class by its name."""
+        return CaptumClass(self.method, self.of)
+
+    @property
     def uses_supervoxels(self) -> bool:  # type: ignore[override]  # depends on the class of captum's
         """Whether voxels are perturbed in groups: the class takes a `feature_mask`."""
-        return "feature_mask" in self._parameters()
+        return "feature_mask" in self.captum_class.parameters
 
     @property
     def counts_all(self) -> bool:  # type: ignore[override]  # depends on the class of captum's
         """Whether the class evaluates no image for each feature."""
-        return not {self.method, self.of} & LOOPING
+        return not self.captum_class.loops
 
     def compute(self, model: WindowedModel, image: Tensor, scores: Scores, rng: KeyedRng) -> Attribution:
         """(K, C, D, H, W), or (K, S) where supervoxels are perturbed: captum gives all voxels of one the same value."""
-        if {self.method, self.of} & HOOKING:
-            _check_hooks(self.of or self.method, model.network, scores)
-        parameters = self._parameters()
-        given: dict[str, Any] = {name: model.windows.batch for name in BATCHES if name in parameters}
-        given |= dict(self.arguments)
-        if "baselines" in parameters:
+        captum_class = self.captum_class
+        captum_class.check_network(model.network, scores)
+        given = {**captum_class.batches(model.windows.batch), **self.arguments}
+        if "baselines" in captum_class.parameters:
             given["baselines"] = as_baseline(self.baselines)(image, rng).unsqueeze(0)
         seed = int(torch.randint(2**31, (), generator=rng.generator("captum")))
 
         def explained(c: int) -> Tensor:
             with seeded(seed, image.device):
-                return self._attribute(ScoreModule(model, replace(scores, classes=(c,)), image.dtype), image, given)
+                score = ScoreModule(model, replace(scores, classes=(c,)), image.dtype)
+                return captum_class.attribute(score, image, given)
 
         if not self.uses_supervoxels:
             values = model.zeros(image, scores)
@@ -151,14 +122,11 @@ class CaptumMethod(Attributor):
 
     def evaluations(self) -> int:
         """Samples times steps; loops over features are not in it, as only the image tells their number."""
-        parameters = self._parameters()
-        counts = [self.arguments.get(n, parameters[n].default) for n in COUNTS if n in parameters]
-        return math.prod(map(int, counts))
+        return self.captum_class.count(self.arguments)
 
     def gradients(self) -> int:
         """Samples times steps, or none."""
-        takes_gradients = issubclass(self._classes()[-1], captum.attr.GradientAttribution)
-        return self.evaluations() if takes_gradients else 0
+        return self.evaluations() if self.captum_class.takes_gradients else 0
 
     def reusing_choices_of(self, first: Attribution) -> Self:
         """With the same supervoxels."""
@@ -170,13 +138,13 @@ class CaptumMethod(Attributor):
 
     def settings(self) -> dict[str, str]:
         """The class and its arguments; baseline and supervoxels only if it takes them."""
-        unused = {own for own, theirs in SHARED.items() if theirs not in self._parameters()}
+        unused = {own for own, theirs in SHARED.items() if theirs not in self.captum_class.parameters}
         settings = {name: value for name, value in super().settings().items() if name not in unused}
         return {**settings, "method": f"captum.{self.method}", "captum": version("captum")}
 
     def replace(self, **settings: Any) -> Self:
         """The same method with other settings; what is none of them is one of the arguments."""
-        parameters = self._parameters()
+        parameters = self.captum_class.parameters
         if "feature_mask" in settings and "feature_mask" in parameters:
             settings["supervoxels"] = Given(settings.pop("feature_mask"))
         own = {f.name for f in fields(self)} - ({"baselines"} - parameters.keys())
@@ -184,48 +152,7 @@ class CaptumMethod(Attributor):
             settings["arguments"] = {**settings.get("arguments", self.arguments), name: settings.pop(name)}
         return super().replace(**settings)
 
-    def _classes(self) -> list[Any]:
-        return [getattr(captum.attr, name) for name in (self.method, self.of) if name is not None]
-
-    def _parameters(self) -> dict[str, inspect.Parameter]:
-        """Of the constructor and of `attribute`, also of the method that NoiseTunnel repeats."""
-        functions = [function for cls in self._classes() for function in (cls.__init__, cls.attribute)]
-        return {name: p for function in functions for name, p in inspect.signature(function).parameters.items()}
-
-    def _attribute(self, score: ScoreModule, image: Tensor, arguments: Mapping[str, Any]) -> Tensor:
-        """(1, C, D, H, W) of one class."""
-        cls = self._classes()[-1]
-        constructor = {n: v for n, v in arguments.items() if n in inspect.signature(cls.__init__).parameters}
-        method = cls(score, **constructor)
-        if isinstance(method, captum.attr.GradientAttribution):
-            method.gradient_func = score.gradient
-        if self.of is not None:
-            method = captum.attr.NoiseTunnel(method)
-        rest = {n: v for n, v in arguments.items() if n not in constructor}
-        attribution: Tensor = method.attribute(image.detach().unsqueeze(0).requires_grad_(), **rest)
-        return attribution.detach()
-
 
 def _tuples(value: Any) -> Any:
     """Lists, which configurations have, as the tuples that captum wants."""
     return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
-
-
-def _check_name(setting: str, name: str | None, names: Sequence[str]) -> None:
-    if name in names:
-        return
-    close = difflib.get_close_matches(str(name), names, n=1)
-    hint = next((why for start, why in REFUSED.items() if str(name).startswith(start)), "")
-    raise SettingError(
-        setting, name, "one of " + ", ".join(names), hint or (f"Did you mean {close[0]}?" if close else "")
-    )
-
-
-def _check_hooks(method: str, network: nn.Module, scores: Scores) -> None:
-    """Whether hooks on ReLU modules do what the method's name says."""
-    if not any(isinstance(module, nn.ReLU) for module in network.modules()):
-        raise SettingError(
-            "method", method, "another", "The network has no torch.nn.ReLU module: it would be Saliency."
-        )
-    if isinstance(scores, RecomputedScores):  # needs forwards without gradients, which the hooks do not bear
-        raise SettingError("mask_policy", "recomputed", f"fixed for {method}", "At the image itself the masks agree.")

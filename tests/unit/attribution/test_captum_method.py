@@ -14,7 +14,7 @@ from monai.inferers import sliding_window_inference
 from torch import Tensor, nn
 
 from agg2exp.attribution import CaptumMethod, VanillaGradient
-from agg2exp.attribution.captum_method import METHODS, REFUSED
+from agg2exp.attribution.captum_class import METHODS, REFUSED
 from agg2exp.baselines import Constant
 from agg2exp.domain.attribution import DenseAttribution, SupervoxelAttribution
 from agg2exp.domain.class_scores import RecomputedScores
