@@ -22,8 +22,8 @@ from agg2exp.aggregation.case_regions import CaseRegions
 from agg2exp.aggregation.expected_by_distance import expected_by_distance
 from agg2exp.analysis.importances import Importances
 from agg2exp.analysis.learned import learned_edges
-from agg2exp.cli.builders import labels_of
 from agg2exp.cli.conf_dir import conf_dir
+from agg2exp.cli.segmentation_model import labels_of
 from agg2exp.data.merge import structures_of
 from agg2exp.data.phantom import make_phantom
 from agg2exp.domain.attribution import DenseAttribution

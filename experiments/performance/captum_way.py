@@ -135,7 +135,7 @@ class Setting:
 
     def stitched(self, network: nn.Module, c: int) -> Callable[[Tensor], Tensor]:
         """f̂_c of images (B, C, D, H, W) as captum wants it, (B,)."""
-        roi, batch, overlap = self.windows.window, self.windows.batch, self.windows.overlap
+        roi, batch, overlap = self.windows.size, self.windows.batch, self.windows.overlap
         mask = self.scores.layers[0].label_map == c
 
         def score(images: Tensor) -> Tensor:
@@ -259,7 +259,7 @@ def overhead(method: Method, setting: Setting, network: nn.Module, pairs: int) -
     """Print the CPU time of ours over the passes alone."""
     counted = Counted(network)
     setting.ours(counted, method.ours(method.timed))
-    shape = (setting.image.shape[0], *setting.windows.window)
+    shape = (setting.image.shape[0], *setting.windows.size)
     _, (wall, cpu) = medians(
         pairs,
         lambda: bare(network, counted.calls, shape),

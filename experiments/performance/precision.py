@@ -22,9 +22,9 @@ from torch import Tensor
 
 from agg2exp.aggregation.case_regions import CaseRegions
 from agg2exp.aggregation.local_importance import local_importance
-from agg2exp.cli.application import build
 from agg2exp.cli.builders import explanation_module
 from agg2exp.cli.conf_dir import conf_dir
+from agg2exp.cli.segmentation_model import trained_model
 from agg2exp.data.phantom import make_phantom
 from agg2exp.domain.attribution import DenseAttribution
 from agg2exp.domain.case import Case, Grid
@@ -46,7 +46,8 @@ def shipped(weights: str, classes: list[str], compiled: bool) -> tuple[Explanati
     ]
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         config = compose("explain", overrides=overrides)
-    return explanation_module(config), build(config, "data.preprocessing")
+        model = trained_model(config)
+        return explanation_module(config, model), model.preprocessing
 
 
 def cosines(a: Tensor, b: Tensor) -> Tensor:
@@ -97,7 +98,7 @@ def main() -> None:
         return local.values[Kind.IMPORTANCE]
 
     print(
-        f"{tuple(image.shape[1:])} voxels, {len(plain.plan(image).windows)} windows of {module.inference.window}, "
+        f"{tuple(image.shape[1:])} voxels, {len(plain.plan(image).windows)} windows of {module.inference.size}, "
         f"{len(args.classes)} classes, {args.threads} threads, {args.pairs} interleaved pairs"
     )
     for name in args.variants:

@@ -18,9 +18,9 @@ from hydra import compose, initialize_config_dir
 from torch import Tensor
 
 from agg2exp.attribution import SmoothGrad
-from agg2exp.cli.application import build
 from agg2exp.cli.builders import explanation_module
 from agg2exp.cli.conf_dir import conf_dir
+from agg2exp.cli.segmentation_model import trained_model
 from agg2exp.data.phantom import make_phantom
 from agg2exp.domain.case import Grid
 from agg2exp.domain.class_scores import ClassScores
@@ -32,7 +32,7 @@ from agg2exp.inference.frozen import frozen
 def bare(model: WindowedModel, image: Tensor, scores: ClassScores, n_samples: int) -> tuple[int, int]:
     """The passes alone: same windows, same batches, same classes."""
     plan = model.plan(image)
-    roi, batch = model.windows.window, model.windows.batch
+    roi, batch = model.windows.size, model.windows.batch
     classes = [c for c in scores.classes if bool((scores.layers[0].label_map == c).any())]
     forwards = backwards = 0
     with frozen(model.network):
@@ -67,9 +67,10 @@ def main() -> None:
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         config = compose("explain", overrides=[f"model.weights={arguments.weights}"])
-    module = explanation_module(config)
+    trained = trained_model(config)
+    module = explanation_module(config, trained)
     phantom = make_phantom(seed=7, index=1, spacing=(3.0, 3.0, 3.0))
-    image, _ = build(config, "data.preprocessing").image(phantom.image[None], Grid(phantom.image.shape, phantom.affine))
+    image, _ = trained.preprocessing.image(phantom.image[None], Grid(phantom.image.shape, phantom.affine))
     model = WindowedModel(module, module.inference)
     scores = module.class_scores(model.predict(image))
     method = SmoothGrad(n_samples=arguments.samples)

@@ -25,9 +25,10 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
-from agg2exp.cli.application import build
 from agg2exp.cli.builders import explanation_module
 from agg2exp.cli.conf_dir import conf_dir
+from agg2exp.cli.data_choice import data_module
+from agg2exp.cli.segmentation_model import trained_model
 
 HERE = Path(__file__).parent
 LOBE = "lung_lower_lobe_left"
@@ -58,7 +59,9 @@ def slice_of(model: str, case_id: str, overrides: list[str]) -> Slice:
     chosen = ["experiment=planted_bias", f"model.weights={HERE / model}.safetensors", *overrides]
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         config = compose("explain", [*chosen, "paths.output=none"])
-        module, data = explanation_module(config), build(config, "data")
+        trained = trained_model(config)
+        module = explanation_module(config, trained)
+        data = data_module(config, trained, [module.attribution])
     data.prepare_data()
     case = data.read(case_id)
     explanation = module.explain(case)

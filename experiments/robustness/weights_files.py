@@ -14,10 +14,10 @@ from mutations import cut, flipped, inserted, overwritten
 from torch import Tensor, nn
 
 from agg2exp.domain.errors import DataError
-from agg2exp.models.checkpoint import ModelFacts, load_weights
+from agg2exp.models.checkpoint import load_weights
 from agg2exp.models.weights_file import WeightsError
 
-FACTS = ModelFacts(("background", "heart"), (1.0, 1.0, 1.0), (8, 8, 8), (-1024.0, 1024.0))
+FACTS = {"classes": '["background", "heart"]', "spacing": "[1.0, 1.0, 1.0]", "window": "[8, 8, 8]"}
 
 
 class Mutant(NamedTuple):

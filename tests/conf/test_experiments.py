@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 import torch
 
-from agg2exp.cli.application import build
-from agg2exp.cli.builders import labels_of, model_facts
 from agg2exp.cli.conf_dir import conf_dir
+from agg2exp.cli.segmentation_model import untrained_model
 from agg2exp.models.checkpoint import save_weights
+from agg2exp.models.facts import facts_of
 from tests.helpers.runs import Tiny, composed, run, shrunk
 
 RECIPES = sorted(
@@ -21,8 +21,9 @@ def weights_for(overrides: list[str], folder: Path) -> Path:
     """Weights as the network was initialised."""
     with composed("explain", overrides, folder) as config, torch.random.fork_rng():
         torch.manual_seed(0)
-        labels = labels_of(config)
-        save_weights(build(config, "model.network"), folder / "w.safetensors", model_facts(config.model, labels))
+        model = untrained_model(config)
+        facts = facts_of(model.labels, model.preprocessing, model.windows)
+        save_weights(model.network, folder / "w.safetensors", facts)
     return folder / "w.safetensors"
 
 

@@ -10,10 +10,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError
 
 from agg2exp.cli.application import build, plain
-from agg2exp.cli.builders import labels_of
 from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.cli.data_choice import data_module
 from agg2exp.cli.main import JOBS
+from agg2exp.cli.segmentation_model import labels_of, untrained_model
 from tests.helpers.runs import composed, shrunk
 
 WHOLE_RUNS = {"experiment", "debug", "local"}  # they change several groups; test_experiments runs them
@@ -23,7 +23,6 @@ OPTIONS = sorted(
     if path.parent != conf_dir()
     and path.parent.relative_to(conf_dir()).parts[0] not in WHOLE_RUNS
     and path.stem != "base"  # what all options of a group have
-    and "preprocessing" not in path.parent.parts  # tests/unit/preprocessing/test_presets.py
 )
 REQUIRED = {
     "explain": ["data.root=data"],
@@ -31,7 +30,7 @@ REQUIRED = {
     "report": ["runs=runs"],
     "analyze": ["runs=runs"],
 }
-INNER = ("model/labels", "data/merge")
+INNER = ("model/labels", "model/preprocessing", "model/preprocessing/display", "model/windows", "data/merge")
 GPU = torch.cuda.is_available()
 
 
@@ -67,13 +66,13 @@ def test_option_composes_and_makes_its_objects(job: str, group: str, option: str
         key = group.replace("/", ".")
         if job != "explain" and not resolves(OmegaConf.select(config, key)):
             pytest.skip("refers to settings of the job explain")
-        if group == "model":  # its network and labels are the objects
-            network = build(config, "model.network")
-            assert next(p for p in reversed(list(network.parameters()))).shape[0] == len(labels_of(config))
+        if group == "model":
+            model = untrained_model(config)
+            assert next(p for p in reversed(list(model.network.parameters()))).shape[0] == len(model.labels)
         elif group == "model/labels":
             assert labels_of(config).background == "background"
         elif group == "data":
-            assert len(data_module(config).reader.annotation.labels) == len(labels_of(config))
+            assert len(data_module(config, untrained_model(config)).reader.annotation.labels) == len(labels_of(config))
         elif group == "trainer" and config.trainer.accelerator == "gpu" and not GPU:
             node = OmegaConf.to_container(config.trainer, resolve=True)
             arguments = {k: v for k, v in node.items() if not k.startswith("_")}
@@ -98,6 +97,6 @@ def test_configuration_is_complete(job: str, tmp_path: Path):
 
 def test_groups_are_plain_values_where_jobs_share_them(tmp_path: Path):
     with composed("explain", [], tmp_path) as explain:
-        expected = {k: OmegaConf.to_container(explain[k], resolve=True) for k in ("model", "inference")}
+        expected = {"model": OmegaConf.to_container(explain.model, resolve=True)}
     with composed("train", [], tmp_path) as train:
         assert {k: OmegaConf.to_container(train[k], resolve=True) for k in expected} == expected

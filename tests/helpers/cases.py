@@ -27,7 +27,9 @@ from agg2exp.data.records import CaseRecord
 from agg2exp.domain.case import Grid
 from agg2exp.domain.files import LabelMapFile
 from agg2exp.domain.labels import Labels
-from agg2exp.models.checkpoint import ModelFacts, save_weights
+from agg2exp.inference import SlidingWindow
+from agg2exp.models.checkpoint import save_weights
+from agg2exp.models.facts import facts_of
 from agg2exp.preprocessing.body import CtBody
 from agg2exp.preprocessing.display import Display
 from agg2exp.preprocessing.intensity import Window
@@ -50,7 +52,6 @@ TOY = ("model=toy", "data=totalsegmentator", "data/merge=toy")
 """Choices of a job in a folder that `write_toy_model` made."""
 SPACING = (6.0, 6.0, 6.0)
 WINDOW = (8, 8, 8)
-HU_RANGE = (-1024.0, 1024.0)
 
 
 def labels(classes: Mapping[str, Sequence[str]] = CLASSES) -> Labels:
@@ -83,8 +84,8 @@ def records(root: Path, extra: Mapping[str, str] | None = None, label_map: str |
     return list(catalogue.by_id().values())
 
 
-def facts(spacing: Sequence[float] = SPACING) -> ModelFacts:
-    return ModelFacts(tuple(CLASSES), tuple(spacing), WINDOW, HU_RANGE)
+def facts(spacing: Sequence[float] = SPACING) -> dict[str, str]:
+    return facts_of(labels(), ct(spacing), SlidingWindow(WINDOW))
 
 
 def ct(spacing: Sequence[float] = SPACING, low: float = -1024.0, high: float = 1024.0) -> Preprocessing:
@@ -184,8 +185,9 @@ def write_toy_model(
     (folder / "data" / "merge" / "toy.yaml").write_text(yaml.safe_dump(merge(CLASSES)))
     (folder / "model").mkdir(exist_ok=True)
     (folder / "model" / "toy.yaml").write_text(
+        "defaults:\n  - preprocessing: ct\n  - windows: default\n  - _self_\n"
         f"name: toy\nlabels: {json.dumps(list(CLASSES))}\n"
-        f"spacing: {list(SPACING)}\nwindow: {list(WINDOW)}\nhu_range: {list(HU_RANGE)}\n"
+        f"preprocessing: {{spacing: {list(SPACING)}}}\nwindows: {{size: {list(WINDOW)}}}\n"
         f"weights: {folder / 'toy.safetensors'}\n"
         f"network:\n  _target_: tests.helpers.networks.{target}\n  classes: {len(CLASSES)}\n"
         + (f"  channels: {channels}\n" if channels > 1 else "")

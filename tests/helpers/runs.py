@@ -19,21 +19,21 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from agg2exp.cli.application import build
-from agg2exp.cli.builders import labels_of, model_facts
 from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.cli.data_choice import is_chosen
 from agg2exp.cli.main import JOBS
+from agg2exp.cli.segmentation_model import untrained_model
 from agg2exp.data.phantom import PhantomCohort
 from agg2exp.domain.hints import override
 from agg2exp.models.checkpoint import save_weights
+from agg2exp.models.facts import facts_of
 
 PHANTOMS: dict[str, Any] = {"seed": 0, "spacing": [9, 9, 9], "splits": {"train": 1, "val": 1, "test": 3}}
 CASES = ["s0003", "s0004", "s0005"]  # the test split
 ABSENT = "thyroid_gland"  # the class that the tiny network never predicts
 LEAST: dict[str, Any] = {  # whatever a configuration sets of these, tests take less
-    "model.spacing": [15, 15, 15],
-    "model.window": [24, 24, 24],
+    "model.preprocessing.spacing": [15, 15, 15],
+    "model.windows.size": [24, 24, 24],
     "model.network.channels": [4, 8, 8],
     "model.network.strides": [2, 2],
     "model.network.feature_size": 12,
@@ -71,14 +71,14 @@ class Tiny:
         tiny = cls(root=folder / "phantoms", cache=folder / "cache", weights=folder / "tiny.safetensors")
         PhantomCohort(root=tiny.root, **PHANTOMS).generate()
         with composed("explain", shrunk("explain", []), folder) as config:
-            network = build(config, "model.network")
-            labels = labels_of(config)
+            model = untrained_model(config)
+            network, labels = model.network, model.labels
             generator = torch.Generator().manual_seed(4)
             for parameter in network.parameters():
                 parameter.data = torch.randn(parameter.shape, generator=generator) * 0.5
             last = [m for m in network.modules() if isinstance(m, nn.Conv3d)][-1]
             last.bias.data[labels.classes.index(ABSENT)] = -1e3
-            save_weights(network, tiny.weights, model_facts(config.model, labels))
+            save_weights(network, tiny.weights, facts_of(labels, model.preprocessing, model.windows))
         return tiny
 
     def data(self) -> list[str]:
@@ -127,7 +127,7 @@ def shrunk(job: str, chosen: Sequence[str]) -> list[str]:
     own = {word.lstrip("+").split("=")[0] for word in chosen}
     least = {k: v for k, v in LEAST.items() if k not in own and OmegaConf.select(config, k, throw_on_missing=False)}
     if "model.network.feature_size" in least:
-        least["model.window"] = [32, 32, 32]  # Swin UNETR halves its input five times
+        least["model.windows.size"] = [32, 32, 32]  # Swin UNETR halves its input five times
     return [*chosen, *phantoms, *words(least)]
 
 

@@ -301,8 +301,8 @@ def test_joined_classes_take_the_place_of_their_members(tmp_path: Path):
 def test_runs_of_one_data_set_may_differ_in_cases_but_not_in_how_they_were_explained(tiny: Tiny, tmp_path: Path):
     chosen = {
         "a": [f"data.cases=[{CASES[0]}]"],
-        "b": [f"data.cases=[{CASES[1]}]", "inference.batch=1", "seed=1"],
-        "c": [f"data.cases=[{CASES[2]}]", "inference.overlap=0.5"],
+        "b": [f"data.cases=[{CASES[1]}]", "model.windows.batch=1", "seed=1"],
+        "c": [f"data.cases=[{CASES[2]}]", "model.windows.overlap=0.5"],
     }
     for name, words in chosen.items():
         arguments = ["attribution=vanilla_gradient", "classes=[heart]", "callbacks=tables", *words]
@@ -310,7 +310,7 @@ def test_runs_of_one_data_set_may_differ_in_cases_but_not_in_how_they_were_expla
     a, b, c = (str(tmp_path / name) for name in chosen)
     (both,) = read_data_sets(OmegaConf.create({"x": [a, b]}), labels=None)
     assert list(both.cases) == CASES[:2]
-    with pytest.raises(JobError, match=r"differ in \['inference'\] and are not one data set"):
+    with pytest.raises(JobError, match=r"differ in \['model.windows'\] and are not one data set"):
         read_data_sets(OmegaConf.create({"x": [a, c]}), labels=None)
 
 

@@ -144,7 +144,7 @@ def test_missing_weights(folder: Path, capsys: pytest.CaptureFixture[str], weigh
 
 
 def test_weights_trained_at_another_spacing(folder: Path, capsys: pytest.CaptureFixture[str]):
-    ended = explain(folder, capsys, "model.spacing=[3,3,3]")
+    ended = explain(folder, capsys, "model.preprocessing.spacing=[3,3,3]")
     refused(ended, ["toy.safetensors", "spacing: trained with [6.0, 6.0, 6.0], configured [3.0, 3.0, 3.0]"])
 
 

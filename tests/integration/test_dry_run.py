@@ -11,7 +11,7 @@ WORDS = ["attribution=smoothgrad", "metric=complexity", "callbacks=tables", "cla
 
 
 def test_dry_run_tells_the_passes_of_the_run_and_does_nothing(tiny: Tiny, tmp_path: Path):
-    words = tiny.explain(*WORDS, "inference.overlap=0.5")
+    words = tiny.explain(*WORDS, "model.windows.overlap=0.5")
     assert run("explain", [*words, "dry_run=true"], tmp_path / "dry").code == 0
     assert {path.name for path in (tmp_path / "dry").iterdir()} == {".hydra", "explain.log"}
     evaluations, gradients, forwards, backwards = told_in(tmp_path / "dry" / "explain.log")

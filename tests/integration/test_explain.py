@@ -181,9 +181,9 @@ def test_loggers(tiny: Tiny, tmp_path: Path):
 
 CLASSES = "'all' or a list without repeats from ['background', 'aorta',"
 WRONG = [
-    ("inference.overlap=1.5", "inference.overlap: expected a number of at least 0 and below 1, got 1.5."),
-    ("inference.blending=foo", "inference.blending: expected one of 'constant', 'gaussian', got 'foo'."),
-    ("model.window=[8,8]", "model.window: expected three whole numbers [D, H, W], got [8, 8]."),
+    ("model.windows.overlap=1.5", "model.windows.overlap: expected a number of at least 0 and below 1, got 1.5."),
+    ("model.windows.blending=foo", "model.windows.blending: expected one of 'constant', 'gaussian', got 'foo'."),
+    ("model.windows.size=[8,8]", "model.windows.size: expected three whole numbers [D, H, W], got [8, 8]."),
     ("attribution.n_samples=0", "attribution.n_samples: expected a whole number of at least 1, got 0."),
     ("classes=[spleen]", f"agg2exp: classes: expected {CLASSES}"),
     ("classes=spleen", "'costal_cartilages'], got ['spleen']."),
@@ -194,7 +194,7 @@ WRONG = [
     ("model.weights=null", "model.weights: expected a weights file, got None."),
     ("model.weights=shipped:foo", "Shipped are ["),
     ("model.network.out_channels=5", "model.weights: "),
-    ("model.hu_range=[-500,500]", "hu_range: trained with [-1024.0, 1024.0], configured [-500.0, 500.0]"),
+    ("model.preprocessing.intensity.low=-500", 'Window(low=-1024.0, high=1024.0)", configured "Window(low=-500.0'),
     ("data.split=nope", "data.split: expected a split with cases;"),
     ("data.cases=[foo]", "data.cases: expected ids of"),
     ("data.limit=0", "data.limit: expected a whole number of at least 1, got 0."),

@@ -25,10 +25,10 @@ def test_every_job_has_its_folder_with_everything_in_it(tiny: Tiny, tmp_path: Pa
 def test_wrong_value_in_one_job_ends_the_sweep_with_its_message(
     tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    finished = run("explain", ["-m", *tiny.explain(*ONE_CASE), "inference.overlap=0.25,1.5"], tmp_path)
+    finished = run("explain", ["-m", *tiny.explain(*ONE_CASE), "model.windows.overlap=0.25,1.5"], tmp_path)
     assert finished.code == 1
     said = capsys.readouterr().err
-    assert "agg2exp: inference.overlap: expected a number of at least 0 and below 1, got 1.5." in said
+    assert "agg2exp: model.windows.overlap: expected a number of at least 0 and below 1, got 1.5." in said
     assert CaseStore(tmp_path / "0").finished() == [CASES[0]]
 
 

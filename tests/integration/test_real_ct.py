@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agg2exp.cli.builders import labels_of
+from agg2exp.cli.segmentation_model import labels_of
 from agg2exp.domain.labels import Labels
 from tests.helpers.runs import Finished, composed, run
 

@@ -84,7 +84,7 @@ def test_weights_to_go_on_from_must_fit(
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ("inference.overlap=2", "inference.overlap: expected a number of at least 0 and below 1, got 2."),
+        ("model.windows.overlap=2", "model.windows.overlap: expected a number of at least 0 and below 1, got 2."),
         ("data.patches=null", "data.patches: expected settings of training patches"),
         ("+module.foo=1", "module: SegmentationModule.__init__() got an unexpected keyword argument 'foo'"),
     ],
@@ -184,7 +184,7 @@ def test_a_training_whose_folder_was_moved_is_not_gone_on_with(
         (f"trainer.max_epochs={EPOCHS + 1}", "trainer: then"),
         ("seed=1", "seed: then 0, now 1"),
         ("data.patches.noise=0.02", "patches: then"),
-        ("data.preprocessing.intensity.low=-1000", "preprocessing: then"),
+        ("model.preprocessing.intensity.low=-1000", "preprocessing: then"),
     ],
 )
 def test_a_training_does_not_go_on_with_other_settings(

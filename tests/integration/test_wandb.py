@@ -61,7 +61,7 @@ def test_configuration_is_recorded_resolved(records: list[dict[str, Any]], logge
     config = merged(records, "config")
     assert config["attribution"]["_target_"] == "agg2exp.attribution.VanillaGradient"
     assert config["module"]["classes"] == ["heart", "aorta"]
-    assert config["inference"]["window"] == [24, 24, 24]
+    assert config["model"]["windows"]["size"] == [24, 24, 24]
     assert config["seed"] == 0 and config["data"]["split"] == "test"
     assert "output" not in config.get("paths", {}) and not {"root", "cases"} & set(config["data"])
     assert "${" not in json.dumps(config)

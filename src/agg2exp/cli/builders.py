@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,9 +18,7 @@ from agg2exp.cli.application import JobError, build, plain
 from agg2exp.cli.leaving import harmless
 from agg2exp.cli.sweep import is_sweep, run_names
 from agg2exp.domain.errors import SettingError
-from agg2exp.domain.labels import Labels
-from agg2exp.models.checkpoint import ModelFacts, load_weights
-from agg2exp.models.weights_file import WeightsError
+from agg2exp.models.segmentation_model import SegmentationModel
 from agg2exp.run.datamodule import CaseDataModule
 from agg2exp.run.module import ExplanationModule
 from agg2exp.run.roi_importance import RoIImportanceWriter
@@ -29,11 +26,11 @@ from agg2exp.run.roi_importance import RoIImportanceWriter
 log = logging.getLogger(__name__)
 
 
-def explanation_module(config: DictConfig) -> ExplanationModule:
-    """The module of the `explain` job with its weights loaded.
+def explanation_module(config: DictConfig, model: SegmentationModel) -> ExplanationModule:
+    """The module of the `explain` job.
 
     Raises:
-        JobError: A setting is wrong, or the weights do not fit the model.
+        JobError: A setting is wrong.
     """
     attribution = build(config, "attribution")
     if config.supervoxels and not attribution.uses_supervoxels and is_first_rank() and not is_sweep():
@@ -43,39 +40,20 @@ def explanation_module(config: DictConfig) -> ExplanationModule:
             "none",
             f"attribution={attribution.name} attributes to voxels and uses no supervoxels.",
         )
-    labels = labels_of(config)
-    score, inference = build(config, "score"), build(config, "inference")
-    network = build(config, "model.network")
-    facts = model_facts(config.model, labels)
-    try:
-        weights = load_weights(network, config.model.weights, facts)
-    except WeightsError as error:
-        raise JobError(f"agg2exp: model.weights: {error}") from error
-    provenance = {
-        "network": _as_text(config, "model.network"),
-        "weights": weights,
-        **{f"model: {name}": value for name, value in facts.as_strings().items()},
-        "preprocessing": _as_text(config, "data.preprocessing"),
-    }
+    score = build(config, "score")
     module: ExplanationModule = build(
         config,
         "module",
-        network=network,
+        network=model.network,
         attribution=attribution,
         score=score,
-        inference=inference,
-        labels=labels,
+        inference=model.windows,
+        labels=model.labels,
         metrics={name: build(config, f"metric.{name}") for name, node in config.metric.items() if node},
-        provenance=provenance,
+        provenance=model.provenance,
+        head=model.head if model.head_is_known else None,
     )
     return module
-
-
-def _as_text(config: DictConfig, key: str) -> str:
-    """A node of the configuration, resolved, as JSON; the order of its entries does not matter."""
-    node = OmegaConf.select(config, key)
-    content = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
-    return json.dumps(content, sort_keys=True)
 
 
 def result_settings(config: DictConfig, module: ExplanationModule) -> dict[str, str]:
@@ -159,28 +137,3 @@ def tracked(loggers: Sequence[Logger], config: DictConfig) -> Iterator[None]:
                 logger.experiment.finish(exit_code=int(failed))
             else:
                 logger.finalize("failed" if failed else "success")
-
-
-def labels_of(config: DictConfig) -> Labels:
-    """The classes of the model, and its head: softmax if that is not said.
-
-    Raises:
-        JobError: They are no list of names, or the head is unknown.
-    """
-    classes, head = (OmegaConf.select(config, f"model.{key}") for key in ("labels", "head"))
-    if OmegaConf.is_config(classes):
-        classes = OmegaConf.to_container(classes, resolve=True)
-    try:
-        return Labels(classes, head or "softmax")
-    except SettingError as error:
-        raise JobError(f"agg2exp: model.{error}") from error
-
-
-def model_facts(model: DictConfig, labels: Labels) -> ModelFacts:
-    """What the model's config says it was trained on."""
-    return ModelFacts(
-        classes=labels.classes,
-        spacing=tuple(model.spacing),
-        window=tuple(model.window),
-        hu_range=tuple(model.hu_range),
-    )

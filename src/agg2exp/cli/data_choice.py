@@ -11,21 +11,22 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from agg2exp.cli.application import build
-from agg2exp.cli.builders import labels_of
 from agg2exp.domain.errors import SettingError
+from agg2exp.models.segmentation_model import SegmentationModel
 from agg2exp.run.datamodule import CaseDataModule
 from agg2exp.supervoxels.asked import label_map_file
 
 GROUP, ROOT = "data", "data.root"
 
 
-def data_module(config: DictConfig, users: Iterable[object] = ()) -> CaseDataModule:
-    """The data module that the configuration describes.
+def data_module(config: DictConfig, model: SegmentationModel, users: Iterable[object] = ()) -> CaseDataModule:
+    """The data module that the configuration describes, for a model.
 
     A folder without a choice of what it holds is refused, since the default generates phantoms.
 
     Args:
         config: The whole configuration.
+        model: Its classes and preprocessing are what the data are read for.
         users: Methods and metrics, whose supervoxels may need a label map with each case.
 
     Raises:
@@ -42,7 +43,9 @@ def data_module(config: DictConfig, users: Iterable[object] = ()) -> CaseDataMod
             "a choice of data beside it",
             f"Say what the folder holds, or is to hold, by {_in_words(_options(GROUP))}.",
         )
-    made: CaseDataModule = build(config, GROUP, labels=labels_of(config), label_map=label_map_file(users))
+    made: CaseDataModule = build(
+        config, GROUP, labels=model.labels, preprocessing=model.preprocessing, label_map=label_map_file(users)
+    )
     return made
 
 

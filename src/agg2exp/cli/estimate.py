@@ -94,7 +94,7 @@ def estimate(
 
 def _seconds_per_window(module: ExplanationModule, case: Case) -> tuple[float, float]:
     """Of one forward, and of one backward for one class."""
-    x = case.image[(slice(None), *(slice(0, edge) for edge in module.inference.window))]
+    x = case.image[(slice(None), *(slice(0, edge) for edge in module.inference.size))]
     images = x.expand(module.inference.batch, *x.shape)
     everywhere = torch.zeros(x.shape[1:], dtype=torch.int16, device=x.device)
     scores = ClassScores.of((0,), everywhere, torch.ones(x.shape[1:], dtype=x.dtype, device=x.device))

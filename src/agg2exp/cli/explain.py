@@ -69,12 +69,14 @@ def _explain(config: DictConfig) -> None:
     from agg2exp.cli.builders import explanation_module, is_first_rank
     from agg2exp.cli.data_choice import data_module
     from agg2exp.cli.leftovers import without_leftovers
+    from agg2exp.cli.segmentation_model import trained_model
     from agg2exp.cli.sweep import same_work
 
     one_log()
     config = without_leftovers(config)
-    module = explanation_module(config)
-    data = data_module(config, [module.attribution, *module.metrics.values()])
+    model = trained_model(config)
+    module = explanation_module(config, model)
+    data = data_module(config, model, [module.attribution, *module.metrics.values()])
     twin = None if module.attribution.uses_supervoxels else same_work(config, ignoring="supervoxels")
     if twin is not None:
         log.info(

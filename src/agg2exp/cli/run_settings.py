@@ -14,12 +14,14 @@ from agg2exp.domain.labels import Labels
 from agg2exp.store.stored_yaml import read_stored_yaml
 
 SETTINGS = ("model", "attribution", "score", "supervoxels", "baseline", "mask_policy", "regions", "expansion",
-            "inference", "module", "data.preprocessing")  # fmt: skip
+            "module", "model.preprocessing", "model.windows")  # fmt: skip
 """What the importances of a case depend on besides its files."""
 FILES = ("data.layout", "data.merge", "data.extra_masks", "data.mask_threshold", "data.resample")
 """Which files of a case are read, extra masks among them, and how."""
 NEUTRAL = {
-    "inference": {"batch"},
+    "model": {"preprocessing", "windows"},
+    "model.windows": {"batch"},
+    "model.preprocessing": {"display"},
     "module": {"classes", "class_chunk", "compile_network", "cache", "cache_predictions", "seed", "twins"},
 }
 """Members of these nodes that importances do not depend on, or that stand elsewhere too."""

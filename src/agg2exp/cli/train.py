@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from agg2exp.cli.application import JobError, build, job, one_log
 from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.cli.interruption import telling_how_to_resume
-from agg2exp.domain.errors import CaseError, SettingError
+from agg2exp.domain.errors import CaseError
 from agg2exp.domain.hints import pasted
 from agg2exp.store.atomic import atomic_write
 
@@ -38,27 +38,24 @@ def main(config: DictConfig) -> None:
 def _train(config: DictConfig) -> None:
     from lightning import seed_everything
 
-    from agg2exp.cli.builders import labels_of, model_facts, tracked, trainer
+    from agg2exp.cli.builders import tracked, trainer
     from agg2exp.cli.data_choice import data_module
     from agg2exp.cli.leftovers import without_leftovers
+    from agg2exp.cli.segmentation_model import untrained_model, with_weights
     from agg2exp.cli.training import keep_here, kept_state, load_best, log_beside, state_of, training_settings
     from agg2exp.domain.privacy import FEWEST_TOLD
-    from agg2exp.models.checkpoint import load_weights, save_weights
-    from agg2exp.models.weights_file import WeightsError
+    from agg2exp.models.checkpoint import save_weights
+    from agg2exp.models.facts import facts_of
 
     one_log()
     seed_everything(config.seed, workers=True)
     config = without_leftovers(config)
     output = Path(config.paths.output)
-    data = data_module(config)
-    labels = labels_of(config)
-    network, facts = build(config, "model.network"), model_facts(config.model, labels)
+    model = untrained_model(config)
     if config.start:
-        try:
-            load_weights(network, config.start, facts)
-        except (SettingError, WeightsError) as error:
-            raise JobError(f"agg2exp: start: {error}") from error
-    module = build(config, "module", network=network, inference=build(config, "inference"), labels=labels)
+        model = with_weights(model, config.start, "start")
+    data = data_module(config, model)
+    module = build(config, "module", network=model.network, inference=model.windows, labels=model.labels)
     data.prepare_data()
     path = output / "checkpoints" / "last.ckpt"
     settings = training_settings(config, module, data)
@@ -75,9 +72,9 @@ def _train(config: DictConfig) -> None:
     with tracked(run.loggers, config):
         try:
             run.fit(module, datamodule=data, ckpt_path=None if before is None else path, weights_only=True)
-            load_best(run, network)
+            load_best(run, model.network)
             weights = output / "weights.safetensors"
-            save_weights(network, weights, facts)
+            save_weights(model.network, weights, facts_of(model.labels, model.preprocessing, model.windows))
             log.info("weights: %s (explain them with %s)", weights, pasted("model.weights", weights))
             if n_cases["test"]:
                 _test(run, module, data, output)

@@ -94,7 +94,7 @@ def _checked_anew(network: nn.Module, window: Tensor, windows: SlidingWindow, he
             "the network lets the windows of a batch influence each other: alone and beside another window, "
             f"{tuple(x.shape)} gave logits that differ by {beside:.2g} of their size. Look for normalisation over the "
             "batch (BatchNorm in training mode, `F.batch_norm(..., training=True)`) and for sums over the first axis; "
-            "or evaluate windows one at a time, inference.batch=1."
+            "or evaluate windows one at a time, model.windows.batch=1."
         )
     if torch.equal(of_other, together) and bool((together.amax((2, 3, 4)) > together.amin((2, 3, 4))).any()):
         raise NetworkError(
@@ -135,7 +135,7 @@ def _why(network: nn.Module, x: Tensor, error: Exception) -> str:
         return f"the network takes images of {channels} channels, the image has {x.shape[1]}. ({said})"
     return (
         f"the network cannot take a window of shape {tuple(x.shape)}: {said}. If the size does not suit it (each edge "
-        "divisible by its strides, say), set model.window; in Python, hand over "
+        "divisible by its strides, say), set model.windows.size; in Python, hand over "
         "WindowedModel(network, SlidingWindow((D, H, W)))."
     )
 

@@ -47,7 +47,7 @@ def logits_of(network: nn.Module, x: Tensor, windows: SlidingWindow, head: str =
             " One channel is that of a sigmoid network: say `head: sigmoid` in its model YAML (in Python, "
             'head="sigmoid").'
             if one
-            else " Wrap it, or set model.window to a size that it keeps."
+            else " Wrap it, or set model.windows.size to a size that it keeps."
         )
         raise NetworkError(
             f"the network must map a window batch {tuple(x.shape)} to logits (B, L, D, H, W) of the same size "

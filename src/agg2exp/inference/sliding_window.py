@@ -22,28 +22,28 @@ class SlidingWindow:
     """Settings of the sliding window; the words and the placement are those of MONAI's inferer.
 
     Attributes:
-        window: (d, h, w) voxels of one window.
+        size: (d, h, w) voxels of one window.
         overlap: Share of a window that its neighbour covers too, in [0, 1).
         blending: "constant" (all voxels of a window count alike) or "gaussian" (its centre counts more).
         batch: Windows evaluated at a time. On CPUs 2 takes about two thirds of the time of 1.
-        pad_value: What a volume smaller than the window is padded with (0 is air in a scaled CT).
+        pad: What a volume smaller than the window is padded with (0 is air in a scaled CT).
         precision: "float32" (as the weights are), or "bfloat16" or "float16": the network runs under autocast; scores
             and attributions are added up as before.
     """
 
-    window: tuple[int, int, int]
+    size: tuple[int, int, int]
     overlap: float = 0.25
     blending: str = "constant"
     batch: int = 2
-    pad_value: float = 0.0
+    pad: float = 0.0
     precision: str = "float32"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.window, Sequence) or len(self.window) != 3:
-            raise SettingError("window", self.window, "three whole numbers [D, H, W]")
-        object.__setattr__(self, "window", tuple(self.window))
-        for edge in self.window:
-            check_range("window", edge, 1, integer=True)
+        if not isinstance(self.size, Sequence) or len(self.size) != 3:
+            raise SettingError("size", self.size, "three whole numbers [D, H, W]")
+        object.__setattr__(self, "size", tuple(self.size))
+        for edge in self.size:
+            check_range("size", edge, 1, integer=True)
         check_range("overlap", self.overlap, 0, 1, below=True)
         check_choice("blending", self.blending, ("constant", "gaussian"))
         check_range("batch", self.batch, 1, integer=True)
@@ -74,7 +74,7 @@ class WindowPlan:
     def __init__(self, settings: SlidingWindow, shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> None:
         self.settings = settings
         self.shape = tuple(shape)
-        roi = settings.window
+        roi = settings.size
         missing = [max(r - s, 0) for r, s in zip(roi, self.shape, strict=True)]
         self.padding = tuple(w for m in reversed(missing) for w in (m // 2, m - m // 2))
         self.padded_shape = tuple(max(r, s) for r, s in zip(roi, self.shape, strict=True))
@@ -97,7 +97,7 @@ class WindowPlan:
 
     def pad(self, images: Tensor) -> Tensor:
         """Images (…, D, H, W) of the volume's shape, padded."""
-        return pad(images, self.padding, value=self.settings.pad_value)
+        return pad(images, self.padding, value=self.settings.pad)
 
     def cut(self, padded: Tensor, batch: Sequence[tuple[int, int]]) -> Tensor:
         """Windows (N, C, d, h, w) of padded images (B, C, *padded), N pairs (window, image) of them."""

@@ -26,7 +26,7 @@ class SlabStitcher:
         """Add the logits (L, d, h, w) of window `index`."""
         window = self.plan.windows[index]
         if self._buffer is None:
-            rows = (self.plan.settings.window[0], *self.plan.padded_shape[1:])
+            rows = (self.plan.settings.size[0], *self.plan.padded_shape[1:])
             self._buffer = torch.zeros(logits.shape[0], *rows, dtype=logits.dtype, device=logits.device)
         if window[0].start > self._start:
             self._flush(window[0].start)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from agg2exp.domain.errors import SettingError
+from agg2exp.models.facts import differing_facts
 from agg2exp.models.key_names import COUNTER, Fit, fits
 from agg2exp.models.weights_file import WeightsError, WeightsFile, read_weights
 from agg2exp.store.atomic import atomic_write
@@ -27,33 +26,7 @@ FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _SHOWN = 5
 
 
-@dataclass(frozen=True)
-class ModelFacts:
-    """What a model was trained on; a checkpoint that records it is checked against the config.
-
-    Attributes:
-        classes: Class names in label order.
-        spacing: Millimetres.
-        window: Voxels.
-        hu_range: Hounsfield units scaled to [0, 1].
-    """
-
-    classes: tuple[str, ...]
-    spacing: tuple[float, ...]
-    window: tuple[int, ...]
-    hu_range: tuple[float, ...]
-
-    def as_strings(self) -> dict[str, str]:
-        """For the header of a safetensors file."""
-        return {
-            "classes": json.dumps(list(self.classes)),
-            "spacing": json.dumps([float(v) for v in self.spacing]),
-            "window": json.dumps([int(v) for v in self.window]),
-            "hu_range": json.dumps([float(v) for v in self.hu_range]),
-        }
-
-
-def load_weights(network: nn.Module, weights: str | None, facts: ModelFacts) -> str:
+def load_weights(network: nn.Module, weights: str | None, facts: Mapping[str, str]) -> str:
     """Load weights into a network, all keys or none.
 
     Args:
@@ -61,7 +34,7 @@ def load_weights(network: nn.Module, weights: str | None, facts: ModelFacts) -> 
         weights: A `.safetensors` file; a `.ckpt`, `.pt` or `.pth` file (a state dict, or a checkpoint that holds one
             under whatever key, with or without a common prefix of the names, see `key_names`); or `shipped:<name>` for
             a file inside the package.
-        facts: The model's config.
+        facts: What the model says it was trained on, see `facts_of`.
 
     Returns:
         Fingerprint of the weights (sha256 of names and values, 16 hexadecimal digits), whatever file holds them.
@@ -70,7 +43,7 @@ def load_weights(network: nn.Module, weights: str | None, facts: ModelFacts) -> 
         SettingError: `weights` is not given, or there is no such file.
         WeightsError: The file cannot be read without pickle, belongs to another architecture, holds two sets of weights
             that fit, values that are no finite floating-point numbers, or was trained on other classes, spacing,
-            window or HU range.
+            windows or intensities.
     """
     if not weights:
         raise SettingError(
@@ -91,7 +64,7 @@ def load_weights(network: nn.Module, weights: str | None, facts: ModelFacts) -> 
         beside = f"; left out: {_some(fit.beside)}" if fit.beside else ""
         log.info("%s: the weights of %s are those %s%s", file.path, type(network).__name__, fit, beside)
     network.load_state_dict(state)
-    return _fingerprint(network.state_dict())
+    return fingerprint(network.state_dict())
 
 
 def _chosen(file: WeightsFile, network: nn.Module) -> Fit:
@@ -139,19 +112,20 @@ def _checked(path: Path, fit: Fit, own: Mapping[str, Tensor]) -> dict[str, Tenso
             raise WeightsError(f"{where} has values beyond the range of {own[name].dtype}, in which the network runs.")
     others = sorted({str(v.dtype) for k, v in fit.state.items() if v.dtype != own[k].dtype and not k.endswith(COUNTER)})
     if others:
-        log.warning("%s holds weights in %s; the network runs in float32, see inference.precision", path, others)
+        log.warning("%s holds weights in %s; the network runs in float32, see model.windows.precision", path, others)
     return state
 
 
-def save_weights(network: nn.Module, path: Path, facts: ModelFacts) -> None:
+def save_weights(network: nn.Module, path: Path, facts: Mapping[str, str]) -> None:
     """Write weights with the model's facts and the version of MONAI in the header."""
     state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
-    header = {**facts.as_strings(), "monai": version("monai"), "network": type(network).__name__}
+    header = {**facts, "monai": version("monai"), "network": type(network).__name__}
     with atomic_write(path) as temporary:
         save_file(state, temporary, metadata=header)
 
 
-def _fingerprint(state: Mapping[str, Tensor]) -> str:
+def fingerprint(state: Mapping[str, Tensor]) -> str:
+    """sha256 of names and values, 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for name in sorted(state):
         digest.update(name.encode())
@@ -180,19 +154,12 @@ def weights_path(weights: str) -> Path:
     return path
 
 
-def _check_header(file: WeightsFile, facts: ModelFacts) -> None:
-    differing = []
-    for name, value in facts.as_strings().items():
-        if name in file.header:
-            try:
-                recorded = json.loads(file.header[name])
-            except (ValueError, RecursionError) as error:
-                raise WeightsError(
-                    f"{file.path}: expected JSON as {name!r} in its header, got {file.header[name][:80]!r}. "
-                    "Save the weights again, without that entry or as agg2exp train does."
-                ) from error
-            if recorded != json.loads(value):
-                differing.append(f"{name}: trained with {file.header[name]}, configured {value}")
+def _check_header(file: WeightsFile, facts: Mapping[str, str]) -> None:
+    try:
+        differing = differing_facts(file.header, facts)
+    except ValueError as error:
+        remedy = "Save the weights again, without that entry or as agg2exp train does."
+        raise WeightsError(f"{file.path}: {error}. {remedy}") from error
     if differing:
         raise WeightsError(f"{file.path} was trained with other settings than model=… says. " + "; ".join(differing))
 

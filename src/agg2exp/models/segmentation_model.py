@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
+from agg2exp.domain.errors import SettingError
 from agg2exp.domain.labels import Labels
 from agg2exp.inference import SlidingWindow
 from agg2exp.preprocessing.base import Preprocessor
@@ -23,7 +24,12 @@ class SegmentationModel:
             display.
         windows: Size, overlap, blending, batch and padding of the sliding windows.
         name: Name of the model.
+        head_is_known: Whether somebody who knows the network said what its head is; else the first prediction must look
+            so, see `check_head`.
         provenance: What the network was made from (weights, configuration), by name, kept with the results.
+
+    Raises:
+        SettingError: A part is something else.
     """
 
     network: nn.Module
@@ -31,4 +37,17 @@ class SegmentationModel:
     preprocessing: Preprocessor
     windows: SlidingWindow
     name: str = ""
+    head_is_known: bool = True
     provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        parts = {"network": nn.Module, "labels": Labels, "preprocessing": Preprocessor, "windows": SlidingWindow}
+        for name, kind in parts.items():
+            part = getattr(self, name)
+            if not isinstance(part, kind):
+                raise SettingError(name, type(part).__name__, f"a {kind.__module__}.{kind.__qualname__}")
+
+    @property
+    def head(self) -> str:
+        """Either "softmax" or "sigmoid", see `Labels`."""
+        return self.labels.head

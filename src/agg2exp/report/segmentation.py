@@ -13,7 +13,7 @@ from agg2exp.report.study import Study
 
 Groups = Mapping[str, Sequence[str]]
 
-SEGMENTING = ("model", "inference", "data.preprocessing")
+SEGMENTING = ("model", "model.windows", "model.preprocessing")
 """Settings that a segmentation depends on."""
 
 

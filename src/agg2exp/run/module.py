@@ -256,7 +256,9 @@ class ExplanationModule(lightning.LightningModule):
         """Say early what would fail late."""
         if torch.is_inference_mode_enabled():
             raise RuntimeError("explanations need gradients: use Trainer(inference_mode=False) (conf/trainer does)")
-        check_precision(self.trainer, ("32-true",), "For half precision set inference.precision=bfloat16 or float16.")
+        check_precision(
+            self.trainer, ("32-true",), "For half precision set model.windows.precision=bfloat16 or float16."
+        )
 
     def predict_step(self, batch: Case | Failure, batch_idx: int) -> Explanation | Failure:
         """Explain one case; whatever goes wrong with it is handed on as a `Failure`, and the other cases go on.

@@ -93,7 +93,7 @@ class SegmentationModule(lightning.LightningModule):
 
     def _check_precision(self) -> None:
         mixed = ("32-true", "bf16-mixed", "16-mixed")
-        check_precision(self.trainer, mixed, "Whole cases are predicted in inference.precision.")
+        check_precision(self.trainer, mixed, "Whole cases are predicted in model.windows.precision.")
 
     def _measure(self, stage: str, case: Case | Failure) -> None:
         if isinstance(case, Failure):

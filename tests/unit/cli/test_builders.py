@@ -11,13 +11,14 @@ from omegaconf import OmegaConf
 
 from agg2exp.cli.application import JobError
 from agg2exp.cli.builders import explanation_module, tracked, trainer
+from agg2exp.cli.segmentation_model import trained_model
 from agg2exp.domain.errors import SettingError
 from tests.helpers.runs import Tiny, composed
 
 
 def module(tiny: Tiny, folder: Path, *overrides: str):
     with composed("explain", [*tiny.explain(), *overrides], folder) as config:
-        return explanation_module(config)
+        return explanation_module(config, trained_model(config))
 
 
 def test_module_has_the_weights_and_records_where_they_come_from(tiny: Tiny, tmp_path: Path):
@@ -36,8 +37,8 @@ def test_module_has_the_weights_and_records_where_they_come_from(tiny: Tiny, tmp
     ("override", "name"),
     [
         ("+model.network.adn_ordering=AN", "network"),
-        ("data.preprocessing.intensity.low=-200", "preprocessing"),
-        ("data.preprocessing.spacing=[15,15,14]", "preprocessing"),
+        ("model.preprocessing.interpolation=nearest", "preprocessing"),
+        ("model.preprocessing.body=null", "preprocessing"),
     ],
 )
 def test_what_weights_do_not_tell_of_network_and_images_is_recorded(

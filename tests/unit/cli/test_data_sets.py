@@ -75,9 +75,9 @@ def changed(run: Path, **nodes: object) -> Path:
 @pytest.mark.parametrize(
     ("nodes", "name"),
     [
-        ({"inference": {"window": [96, 96, 96], "overlap": 0.5}}, "inference"),
-        ({"inference": {"precision": "bfloat16"}}, "inference"),
-        ({"data__preprocessing": {"intensity": {"low": -1000, "high": 1000}}}, "data.preprocessing"),
+        ({"model__windows": {"size": [96, 96, 96], "overlap": 0.5}}, "model.windows"),
+        ({"model__windows": {"precision": "bfloat16"}}, "model.windows"),
+        ({"model__preprocessing": {"intensity": {"low": -1000, "high": 1000}}}, "model.preprocessing"),
         ({"data__resample": "any"}, "data.resample"),
         ({"data__extra_masks": {"nodule": "{case}/nodule.nii.gz"}}, "data.extra_masks"),
         ({"data__mask_threshold": 0.5}, "data.mask_threshold"),
@@ -96,7 +96,8 @@ def test_what_importances_do_not_depend_on_may_differ(tmp_path: Path):
     runs = [
         changed(
             stored_run(tmp_path / str(i), n=2, first=2 * i),
-            inference={"overlap": 0.25, "batch": i},
+            model__windows={"overlap": 0.25, "batch": i},
+            model__preprocessing={"axes": "LPI", "display": {"low": i}},
             module={"classes": "all", "class_chunk": i, "cache": str(i), "cache_predictions": bool(i), "seed": i},
             data__cache=str(i),
             data__shard=f"{i + 1}/2",
@@ -106,17 +107,17 @@ def test_what_importances_do_not_depend_on_may_differ(tmp_path: Path):
     ]
     (data,) = read_data_sets(OmegaConf.create({"x": [*map(str, runs)]}), SCHEME)
     assert len(data.cases) == 4
-    assert data.settings is not None and data.settings["inference"] == {"overlap": 0.25}
+    assert data.settings is not None and data.settings["model.windows"] == {"overlap": 0.25}
 
 
 def test_settings_in_which_data_sets_differ_are_named(tmp_path: Path):
     runs = {
         "a": stored_run(tmp_path / "a", n=2),
-        "b": changed(stored_run(tmp_path / "b", n=2, attribution="x"), data__preprocessing={"spacing": [1, 1, 1]}),
+        "b": changed(stored_run(tmp_path / "b", n=2, attribution="x"), model__preprocessing={"spacing": [1, 1, 1]}),
         "c": changed(stored_run(tmp_path / "c", n=2), data__extra_masks={"nodule": "other"}),
     }
     a, b, c = read_data_sets(OmegaConf.create({name: str(run) for name, run in runs.items()}), SCHEME)
-    assert differing_settings(a, b) == ["attribution", "data.preprocessing"]
+    assert differing_settings(a, b) == ["attribution", "model.preprocessing"]
     assert differing_settings(a, c) == []
     assert differing_settings(replace(a, settings=None), b) == []
 

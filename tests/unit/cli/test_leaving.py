@@ -41,10 +41,10 @@ def test_settings_leave_as_far_as_they_are_harmless():
         "highlight": {"case": 17, "target": "heart"},
         "metadata": 5,
         "columns": {"patient": "name", "case": None},
-        "model": {"spacing": [1.5, 1.5, float("nan")], "weights": "mueller.ckpt", "window": [64, 64, 64]},
+        "model": {"spacing": [1.5, 1.5, float("nan")], "weights": "mueller.ckpt", "size": [64, 64, 64]},
         "runs": {"mueller": "/a"},
         "paths": {"output": "/runs/mueller"},
-        "inference": {},
+        "windows": {},
         "score": {"_target_": "mueller.Score", "weight": float("inf")},
     }  # fmt: skip
     assert harmless(settings) == {
@@ -52,8 +52,8 @@ def test_settings_leave_as_far_as_they_are_harmless():
         "classes": ["heart", "aorta"],
         "data": {"_target_": "agg2exp.run.datamodule.CaseDataModule", "split": "test", "limit": None},
         "highlight": {"target": "heart"},
-        "model": {"window": [64, 64, 64]},
-        "inference": {},
+        "model": {"size": [64, 64, 64]},
+        "windows": {},
     }
 
 

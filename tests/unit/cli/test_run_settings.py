@@ -15,16 +15,17 @@ def test_settings_are_what_importances_depend_on():
     config = {
         "seed": 3,
         "mask_policy": "fixed",
-        "inference": {"overlap": 0.25, "batch": 2},
+        "model": {"name": "unet", "windows": {"overlap": 0.25, "batch": 2}, "preprocessing": {"axes": "LPI"}},
         "module": {"_target_": "own.Module", "seed": 3, "cache": "/cache", "own": 1},
-        "data": {"root": "/a", "preprocessing": {"spacing": [1, 1, 1]}, "cache": "/b", "extra_masks": {"m": 1}},
+        "data": {"root": "/a", "cache": "/b", "extra_masks": {"m": 1}},
     }
     settings = settings_of(config, SETTINGS + FILES)
     assert {name: node for name, node in settings.items() if node is not None} == {
         "mask_policy": "fixed",
-        "inference": {"overlap": 0.25},
+        "model": {"name": "unet"},
+        "model.windows": {"overlap": 0.25},
+        "model.preprocessing": {"axes": "LPI"},
         "module": {"_target_": "own.Module", "own": 1},
-        "data.preprocessing": {"spacing": [1, 1, 1]},
         "data.extra_masks": {"m": 1},
     }
     assert set(settings_of(config)) == set(SETTINGS)

@@ -17,12 +17,12 @@ def stitched_logits(network: nn.Module, image: Tensor, settings: SlidingWindow) 
     """f(x) (L, D, H, W) by MONAI's own sliding window, differentiable."""
     return sliding_window_inference(
         image.unsqueeze(0),
-        settings.window,
+        settings.size,
         settings.batch,
         network,
         overlap=settings.overlap,
         mode=settings.blending,
-        cval=settings.pad_value,
+        cval=settings.pad,
     )[0]
 
 

@@ -52,8 +52,8 @@ CASES = [
     # shape, channels, settings, score, classes
     ((13, 8, 11), 1, SlidingWindow((8, 8, 8), 0.25, "constant", 2), SumScore(), ALL),
     ((13, 8, 11), 2, SlidingWindow((8, 8, 8), 0.5, "gaussian", 5), MarginScore(), ALL),
-    ((6, 9, 17), 1, SlidingWindow((8, 8, 8), 0.5, "gaussian", 3, pad_value=0.7), ProbabilityScore(), ALL),
-    ((5, 6, 7), 1, SlidingWindow((8, 8, 8), 0.0, "constant", 4, pad_value=0.3), MeanScore(), ALL),
+    ((6, 9, 17), 1, SlidingWindow((8, 8, 8), 0.5, "gaussian", 3, pad=0.7), ProbabilityScore(), ALL),
+    ((5, 6, 7), 1, SlidingWindow((8, 8, 8), 0.0, "constant", 4, pad=0.3), MeanScore(), ALL),
     ((8, 8, 8), 1, SlidingWindow((8, 8, 8), 0.0, "constant", 1), SumScore(), ALL),
     ((9, 8, 26), 1, SlidingWindow((8, 8, 8), 0.25, "gaussian", 7), MedianScore(), (3, 1)),
     ((9, 8, 26), 2, SlidingWindow((8, 8, 8), 0.0, "constant", 2), MarginScore(), (2,)),
@@ -128,7 +128,7 @@ def test_padding_is_no_player() -> None:
             return super().forward(x)
 
     image, baseline, partition, members = game((4, 6, 5), 1, seed=1)
-    model = WindowedModel(Watching().double(), SlidingWindow((8, 8, 8), pad_value=0.25))
+    model = WindowedModel(Watching().double(), SlidingWindow((8, 8, 8), pad=0.25))
     scores = SumScore()(model.predict(image), ALL)
     seen.clear()
     model.coalition_scores(image, baseline, partition, members, scores)

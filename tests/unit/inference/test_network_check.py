@@ -67,7 +67,7 @@ def test_several_outputs_are_refused_with_the_line_to_write(function: Any, retur
     ("function", "words"),
     [
         (lambda x: CONV(x)[:, :1], ["it returned (1, 1, 8, 8, 8)", 'head="sigmoid"']),
-        (lambda x: CONV(x)[..., ::2], ["it returned (1, 4, 8, 8, 4)", "model.window"]),
+        (lambda x: CONV(x)[..., ::2], ["it returned (1, 4, 8, 8, 4)", "model.windows.size"]),
         (lambda x: CONV(x)[0], ["it returned (4, 8, 8, 8)"]),
         (lambda x: CONV(x).flatten(2), ["it returned (1, 4, 512)"]),
     ],
@@ -89,7 +89,7 @@ def test_images_that_the_network_cannot_take() -> None:
 
     said = refusal(strides, SlidingWindow((8, 7, 8)))
     assert "cannot take a window of shape (1, 1, 8, 7, 8): RuntimeError: " in said
-    assert "set model.window" in said and "SlidingWindow((D, H, W))" in said
+    assert "set model.windows.size" in said and "SlidingWindow((D, H, W))" in said
 
 
 def changed_by_calls(by: float) -> Callable[[Tensor], Tensor]:
@@ -145,7 +145,7 @@ def test_a_network_that_is_no_function_is_refused(function: Any, batch: int) -> 
 def test_windows_of_a_batch_that_influence_each_other_are_refused(function: Any) -> None:
     said = refusal(function)
     assert "windows of a batch influence each other" in said
-    assert "inference.batch=1" in said
+    assert "model.windows.batch=1" in said
     assert WindowedModel(Doing(function), SlidingWindow((8, 8, 8), batch=1)).check(image()) == 4  # where they cannot
 
 

@@ -19,7 +19,7 @@ ALL = (0, 1, 2, 3)
 SCORES: list[Score] = [SumScore(), MeanScore(), MedianScore(), ProbabilityScore(), MarginScore()]
 SHAPES_AND_WINDOWS = [
     ((11, 8, 13), SlidingWindow((8, 8, 8), 0.5, "gaussian", 3)),
-    ((6, 9, 7), SlidingWindow((8, 8, 8), 0.25, "constant", 2, pad_value=0.4)),
+    ((6, 9, 7), SlidingWindow((8, 8, 8), 0.25, "constant", 2, pad=0.4)),
 ]
 
 

@@ -153,7 +153,7 @@ def test_supervoxels_equal_their_voxels(expansion: str) -> None:
 def test_window_batch_does_not_matter() -> None:
     found = []
     for batch in (1, 2, 7, 50):
-        settings = SlidingWindow(SETTINGS.window, SETTINGS.overlap, SETTINGS.blending, batch)
+        settings = SlidingWindow(SETTINGS.size, SETTINGS.overlap, SETTINGS.blending, batch)
         found.append(few().evaluate(evaluation(toy_network(), random_image(), settings=settings))["faithfulness"])
     assert all(torch.allclose(other, found[0], atol=1e-9) for other in found[1:])
 

@@ -1,6 +1,5 @@
 """Weights are loaded all or not at all, without pickle, and only into the model they were trained for."""
 
-import dataclasses
 import pickle
 import zipfile
 from pathlib import Path
@@ -11,8 +10,12 @@ import torch
 from safetensors.torch import save_file
 
 from agg2exp.domain.errors import SettingError
+from agg2exp.domain.labels import Labels
+from agg2exp.inference import SlidingWindow
 from agg2exp.models.checkpoint import load_weights, save_weights
+from agg2exp.models.facts import facts_of
 from agg2exp.models.weights_file import WeightsError
+from agg2exp.preprocessing.preprocessing import Preprocessing
 from tests.helpers import cases
 from tests.helpers.networks import LinearNetwork, ToyNetwork
 
@@ -97,14 +100,16 @@ def test_long_lists_of_keys_are_cut(tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"spacing": (1.5, 1.5, 1.5)}, ("spacing", "[6.0, 6.0, 6.0]", "[1.5, 1.5, 1.5]")),
-        ({"window": (96, 96, 96)}, ("window", "[8, 8, 8]", "[96, 96, 96]")),
-        ({"hu_range": (-200.0, 300.0)}, ("hu_range", "-1024.0", "-200.0")),
-        ({"classes": ("background", "heart", "lung", "aorta")}, ("classes", "lung", "heart")),
+        ({"preprocessing": cases.ct((1.5, 1.5, 1.5))}, ("spacing", "[6.0, 6.0, 6.0]", "[1.5, 1.5, 1.5]")),
+        ({"preprocessing": cases.ct(low=-200.0)}, ("intensity", "Window(low=-1024.0", "Window(low=-200.0")),
+        ({"preprocessing": Preprocessing("LPI", cases.SPACING)}, ("axes", "RAS", "LPI", "configured null")),
+        ({"windows": SlidingWindow((96, 96, 96))}, ("window", "[8, 8, 8]", "[96, 96, 96]")),
+        ({"labels": Labels(("background", "heart", "lung", "aorta"))}, ("classes", "lung", "heart")),
     ],
 )
 def test_other_settings_than_in_the_header_are_told(stored: Path, change: dict, words: tuple[str, ...]):
-    message = refused(stored, facts=dataclasses.replace(cases.facts(), **change))
+    parts = {"labels": cases.labels(), "preprocessing": cases.ct(), "windows": SlidingWindow(cases.WINDOW)}
+    message = refused(stored, facts=facts_of(**parts | change))
     assert all(word in message for word in words)
 
 

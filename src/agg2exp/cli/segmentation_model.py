@@ -1,0 +1,99 @@
+"""The model that the node `model` of a configuration describes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from agg2exp.cli.application import JobError, build
+from agg2exp.domain.errors import SettingError
+from agg2exp.domain.labels import Labels
+from agg2exp.models.checkpoint import load_weights
+from agg2exp.models.facts import facts_of
+from agg2exp.models.segmentation_model import SegmentationModel
+from agg2exp.models.weights_file import WeightsError
+
+PARTS = ("network", "labels", "preprocessing", "windows")
+
+
+def labels_of(config: DictConfig) -> Labels:
+    """The classes of the model, and its head: softmax if that is not said.
+
+    Raises:
+        JobError: They are no list of names, or the head is unknown.
+    """
+    classes: Any = OmegaConf.select(config, "model.labels")
+    if OmegaConf.is_config(classes):
+        classes = OmegaConf.to_container(classes, resolve=True)
+    try:
+        return Labels(classes, OmegaConf.select(config, "model.head") or "softmax")
+    except SettingError as error:
+        raise JobError(f"agg2exp: model.{error}") from error
+
+
+def untrained_model(config: DictConfig) -> SegmentationModel:
+    """The model with its network as it is initialised.
+
+    Raises:
+        JobError: A part is missing, or a setting is wrong.
+    """
+    missing = [name for name in PARTS if OmegaConf.select(config, f"model.{name}") is None]
+    if missing:
+        raise JobError(
+            f"agg2exp: model: expected {', '.join(PARTS)}, got no {', '.join(missing)}. A YAML of a model names them, "
+            "as conf/model/unet.yaml does."
+        )
+    try:
+        return SegmentationModel(
+            build(config, "model.network"),
+            labels_of(config),
+            build(config, "model.preprocessing"),
+            build(config, "model.windows"),
+            str(OmegaConf.select(config, "model.name") or ""),
+            head_is_known=bool(OmegaConf.select(config, "model.head")),
+            provenance={name: _as_text(config, f"model.{name}") for name in ("network", "preprocessing")},
+        )
+    except SettingError as error:
+        raise JobError(f"agg2exp: model.{error}") from error
+
+
+def trained_model(config: DictConfig) -> SegmentationModel:
+    """The model with its weights.
+
+    Raises:
+        JobError: A setting is wrong, or the weights do not fit.
+    """
+    model = untrained_model(config)
+    return with_weights(model, OmegaConf.select(config, "model.weights"), "model.weights")
+
+
+def with_weights(model: SegmentationModel, weights: str | None, setting: str) -> SegmentationModel:
+    """The same model, its network with these weights.
+
+    Args:
+        model: The model; its own network takes them.
+        weights: As `load_weights` takes them.
+        setting: Their setting, for the message.
+
+    Raises:
+        JobError: There are none, or they do not fit.
+    """
+    facts = facts_of(model.labels, model.preprocessing, model.windows)
+    try:
+        digest = load_weights(model.network, weights, facts)
+    except SettingError as error:
+        raise JobError(f"agg2exp: {setting}{str(error).removeprefix(error.setting)}") from error
+    except WeightsError as error:
+        raise JobError(f"agg2exp: {setting}: {error}") from error
+    told = {f"model: {name}": value for name, value in facts.items()}
+    return replace(model, provenance={**model.provenance, "weights": digest, **told})
+
+
+def _as_text(config: DictConfig, key: str) -> str:
+    """A node of the configuration, resolved, as JSON; the order of its entries does not matter."""
+    node = OmegaConf.select(config, key)
+    content = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+    return json.dumps(content, sort_keys=True)
