@@ -68,8 +68,8 @@ def test_one_finite_map_per_class(method: Attributor, channels: int) -> None:
         assert not attribution.values.requires_grad
     else:
         assert isinstance(attribution, SupervoxelAttribution)
-        assert attribution.partition.shape == SHAPE
-        ids = attribution.partition.unique()
+        assert attribution.supervoxels.shape == SHAPE
+        ids = attribution.supervoxels.unique()
         assert torch.equal(ids, torch.arange(attribution.values.shape[1]))
         assert attribution.values.shape == (3, len(ids))
         assert attribution.dense(0).shape == (1, *SHAPE)

@@ -163,7 +163,7 @@ def test_occlusion_is_the_drop_of_the_score(case: Case):
         torch.testing.assert_close(explanation.attribution.dense(k).sum(), values[k].sum())
     network = module.network.eval()
     for s in range(CUBES):
-        occluded = torch.where(explanation.attribution.partition == s, 0, case.image)
+        occluded = torch.where(explanation.attribution.supervoxels == s, 0, case.image)
         with torch.no_grad():
             drop = (network(case.image[None]) - network(occluded[None]))[0]
         for c in range(len(module.labels)):

@@ -113,12 +113,12 @@ class CaptumMethod(Attributor):
             return DenseAttribution(values)
         if self.supervoxels is None:
             raise SettingError("feature_mask", None, "a supervoxel of every voxel (D, H, W)", "Or give supervoxels.")
-        partition = self.supervoxels(image, scores.masks)
-        given["feature_mask"] = partition[None, None]
-        values = torch.zeros(len(scores.classes), int(partition.max()) + 1, dtype=torch.float64, device=image.device)
+        supervoxels = self.supervoxels(image, scores.masks)
+        given["feature_mask"] = supervoxels[None, None]
+        values = torch.zeros(len(scores.classes), int(supervoxels.max()) + 1, dtype=torch.float64, device=image.device)
         for row, c in zip(values, scores.classes, strict=True):
-            row.scatter_(0, partition.flatten(), explained(c)[0, 0].flatten().double())
-        return SupervoxelAttribution(partition, values, "value")
+            row.scatter_(0, supervoxels.flatten(), explained(c)[0, 0].flatten().double())
+        return SupervoxelAttribution(supervoxels, values, "value")
 
     def evaluations(self) -> int:
         """Samples times steps; loops over features are not in it, as only the image tells their number."""
@@ -130,7 +130,7 @@ class CaptumMethod(Attributor):
 
     def reusing_choices_of(self, first: Attribution) -> Self:
         """With the same supervoxels."""
-        return replace(self, supervoxels=Given(first.partition)) if isinstance(first, SupervoxelAttribution) else self
+        return replace(self, supervoxels=Given(first.supervoxels)) if isinstance(first, SupervoxelAttribution) else self
 
     def for_case(self, case: Case) -> Self:
         """With the supervoxels of the case."""

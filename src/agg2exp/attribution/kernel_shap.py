@@ -75,10 +75,10 @@ class KernelShap(Attributor):
         """(K, S): at most n_samples forwards per window, fewer where coalitions agree inside it."""
         if self.supervoxels is None:
             raise SettingError("feature_mask", None, "a supervoxel of every voxel (D, H, W)", "Or give supervoxels.")
-        partition = self.supervoxels(image, scores.masks)
+        supervoxels = self.supervoxels(image, scores.masks)
         baseline = as_baseline(self.baselines)(image, rng)
-        shape = len(scores.classes), int(partition.max()) + 1
-        players = self._players(partition, (image != baseline).any(dim=0))
+        shape = len(scores.classes), int(supervoxels.max()) + 1
+        players = self._players(supervoxels, (image != baseline).any(dim=0))
         values, errors = torch.zeros(2, *shape, dtype=torch.float64)
         underdetermined = False
         if len(players):
@@ -88,7 +88,7 @@ class KernelShap(Attributor):
             members = torch.zeros(len(coalitions.members), shape[1], dtype=torch.bool)
             members[:, players] = coalitions.members
             before = model.passes
-            v = model.coalition_scores(image, baseline, partition, members.to(image.device), scores)
+            v = model.coalition_scores(image, baseline, supervoxels, members.to(image.device), scores)
             estimate = shapley_values(coalitions, v, self.ridge)
             values[:, players], errors[:, players] = estimate.values, estimate.standard_errors
             underdetermined = estimate.underdetermined
@@ -101,7 +101,7 @@ class KernelShap(Attributor):
             if not coalitions.exhaustive and len(members) < FEWEST_PER_PLAYER * len(players):
                 _warn_once(len(members), len(players))
         return SupervoxelAttribution(
-            partition,
+            supervoxels,
             values.to(image.device),
             self.expansion,
             standard_errors=errors.to(image.device),
@@ -109,8 +109,8 @@ class KernelShap(Attributor):
             notes={"underdetermined": torch.full((shape[0],), float(underdetermined), dtype=torch.float64)},
         )
 
-    def _players(self, partition: Tensor, matters: Tensor) -> Tensor:
-        found = torch.unique(partition[matters]).cpu()
+    def _players(self, supervoxels: Tensor, matters: Tensor) -> Tensor:
+        found = torch.unique(supervoxels[matters]).cpu()
         return found if self.players is None else torch.tensor(self.players, dtype=torch.int64)
 
     def evaluations(self) -> int:
@@ -122,7 +122,7 @@ class KernelShap(Attributor):
         """With the same supervoxels and players."""
         if not isinstance(first, SupervoxelAttribution):
             raise TypeError(f"expected an attribution to supervoxels, got {type(first).__name__}")
-        return replace(self, supervoxels=Given(first.partition), n_samples=self.evaluations(), players=first.players)
+        return replace(self, supervoxels=Given(first.supervoxels), n_samples=self.evaluations(), players=first.players)
 
     def for_case(self, case: Case) -> KernelShap:
         """With the supervoxels of the case."""

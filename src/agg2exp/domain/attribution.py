@@ -139,7 +139,7 @@ class SupervoxelAttribution(Attribution):
     """One value per class and supervoxel: K x S numbers in place of K x p.
 
     Attributes:
-        partition: (D, H, W) int64, supervoxel ids 0..S-1 without gaps.
+        supervoxels: (D, H, W) int64, ids 0..S-1 without gaps.
         values: (K, S) φ, one per class and supervoxel.
         expansion: "density": e(i) = φ_s / |v_s|, so that Σ_i e(i) = Σ_s φ_s; "value": e(i) = φ_s.
         standard_errors: (K, S) float64 of φ where the method estimates it, NaN where it cannot; else None.
@@ -149,7 +149,7 @@ class SupervoxelAttribution(Attribution):
         players: Supervoxels that took part; the others have φ = 0 because they cannot matter. None for all.
     """
 
-    partition: Tensor
+    supervoxels: Tensor
     values: Tensor
     expansion: str = "density"
     standard_errors: Tensor | None = None
@@ -170,16 +170,18 @@ class SupervoxelAttribution(Attribution):
         """(K, S) value of one voxel of each supervoxel."""
         if self.expansion == "value":
             return self.values
-        size = torch.bincount(self.partition.flatten(), minlength=self.values.shape[1])
+        size = torch.bincount(self.supervoxels.flatten(), minlength=self.values.shape[1])
         return self.values / size.clamp(min=1)
 
     def to(self, device: torch.device | str) -> SupervoxelAttribution:
         """The same attribution on `device`."""
         errors = None if self.standard_errors is None else self.standard_errors.to(device)
-        return replace(self, partition=self.partition.to(device), values=self.values.to(device), standard_errors=errors)
+        return replace(
+            self, supervoxels=self.supervoxels.to(device), values=self.values.to(device), standard_errors=errors
+        )
 
     def joined(self, others: Iterable[Attribution], n_classes: int) -> SupervoxelAttribution:
-        """One attribution of all classes; the partition is the same for all."""
+        """One attribution of all classes; the supervoxels are the same for all."""
         parts = [self, *(other for other in others if isinstance(other, SupervoxelAttribution))]
         errors = [part.standard_errors for part in parts if part.standard_errors is not None]
         return replace(
@@ -198,12 +200,12 @@ class SupervoxelAttribution(Attribution):
 
     def dense(self, k: int) -> Tensor:
         """e of the k-th explained class, (1, D, H, W)."""
-        return self._per_voxel()[k][self.partition].unsqueeze(0)
+        return self._per_voxel()[k][self.supervoxels].unsqueeze(0)
 
     def region_mass(self, regions: Regions) -> tuple[Tensor, Tensor]:
         """Σ_s value_s · |v_s ∩ R_r| (K, 1, R): a product with the table of overlaps, no volume is expanded."""
         s, r0 = self.values.shape[1], regions.n_parts
-        ids = self.partition.flatten()
+        ids = self.supervoxels.flatten()
         overlap = torch.zeros(s, regions.n_regions, dtype=torch.float64, device=ids.device)
         joint = torch.bincount(ids * r0 + regions.partition.flatten().long(), minlength=s * r0)
         overlap[:, :r0] = joint.reshape(s, r0)
@@ -214,7 +216,7 @@ class SupervoxelAttribution(Attribution):
 
     def subset_sum(self, voxels: Tensor) -> Tensor:
         """Σ_{i in voxels} e_k(i), (K,) float64."""
-        counts = torch.bincount(self.partition.flatten()[voxels], minlength=self.values.shape[1])
+        counts = torch.bincount(self.supervoxels.flatten()[voxels], minlength=self.values.shape[1])
         return self._per_voxel().double() @ counts.double()
 
 

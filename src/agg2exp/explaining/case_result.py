@@ -149,7 +149,7 @@ def _supervoxel_values(attribution: Attribution) -> SupervoxelValues | None:
     values = attribution.values.double().cpu()
     errors, numbers = attribution.standard_errors, attribution.numbers
     return SupervoxelValues(
-        voxels=attribution.partition.flatten().bincount(minlength=values.shape[1]).cpu().numpy(),
+        voxels=attribution.supervoxels.flatten().bincount(minlength=values.shape[1]).cpu().numpy(),
         values=values.numpy(),
         errors=torch.full_like(values, torch.nan).numpy() if errors is None else errors.cpu().numpy(),
         labels=None if numbers is None else numbers.cpu().numpy(),

@@ -120,7 +120,7 @@ class WindowedModel:
         return total[:, [c + 1 for c in scores.classes]]
 
     def coalition_scores(
-        self, image: Tensor, baseline: Tensor, partition: Tensor, members: Tensor, scores: Scores
+        self, image: Tensor, baseline: Tensor, supervoxels: Tensor, members: Tensor, scores: Scores
     ) -> Tensor:
         """v_c(z) = f̂_c(x ⊙ z + x′ ⊙ (1 - z)) of N coalitions for all classes (Eq. 6), (N, K) float64.
 
@@ -129,14 +129,16 @@ class WindowedModel:
         Args:
             image: x, (C, D, H, W).
             baseline: x′, (C, D, H, W).
-            partition: (D, H, W) int64 supervoxel ids 0..S-1.
+            supervoxels: (D, H, W) int64 ids 0..S-1.
             members: z, (N, S) bool.
             scores: f̂_c.
         """
         if isinstance(scores, RecomputedScores):
-            return torch.stack([self._recomputed(torch.where(z[partition], image, baseline), scores) for z in members])
+            return torch.stack(
+                [self._recomputed(torch.where(z[supervoxels], image, baseline), scores) for z in members]
+            )
         plan, at = self.plan(image), self._weights(image, scores)
-        ids = pad(partition, plan.padding, value=-1)
+        ids = pad(supervoxels, plan.padding, value=-1)
         x, other = plan.pad(image), plan.pad(baseline)
         total = torch.zeros(len(members), n_bins(scores), dtype=torch.float64, device=image.device)
         self._done((len(plan.windows) - len(at)) * len(members))

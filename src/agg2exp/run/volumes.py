@@ -85,5 +85,5 @@ def _predicted(prediction: Prediction, labels: Labels) -> dict[str, Tensor]:
 
 def _shown(attribution: SupervoxelAttribution) -> NDArray[np.int32]:
     """A number for the supervoxel of each voxel, (D, H, W)."""
-    ids, numbers = attribution.partition.cpu(), attribution.numbers
+    ids, numbers = attribution.supervoxels.cpu(), attribution.numbers
     return (ids + 1 if numbers is None else numbers[ids]).numpy().astype(np.int32)

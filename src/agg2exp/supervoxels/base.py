@@ -1,4 +1,4 @@
-"""The contract of a partition."""
+"""The contract of supervoxels."""
 
 from __future__ import annotations
 

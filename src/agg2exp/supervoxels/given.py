@@ -1,4 +1,4 @@
-"""A partition that somebody else made."""
+"""Supervoxels that somebody else made."""
 
 from __future__ import annotations
 

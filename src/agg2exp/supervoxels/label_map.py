@@ -1,4 +1,4 @@
-"""A partition from a file."""
+"""Supervoxels from a file."""
 
 from __future__ import annotations
 

@@ -350,7 +350,7 @@ def test_a_perturbed_image_keeps_the_supervoxels() -> None:
     first = method.compute(model, IMAGE, scores, RNG)
     shuffled = SumScore()(model.predict(IMAGE.flip(1)), (0, 1))
     again = method.reusing_choices_of(first).compute(model, IMAGE.flip(1), shuffled, RNG)
-    assert torch.equal(again.partition, first.partition)
+    assert torch.equal(again.supervoxels, first.supervoxels)
     saliency = CaptumMethod("Saliency")
     assert saliency.reusing_choices_of(saliency.compute(model, IMAGE, scores, RNG)) is saliency
 

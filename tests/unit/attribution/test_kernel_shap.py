@@ -191,4 +191,4 @@ def test_a_feature_mask_keeps_its_own_ids():
     mask = torch.tensor([7, -3, 40])[torch.arange(64).reshape(4, 4, 4) % 3]
     found = KernelShap(n_samples=8).attribute(network, torch.rand(1, 4, 4, 4), feature_mask=mask)
     assert found.numbers.tolist() == [-3, 7, 40]
-    assert torch.equal(found.numbers[found.partition], mask)
+    assert torch.equal(found.numbers[found.supervoxels], mask)

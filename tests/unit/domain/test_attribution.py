@@ -85,8 +85,8 @@ def test_density_keeps_the_sum_and_value_keeps_the_value():
     density = supervoxels(g)
     total = torch.stack([density.dense(k).sum() for k in range(3)])
     torch.testing.assert_close(total, density.values.sum(dim=1), atol=1e-5, rtol=1e-5)
-    value = SupervoxelAttribution(density.partition, density.values, "value")
-    assert (value.dense(1)[0][density.partition == 3] == density.values[1, 3]).all()
+    value = SupervoxelAttribution(density.supervoxels, density.values, "value")
+    assert (value.dense(1)[0][density.supervoxels == 3] == density.values[1, 3]).all()
 
 
 def test_supervoxel_without_voxels_has_no_mass():
@@ -138,7 +138,7 @@ def test_parts_join_to_the_whole_in_order(make, cuts):
     assert all(torch.equal(joined.notes[name], note) for name, note in whole.notes.items())
     if isinstance(whole, SupervoxelAttribution):
         assert torch.equal(joined.standard_errors, whole.standard_errors)
-        assert torch.equal(joined.partition, whole.partition)
+        assert torch.equal(joined.supervoxels, whole.supervoxels)
 
 
 def test_joining_without_notes_or_standard_errors():
@@ -153,7 +153,7 @@ def test_joining_without_notes_or_standard_errors():
 @pytest.mark.parametrize("make", MAKERS)
 def test_volumes_move_to_a_device_and_notes_stay(make):
     e = noted(make, torch.Generator().manual_seed(4)).to("meta")
-    moved = [e.values, e.partition, e.standard_errors] if isinstance(e, SupervoxelAttribution) else [e.values]
+    moved = [e.values, e.supervoxels, e.standard_errors] if isinstance(e, SupervoxelAttribution) else [e.values]
     assert {t.device.type for t in moved} == {"meta"}
     assert {t.device.type for t in e.notes.values()} == {"cpu"}
 
