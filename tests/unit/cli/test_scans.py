@@ -69,13 +69,13 @@ def test_nothing_that_the_configuration_of_a_run_names_is_called(stored: Path, c
     config |= {"attribution": call, "score": call}
     (stored / "config.yaml").write_text(json.dumps(config))
     scan = read_scan(data_set(stored), CASE, "heart")
-    assert scan.image.shape == scan.predicted.shape
+    assert scan.shown.image.shape[1:] == scan.predicted.shape
     assert not canary.exists()
 
 
 def test_scan_annotation_and_prediction_are_shown(stored: Path):
     scan = read_scan(data_set(stored), CASE, "heart")
-    assert scan.annotated is not None and scan.annotated.shape == scan.image.shape
+    assert scan.annotated is not None and scan.annotated.shape == scan.shown.image.shape[1:]
     assert set(np.unique(scan.annotated)) > {0}
     assert scan.attribution is None
 
