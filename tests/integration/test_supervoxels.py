@@ -69,7 +69,9 @@ def halves(grid) -> np.ndarray:
 
 def test_an_atlas_divides_each_case_at_the_right_place(project: Project):
     assert project.explain("run", *ATLAS, *VOLUMES) == 0
-    assert project.settings("run")["attribution: supervoxels"] == "LabelMap(path='{case}/maps/atlas.nii.gz')"
+    assert (
+        project.settings("run")["attribution: supervoxels"] == "LabelMap(path='{case}/maps/atlas.nii.gz', names=None)"
+    )
     for case, grid in (("s1", TILTED), ("s2", cases.scan_grid())):
         written = nib.load(project.folder / "run/volumes" / case / "supervoxels.nii.gz")
         np.testing.assert_allclose(written.affine, grid.affine, atol=1e-4)
@@ -133,7 +135,7 @@ def test_a_metric_s_label_map_is_read_whatever_the_method_uses(project: Project,
     assert project.explain("run", *chosen, *words[method]) == 0
     result = CaseStore(project.folder / "run").read("s1")
     steps = len(np.unique(halves(TILTED)))  # the regions of the atlas are what is removed
-    assert result.curves["most_relevant_first"].shape[1] <= steps + 1
+    assert result.curves["insertion_deletion_most_relevant_first"].shape[1] <= steps + 1
 
 
 def test_a_scheme_of_ones_own_with_a_path_reads_no_label_map(project: Project):

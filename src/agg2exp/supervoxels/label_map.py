@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
@@ -35,7 +35,7 @@ class LabelMap(Supervoxels):
     name: ClassVar[str] = "labelmap"
 
     path: str
-    names: str | None = field(default=None, repr=False)
+    names: str | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.path, str) or not self.path:
