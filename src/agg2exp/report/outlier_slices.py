@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from agg2exp.analysis.dice import dice_of
-from agg2exp.analysis.joining import group_names
 from agg2exp.analysis.outliers import complete
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
@@ -27,19 +26,19 @@ class Scan:
 
     Attributes:
         shown: The image.
-        predicted: (D, H, W) label map.
-        annotated: (D, H, W) label map, or None.
-        attribution: (D, H, W) of the class asked for, or None if the run did not keep it.
+        predicted: (D, H, W) mask of the class.
+        annotated: (D, H, W) mask of the class, or None.
+        attribution: (D, H, W) of the class, or None if the run did not keep it.
     """
 
     shown: ShownScan
-    predicted: NDArray[Any]
-    annotated: NDArray[Any] | None
+    predicted: NDArray[np.bool_]
+    annotated: NDArray[np.bool_] | None
     attribution: NDArray[Any] | None
 
 
 ReadScan = Callable[[DataSet, str, str], Scan]
-"""Scan of a case of a data set, with the attribution of a class."""
+"""Scan of a case of a data set, with masks and attribution of a class."""
 
 
 def outlier_slices(data: DataSet, shown: pd.DataFrame, target: str, read_scan: ReadScan) -> Figure:
@@ -56,8 +55,6 @@ def outlier_slices(data: DataSet, shown: pd.DataFrame, target: str, read_scan: R
     """
     if shown.empty:
         raise DataError(f"no case has a normality of {target}")
-    names = group_names(data.labels.classes, data.join)
-    members = [c for c, name in enumerate(names) if name == target]
     dice = dice_of(data.segmentation, data.join).set_index(["case", "class"])["dice"]
     ranked = int(complete(data.importances(Kind.IMPORTANCE), target).sum())
     cuts = []
@@ -67,8 +64,8 @@ def outlier_slices(data: DataSet, shown: pd.DataFrame, target: str, read_scan: R
             CaseSlices.through(
                 Standing(row.case, row.normality, f"{row.rank} of {ranked}", dice.get((row.case, target))),
                 scan.shown,
-                predicted=np.isin(scan.predicted, members),
-                annotated=None if scan.annotated is None else np.isin(scan.annotated, members),
+                predicted=scan.predicted,
+                annotated=scan.annotated,
                 attribution=scan.attribution,
             )
         )

@@ -13,6 +13,7 @@ from agg2exp.cli.data_sets import read_data_sets
 from agg2exp.cli.scans import read_scan
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.files import MaskFile, Origin
+from agg2exp.domain.labels import Labels
 from agg2exp.report.data_set import DataSet
 from agg2exp.store.case_store import CaseStore
 from agg2exp.store.digests import file_digest
@@ -69,15 +70,36 @@ def test_nothing_that_the_configuration_of_a_run_names_is_called(stored: Path, c
     config |= {"attribution": call, "score": call}
     (stored / "config.yaml").write_text(json.dumps(config))
     scan = read_scan(data_set(stored), CASE, "heart")
-    assert scan.shown.image.shape[1:] == scan.predicted.shape
+    assert scan.shown.image[0].shape == scan.predicted.shape
     assert not canary.exists()
 
 
 def test_scan_annotation_and_prediction_are_shown(stored: Path):
     scan = read_scan(data_set(stored), CASE, "heart")
-    assert scan.annotated is not None and scan.annotated.shape == scan.shown.image.shape[1:]
-    assert set(np.unique(scan.annotated)) > {0}
+    assert scan.annotated is not None and scan.annotated.shape == scan.shown.image[0].shape
+    assert scan.annotated.any() and not scan.annotated.all() and not scan.predicted.any()
     assert scan.attribution is None
+    assert read_scan(data_set(stored), CASE, "aorta").predicted.all()
+    joined = replace(data_set(stored), join={"vessels": ["aorta", "heart"]})
+    vessels = read_scan(joined, CASE, "vessels")
+    assert vessels.predicted.all() and vessels.annotated is not None
+    assert (vessels.annotated >= scan.annotated).all() and vessels.annotated.sum() > scan.annotated.sum()
+
+
+def test_masks_of_regions_that_may_overlap_are_files_of_their_own(stored: Path):
+    classes, grid = ("heart", "aorta"), cases.scan_grid()
+    apart = read_scan(data_set(stored), CASE, "heart").annotated
+    data = replace(data_set(stored), labels=Labels(classes, "sigmoid"))
+    (stored / "volumes" / CASE / "prediction.nii.gz").unlink()
+    with pytest.raises(DataError, match=r"expected its prediction at .*prediction_heart\.nii\.gz, got none"):
+        read_scan(data, CASE, "heart")
+    for name, value in zip(classes, (1, 0), strict=True):
+        volume = np.full(grid.shape, value, np.uint8)
+        cases.write_nifti(stored / "volumes" / CASE / f"prediction_{name}.nii.gz", volume, grid)
+    heart, aorta = (read_scan(data, CASE, name) for name in classes)
+    assert heart.predicted.all() and not aorta.predicted.any()
+    assert apart is not None and heart.annotated is not None
+    assert (heart.annotated >= apart).all() and heart.annotated.sum() > apart.sum()  # with what the lung has of it
 
 
 def test_another_scan_in_the_place_of_the_explained_one_is_not_shown(stored: Path):

@@ -16,9 +16,9 @@ SHAPE = (12, 10, 8)
 
 
 def read_scan(data, case, target):
-    labels = np.random.default_rng(0).integers(0, len(CLASSES), SHAPE)
+    mask = np.random.default_rng(0).random(SHAPE) < 1 / len(CLASSES)
     shown = ShownScan.of(np.zeros((1, *SHAPE)), Grid(SHAPE, np.diag([2.0, 2, 2, 1])))
-    return Scan(shown, labels, labels, None)
+    return Scan(shown, mask, mask, None)
 
 
 def titles(figure):
