@@ -6,7 +6,6 @@ import atexit
 import gc
 import logging
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +16,10 @@ from agg2exp.cli.application import JobError, job, one_log
 from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.cli.interruption import telling_how_to_resume
 from agg2exp.cli.own_folder import unwritable
-from agg2exp.cli.sweep import to_resume
-from agg2exp.domain.hints import pasted
 from agg2exp.store.atomic import UNWRITABLE, atomic_write
 
 if TYPE_CHECKING:
     from lightning import Trainer
-    from lightning.pytorch.loggers import Logger
 
     from agg2exp.cli.resume import Part
     from agg2exp.run.datamodule import CaseDataModule
@@ -91,6 +87,7 @@ def _explain(config: DictConfig) -> None:
 def _lead(config: DictConfig, module: ExplanationModule, data: CaseDataModule) -> None:
     """What rank 0 does: prepare the data, decide which cases are left, explain its share, and end the run."""
     from agg2exp.cli.builders import result_settings, tracked, trainer
+    from agg2exp.cli.ending import end_run
     from agg2exp.cli.estimate import estimate, is_long
     from agg2exp.cli.resume import next_part
     from agg2exp.run.distributed.agreement import agreed, is_one_of_several
@@ -113,7 +110,7 @@ def _lead(config: DictConfig, module: ExplanationModule, data: CaseDataModule) -
     with tracked(run.loggers, config):
         if part.pending:
             run.predict(module, datamodule=data, return_predictions=False)
-        _end(output, part.cases, run.loggers, config.model.weights)
+        end_run(output, part.cases, run.loggers)
 
 
 def _help(config: DictConfig, module: ExplanationModule, data: CaseDataModule) -> None:
@@ -134,6 +131,7 @@ def _begin(config: DictConfig, run: Trainer, part: Part) -> None:
     from agg2exp.cli.kept_configuration import kept
     from agg2exp.cli.summary import write_environment
     from agg2exp.explaining.collect import collect
+    from agg2exp.store.expected_cases import write_expected
     from agg2exp.store.failures import FailureLog
     from agg2exp.store.under_way import UnderWay
 
@@ -141,36 +139,9 @@ def _begin(config: DictConfig, run: Trainer, part: Part) -> None:
     with atomic_write(output / "config.yaml") as path:
         OmegaConf.save(kept(config), path)
     write_environment(output, run)
+    write_expected(output, part.cases)
     FailureLog(output).forget(part.pending)
     UnderWay(output).start()
     part.tell()
     if part.killers and {*part.killers} == {*part.pending}:  # if they kill it again, the tables of the others are there
         collect(output, collecting_of(output), [*part.finished, *part.staying])
-
-
-def _end(output: Path, cases: Sequence[str], loggers: Sequence[Logger], weights: str) -> None:
-    """Tables, pictures and summary over what is done.
-
-    Raises:
-        JobError: Some cases failed.
-    """
-    from agg2exp.cli.collecting import collecting_of
-    from agg2exp.cli.summary import write_summary
-    from agg2exp.explaining.collect import collect
-    from agg2exp.models.checkpoint import trained_on
-    from agg2exp.run.result_logger import log_results
-    from agg2exp.store.failures import FailureLog
-
-    found = collect(output, collecting_of(output), cases)
-    log_results(output, loggers)
-    reasons = {case: "it has no result, and why was not recorded" for case in cases if case not in found.done}
-    lost = {**reasons, **found.damaged}
-    failures = FailureLog(output).merge(lost)
-    write_summary(output, cases, found.done, failures, trained_on(weights))
-    if failures or lost:
-        names = sorted({*lost, *(f.case_id for f in failures)})
-        raise JobError(
-            f"agg2exp: {len(names)} of {len(cases)} cases failed ({', '.join(names[:10])}); "
-            f"what went wrong is in {output / 'failures.csv'} and in the log, what was finished is kept. "
-            f"To try them again, repeat the command with {pasted('resume', to_resume(output))}"
-        )

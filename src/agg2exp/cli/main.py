@@ -34,6 +34,7 @@ class Job(NamedTuple):
 
 JOBS: Mapping[str, Job] = {
     "analyze": Job("agg2exp.cli.analyze", "what finished runs say: context, graph, outliers, bias, trust"),
+    "collect": Job("agg2exp.cli.collect", "tables and pictures again, of a run or of shards joined to one"),
     "explain": Job("agg2exp.cli.explain", "predict, attribute and aggregate cases to RoI importance"),
     "report": Job("agg2exp.cli.report", "compare the attribution methods of finished runs"),
     "train": Job("agg2exp.cli.train", "fit and test a segmentation model"),

@@ -14,13 +14,14 @@ OUTPUT, RESUME = "output", "resume"
 GIVEN = {OUTPUT: "a folder for the run", RESUME: "the folder of an earlier run"}
 
 
-def run_dir(job: str, *, _root_: DictConfig) -> str:
+def run_dir(job: str, beside: str = "", *, _root_: DictConfig) -> str:
     """The folder of a run, or of a multirun: `output` or `resume`, else a new one that is named after the time.
 
     Registered as a resolver, `${run_dir:<job>}`, for `hydra.run.dir` and `hydra.sweep.dir`.
 
     Args:
         job: The job's name.
+        beside: A setting; where it names one run, the job writes into that, unless told otherwise.
         _root_: The whole configuration.
 
     Raises:
@@ -30,6 +31,9 @@ def run_dir(job: str, *, _root_: DictConfig) -> str:
     given = given_folder(_root_)
     if given is not None:
         return str(given[1])
+    place = OmegaConf.select(_root_, beside) if beside else None
+    if isinstance(place, str) and (Path(place) / "config.yaml").is_file():
+        return place
     known = OmegaConf.get_cache(_root_)["run_dir"]  # jobs of a multirun inherit it, as they do what `now` said
     if job not in known:
         known[job] = _started()

@@ -16,7 +16,7 @@ from agg2exp.report.runs import Run
 
 log = logging.getLogger(__name__)
 
-UNTOLD = ("data.cases", "output=", "resume=", "paths.", "logger", "trainer", "callbacks")
+UNTOLD = ("data.cases", "data.shard", "output=", "resume=", "paths.", "logger", "trainer", "callbacks")
 """Overrides that name no run: names go to trackers, which case ids must not."""
 LONGEST = 80  # letters of a name's overrides, since files are named after it
 
