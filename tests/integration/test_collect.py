@@ -41,10 +41,11 @@ def shards(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
             ExplanationModule, "explain", lambda self, case: 1 / 0 if case.id == CASES[2] else explain(self, case)
         )
         codes = [
-            run("explain", tiny.explain(*CHEAP, f"data.cases=[{','.join(cases)}]"), folder / name).code
-            for name, cases in (("a", [CASES[0], CASES[2]]), ("b", [CASES[1]]))
+            run("explain", tiny.explain(*CHEAP, f"data.shard={shard}"), folder / name).code
+            for name, shard in (("a", "1/2"), ("b", "2/2"))
         ]
     assert codes == [1, 0]
+    assert [CaseStore(folder / name).finished() for name in "ab"] == [CASES[:1], CASES[1:2]]
     return [folder / "a", folder / "b"]
 
 
@@ -96,6 +97,7 @@ def test_shards_become_one_run_that_goes_on_and_is_analysed(
     assert contents(joined) == contents(whole.output)
     config = OmegaConf.load(joined / "config.yaml")
     assert config.paths.output == str(joined)
+    assert config.data.shard is None
     assert run("report", [f"runs={joined}"], tmp_path / "report").code == 0
     assert run("analyze", [f"runs={joined}", "images=false"], tmp_path / "analysis").code == 0
 
@@ -127,6 +129,13 @@ def test_a_case_with_two_results_that_differ_is_refused(
     said = " ".join(capsys.readouterr().err.split())
     assert f"case {CASES[1]} has two results that differ, in {shards[1]} and in {other}" in said
     assert not (tmp_path / "joined" / "cases").exists()
+
+
+def test_a_shard_that_is_missing_is_named(shards: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert collect([shards[1]], tmp_path / "joined") == 1
+    said = capsys.readouterr().err
+    assert "runs: expected all shards of the data set, got none of 1/2. The tables are over the others" in said
+    assert CaseStore(tmp_path / "joined").finished() == CASES[1:2]
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

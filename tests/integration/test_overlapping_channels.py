@@ -21,7 +21,7 @@ from agg2exp.explaining.collect import Collecting, collect
 from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.scores import MarginScore
 from agg2exp.store.case_store import CaseStore
-from agg2exp.store.stored_tables import read_stored_importances
+from agg2exp.store.stored_importances import read_stored_importances
 from tests.helpers.networks import ToyNetwork
 
 LABELS = Labels(("whole", "core", "enhancing"), "sigmoid")
