@@ -17,7 +17,7 @@ from agg2exp.domain.roi_importance import Kind, LocalImportance
 from agg2exp.report.data_set import DataSet
 from agg2exp.store.case_result import CaseResult
 from agg2exp.store.case_store import CaseStore
-from agg2exp.store.tables import IMPORTANCE_BY_CHANNEL, ROI_IMPORTANCE, SEGMENTATION, write_tables
+from agg2exp.store.tables import CHANNEL_SHARES, ROI_IMPORTANCE, SEGMENTATION, write_tables
 
 CLASSES = ("background", "aorta", "heart", "lung_left", "lung_right", "ribs")
 REGIONS, CHANNELS = ("whole", "core", "enhancing"), ("flair", "t1")
@@ -97,29 +97,28 @@ def stored_run(
 def stored_overlapping_run(folder: Path, n: int = 12, seed: int = 0) -> Path:
     """A run of a model whose three regions lie within each other (REGIONS), on images of two channels (CHANNELS).
 
-    E[a, b, c] is drawn for the cells background, whole but core, core but enhancing, enhancing; "enhancing" looks at
+    E is drawn for the cells background, whole but core, core but enhancing, enhancing; "enhancing" looks at
     the second channel, the others at the first.
     """
     cases = [f"c{i:05d}" for i in range(n)]
     share = np.array([[0.8, 0.2], [0.7, 0.3], [0.1, 0.9]])
     drawn = np.random.default_rng(seed).dirichlet([4.0, 3.0, 2.0, 2.0], (n, len(REGIONS)))
     cells = drawn[..., None] * share[:, None]  # (N, K, cells, C)
-    by_channel = np.concatenate([cells[:, :, :1], cells[:, :, ::-1].cumsum(axis=2)[:, :, -2::-1]], axis=2)
+    covering = np.concatenate([cells[:, :, :1], cells[:, :, ::-1].cumsum(axis=2)[:, :, -2::-1]], axis=2)
     sources = ("background", *REGIONS)
     index = pd.MultiIndex.from_product([cases, REGIONS, sources], names=["case", "target", "source"])
-    shares = by_channel.sum(axis=3).ravel()
+    shares = covering.sum(axis=3).ravel()
     columns = {kind.value: np.full(len(index), np.nan) for kind in Kind}
     columns |= {kind.value: shares for kind in (Kind.IMPORTANCE, Kind.POSITIVE, Kind.NEGATIVE)}
     columns[Kind.VOLUME_VOXELS.value] = np.full(len(index), 50.0)
-    of_channels = pd.MultiIndex.from_product([*index.levels[:1], REGIONS, sources, CHANNELS],
-                                             names=["case", "target", "source", "channel"])  # fmt: skip
+    of_channels = pd.MultiIndex.from_product([cases, REGIONS, CHANNELS], names=["case", "target", "channel"])
     dice = pd.DataFrame({"case": np.repeat(cases, 3), "class": np.tile(REGIONS, n), "dice": 0.8})
     write_tables(
         folder / "tables",
         {
             ROI_IMPORTANCE: pd.DataFrame(columns, index=index).reset_index(),
             SEGMENTATION: dice,
-            IMPORTANCE_BY_CHANNEL: pd.DataFrame({"importance": by_channel.ravel()}, index=of_channels).reset_index(),
+            CHANNEL_SHARES: pd.DataFrame({"share": cells.sum(axis=2).ravel()}, index=of_channels).reset_index(),
         },
     )
     _write_configuration(folder, {"name": "unet", "labels": list(REGIONS), "head": "sigmoid"}, "/data/mr", "smoothgrad")

@@ -72,10 +72,14 @@ def test_every_share_is_that_of_its_region_and_channel(run: tuple[Path, dict[str
     parts = importance_by_channel_array(pd.read_parquet(folder / "tables/importance_by_channel.parquet"))
     assert tuple(parts["channel"].values) == CHANNELS
     np.testing.assert_allclose(parts.sum("channel"), whole, rtol=0, atol=1e-12)
+    of_all = pd.read_parquet(folder / "tables/channel_shares.parquet").set_index(["case", "target", "channel"])["share"]
     for name, explanation in explanations.items():
         bits, e = explanation.prediction.masks.bits, explanation.attribution.values.abs().double()
         sources = dict(zip(("background", *LABELS.classes), [~bits.any(dim=0), *bits], strict=True))
         for k, target in enumerate(LABELS.classes):
+            np.testing.assert_allclose(
+                [of_all[name, target, channel] for channel in CHANNELS], e[k].sum(dim=(1, 2, 3)) / e[k].sum(), rtol=1e-5
+            )
             for source, mask in sources.items():
                 expected = e[k][:, mask].sum(dim=1) / e[k].sum()
                 np.testing.assert_allclose(parts.sel(case=name, target=target, source=source), expected, rtol=1e-5)

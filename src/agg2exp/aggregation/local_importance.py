@@ -74,9 +74,12 @@ def local_importance(
     hidden_row, hidden_column = np.array([s != "ok" for s in status]), np.array(regions.unknown)
     everything = hidden_row[:, None] | hidden_column
     hidden = {kind: hidden_column if kind in VOLUMES else everything for kind in values}
-    channels, by_channel = _channels(regions, positive_parts.shape[1]), None
+    channels, by_channel, channel_shares = _channels(regions, positive_parts.shape[1]), None, None
     if channels:
-        by_channel = _by_channel((positive_parts + negative_parts) @ whole.sources / total.unsqueeze(1), everything)
+        of_channels = positive_parts + negative_parts
+        by_channel = _by_channel(of_channels @ whole.sources / total.unsqueeze(1), everything)
+        shares = whole.total(of_channels).squeeze(2) / total
+        channel_shares = np.where(hidden_row[:, None], np.nan, shares.cpu().numpy())
     return LocalImportance(
         case_id=regions.case_id,
         targets=tuple(regions.labels.classes[c] for c in classes),
@@ -85,6 +88,7 @@ def local_importance(
         status=status,
         channels=channels,
         by_channel=by_channel,
+        channel_shares=channel_shares,
     )
 
 

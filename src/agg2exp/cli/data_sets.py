@@ -145,6 +145,6 @@ def _from_runs(name: str, folders: Sequence[Path], damaged: list[LeftOut]) -> Da
         {case: scan for run in runs for case, scan in run.scans.items()},
         runs=tuple(run.folder for run in runs),
         settings=first.settings,
-        by_channel=read_channels([run.folder for run in runs]),
+        channel_shares=read_channels([run.folder for run in runs]),
         twins=read_twins([run.folder for run in runs], [configuration(run.folder) for run in runs]),
     )

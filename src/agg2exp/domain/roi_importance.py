@@ -42,6 +42,7 @@ class LocalImportance:
         status: For each target "ok", or why its row is NaN (K).
         channels: Names of the channels of the image (C), if the attribution has several; else none.
         by_channel: (K, R, C) part of each channel in `Kind.IMPORTANCE`, which is their sum; None if there are none.
+        channel_shares: (K, C) part of each channel in ‖e_a‖₁, every voxel once; None if there are none.
     """
 
     case_id: str
@@ -51,6 +52,7 @@ class LocalImportance:
     status: tuple[str, ...]
     channels: tuple[str, ...] = ()
     by_channel: NDArray[np.float64] | None = None
+    channel_shares: NDArray[np.float64] | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """One row per (target, source), one column per kind."""
@@ -65,6 +67,13 @@ class LocalImportance:
         index = pd.MultiIndex.from_product([[self.case_id], *names.values()], names=["case", *names])
         values = np.empty(0) if self.by_channel is None else self.by_channel.ravel()
         return pd.DataFrame({Kind.IMPORTANCE.value: values}, index=index).reset_index()
+
+    def channel_shares_frame(self) -> pd.DataFrame:
+        """One row per (target, channel) with the column `share`; no rows if there are no channels."""
+        names = {"target": self.targets, "channel": self.channels}
+        index = pd.MultiIndex.from_product([[self.case_id], *names.values()], names=["case", *names])
+        values = np.empty(0) if self.channel_shares is None else self.channel_shares.ravel()
+        return pd.DataFrame({"share": values}, index=index).reset_index()
 
 
 def importance_by_channel_array(frame: pd.DataFrame) -> xr.DataArray:

@@ -54,7 +54,7 @@ class DataSet:
         join: Classes to analyse as one, by the new name; none of a model whose classes may overlap.
         twins: Importance and expectation by distance of networks with random weights: columns case, twin, target,
             source, and these kinds; None if there were none.
-        by_channel: Columns case, target, source, channel, importance; None if images have one channel.
+        channel_shares: Columns case, target, channel, share; None if images have one channel.
         anatomy: Groups and colours of regions.
 
     Raises:
@@ -72,7 +72,7 @@ class DataSet:
     patients: Mapping[str, str] | None = None
     join: Mapping[str, Sequence[str]] = field(default_factory=dict)
     twins: pd.DataFrame | None = None
-    by_channel: pd.DataFrame | None = None
+    channel_shares: pd.DataFrame | None = None
     anatomy: Anatomy = field(default_factory=Anatomy)
 
     def __post_init__(self) -> None:

@@ -27,7 +27,7 @@ FORMAT = 2
 """Of the files; it rises when they change, so that files of another version are told from damaged ones."""
 PER_TARGET = ("notes", "metrics", "curves", "efficiency", "twins")
 SUPERVOXELS = ("voxels", "values", "errors")
-BY_CHANNEL = "importance by channel"
+OF_CHANNELS = ("by_channel", "channel_shares")
 
 
 class DamagedResultError(RuntimeError):
@@ -61,8 +61,8 @@ class CaseStore:
         importance = result.importance
         arrays: dict[str, NDArray[Any]] = {f"kind/{kind.value}": importance.values[kind] for kind in Kind}
         arrays |= {"voxels": result.voxels, "dice": result.dice, "iou": result.iou}
-        if importance.by_channel is not None:
-            arrays[BY_CHANNEL] = importance.by_channel
+        if importance.channels:
+            arrays |= {name: getattr(importance, name) for name in OF_CHANNELS}
         for part in PER_TARGET:
             arrays |= {f"{part}/{name}": values for name, values in getattr(result, part).items()}
         if result.supervoxels is not None:
@@ -130,7 +130,7 @@ class CaseStore:
                 values={kind: arrays[f"kind/{kind.value}"] for kind in Kind},
                 status=tuple(header["status"]),
                 channels=tuple(header["channels"]),
-                by_channel=arrays[BY_CHANNEL] if header["channels"] else None,
+                **({name: arrays[name] for name in OF_CHANNELS} if header["channels"] else {}),
             )
             return CaseResult(
                 importance=importance,

@@ -14,6 +14,7 @@ from agg2exp.store.case_result import CASE_FILES, CaseResult
 ROI_IMPORTANCE = "roi_importance"
 GLOBAL_IMPORTANCE = "global_importance"
 IMPORTANCE_BY_CHANNEL = "importance_by_channel"
+CHANNEL_SHARES = "channel_shares"
 GLOBAL_BY_CHANNEL = "global_importance_by_channel"
 SEGMENTATION = "segmentation"
 TIMINGS = "timings"
@@ -53,6 +54,7 @@ def case_tables(results: Sequence[CaseResult]) -> dict[str, pd.DataFrame]:
             classes, importance sums to 1; over overlapping regions it need not.
         `importance_by_channel`: case, target, source, channel, importance: the part of each channel of the image, which
             sum to the importance; only if the attribution has several channels.
+        `channel_shares`: case, target, channel, share of the whole attribution, every voxel once; only with them.
         `segmentation`: case, class, predicted voxels, Dice, IoU, and whether the class was explained or why not.
         `timings`: case, seconds, network passes, how memory was saved (see `HOLDING_TIMES`).
         `notes`: case, target, name, value: how far an attribution can be trusted; only if the method says so.
@@ -68,6 +70,7 @@ def case_tables(results: Sequence[CaseResult]) -> dict[str, pd.DataFrame]:
     further[CURVES] = [_curves(r) for r in ordered]
     further[TWINS] = [_twins(r) for r in ordered]
     further[IMPORTANCE_BY_CHANNEL] = [r.importance.by_channel_frame() for r in ordered]
+    further[CHANNEL_SHARES] = [r.importance.channel_shares_frame() for r in ordered]
     further[SUPERVOXELS] = [_supervoxels(r) for r in ordered]
     return {
         ROI_IMPORTANCE: pd.concat([r.importance.to_frame() for r in ordered], ignore_index=True),

@@ -50,6 +50,9 @@ def test_equals_the_definition_entry_by_entry_and_sums_to_the_importance(seed, o
         assert found.by_channel[k, r, c] == pytest.approx(float(expected), rel=2e-5)
     np.testing.assert_allclose(found.by_channel.sum(axis=2), found.values[Kind.IMPORTANCE], rtol=0, atol=1e-12)
     assert np.isnan(found.by_channel[:, -1]).all()
+    mass = e.abs().double().sum(dim=(2, 3, 4))
+    np.testing.assert_allclose(found.channel_shares, mass / mass.sum(dim=1, keepdim=True), rtol=2e-5)
+    np.testing.assert_allclose(found.channel_shares.sum(axis=1), 1, rtol=0, atol=1e-12)
 
 
 def test_rows_that_are_not_defined_have_no_channels_either():
@@ -58,7 +61,8 @@ def test_rows_that_are_not_defined_have_no_channels_either():
     e = torch.rand(3, 2, *SHAPE)
     e[1] = 0
     found = local_importance(DenseAttribution(e), (0, 1, 2), case_regions(label_map, 3, channels=("a", "b")))
-    assert np.isfinite(found.by_channel[0]).all() and np.isnan(found.by_channel[1:]).all()
+    for values in (found.by_channel, found.channel_shares):
+        assert np.isfinite(values[0]).all() and np.isnan(values[1:]).all()
 
 
 def test_one_channel_or_all_together_have_none_of_their_own():
@@ -67,8 +71,8 @@ def test_one_channel_or_all_together_have_none_of_their_own():
     together = SupervoxelAttribution(partition, torch.ones(1, 1))
     for attribution, channels in ((DenseAttribution(torch.ones(1, 1, *SHAPE)), ("ct",)), (together, ("a", "b"))):
         found = local_importance(attribution, (1,), case_regions(label_map, 3, channels=channels))
-        assert (found.channels, found.by_channel) == ((), None)
-        assert len(found.by_channel_frame()) == 0
+        assert (found.channels, found.by_channel, found.channel_shares) == ((), None, None)
+        assert len(found.by_channel_frame()) == len(found.channel_shares_frame()) == 0
 
 
 def test_an_attribution_of_other_channels_than_the_image_has_is_refused():
@@ -88,6 +92,9 @@ def test_table_and_array_have_every_number_under_its_names():
     for name, names in (("target", found.targets), ("source", found.sources), ("channel", CHANNELS)):
         assert tuple(array[name].values) == names
     np.testing.assert_array_equal(array.sel(case="toy"), found.by_channel)
+    shares = found.channel_shares_frame()
+    assert list(shares.columns) == ["case", "target", "channel", "share"]
+    assert shares.set_index(["target", "channel"])["share"][found.targets[1], "flair"] == found.channel_shares[1, 2]
     whole = importance_array(found.to_frame()).sel(kind="importance", source=list(found.sources[:-1]))
     np.testing.assert_allclose(array.sum("channel").sel(source=whole["source"]), whole, atol=1e-12)
 

@@ -1,4 +1,4 @@
-"""Shares of channels: a slow loop, extra masks, missing classes, joined targets."""
+"""Shares of channels: joined targets, missing classes."""
 
 from itertools import product
 
@@ -6,54 +6,44 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agg2exp.analysis.channels import channel_shares
+from agg2exp.analysis.channels import joined_shares
+from agg2exp.domain.errors import DataError
 
-CASES, TARGETS, CHANNELS = ("a", "b"), ("heart", "aorta"), ("flair", "t1", "t2")
-SOURCES = ("background", "heart", "aorta")
-
-
-def table(seed: int, extra: bool = True) -> pd.DataFrame:
-    names = product(CASES, TARGETS, (*SOURCES, *(["nodule"] if extra else [])), CHANNELS)
-    rows = pd.DataFrame(list(names), columns=["case", "target", "source", "channel"])
-    return rows.assign(importance=np.random.default_rng(seed).random(len(rows)))
+CASES, TARGETS, CHANNELS = ("b", "a"), ("heart", "aorta"), ("t2", "flair", "t1")
+CLASSES = ("background", "heart", "aorta")
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_shares_equal_a_slow_loop_over_the_regions_of_the_model(seed: int):
+def table(seed: int) -> pd.DataFrame:
+    rows = pd.DataFrame(list(product(CASES, TARGETS, CHANNELS)), columns=["case", "target", "channel"])
+    return rows.assign(share=np.random.default_rng(seed).dirichlet([1, 1, 1], 4).ravel())
+
+
+def test_without_groups_the_table_is_as_it_was():
+    pd.testing.assert_frame_equal(joined_shares(table(0), CLASSES, {}), table(0))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_joined_targets_are_one_voice_each_among_those_that_a_case_has(seed: int):
     rows = table(seed)
-    shares = channel_shares(rows, SOURCES).set_index(["case", "target", "channel"])["share"]
-    entries = {tuple(row[:4]): row[4] for row in rows.itertuples(index=False)}
-    for case, target, channel in product(CASES, TARGETS, CHANNELS):
-        of_channel = sum(entries[case, target, source, channel] for source in SOURCES)
-        of_all = sum(entries[case, target, source, c] for source in SOURCES for c in CHANNELS)
-        assert shares[case, target, channel] == pytest.approx(of_channel / of_all)
-    assert shares.groupby(["case", "target"]).sum().tolist() == pytest.approx([1] * 4)
+    rows.loc[(rows["case"] == "a") & (rows["target"] == "heart"), "share"] = np.nan
+    joined = joined_shares(rows, CLASSES, {"chest": ["heart", "aorta"]})
+    assert list(joined["channel"].unique()) == list(CHANNELS)
+    found = joined.set_index(["case", "target", "channel"])["share"]
+    alone = rows.set_index(["case", "target", "channel"])["share"]
+    for channel in CHANNELS:
+        both = (alone["b", "heart", channel] + alone["b", "aorta", channel]) / 2
+        assert found["b", "chest", channel] == pytest.approx(both)
+        assert found["a", "chest", channel] == alone["a", "aorta", channel]
 
 
-def test_shares_of_a_partition_are_the_sums_of_the_importances():
-    rows = table(0, extra=False)
-    rows["importance"] /= rows.groupby(["case", "target"])["importance"].transform("sum")
-    sums = rows.groupby(["case", "target", "channel"], sort=False)["importance"].sum()
-    assert channel_shares(rows, SOURCES)["share"].tolist() == pytest.approx(sums.tolist())
-
-
-def test_a_class_that_a_case_lacks_has_no_share_and_one_unknown_source_does_not_count():
+def test_a_class_that_a_case_lacks_has_no_share():
     rows = table(1)
-    rows.loc[(rows["case"] == "a") & (rows["target"] == "heart"), "importance"] = np.nan
-    rows.loc[(rows["case"] == "b") & (rows["source"] == "aorta"), "importance"] = np.nan
-    shares = channel_shares(rows, SOURCES).set_index(["case", "target", "channel"])["share"]
-    assert shares.loc[[("a", "heart", channel) for channel in CHANNELS]].isna().all()
-    without = channel_shares(rows, ("background", "heart")).set_index(["case", "target", "channel"])["share"]
-    assert shares["b"].tolist() == pytest.approx(without["b"].tolist())
-    assert channel_shares(rows.assign(importance=0.0), SOURCES)["share"].isna().all()
+    rows.loc[(rows["case"] == "a") & (rows["target"] == "heart"), "share"] = np.nan
+    found = joined_shares(rows, CLASSES, {}).set_index(["case", "target"])["share"]
+    assert found.loc["a", "heart"].isna().all() and found.loc["b", "heart"].notna().all()
 
 
-def test_joined_targets_are_one_voice_each_among_those_that_a_case_has():
-    rows = table(2)
-    alone = channel_shares(rows, SOURCES).pivot_table("share", ["case", "channel"], "target", sort=False)
-    both = channel_shares(rows, SOURCES, {"chest": ["heart", "aorta"]})
-    assert set(both["target"]) == {"chest"}
-    assert both.set_index(["case", "channel"])["share"].to_dict() == pytest.approx(alone.mean(axis=1).to_dict())
-    rows.loc[(rows["case"] == "a") & (rows["target"] == "heart"), "importance"] = np.nan
-    one = channel_shares(rows, SOURCES, {"chest": ["heart", "aorta"]})
-    assert one[one["case"] == "a"]["share"].tolist() == pytest.approx(alone.loc["a"]["aorta"].tolist())
+def test_a_group_may_have_classes_that_were_not_explained_but_no_others():
+    joined_shares(table(0), CLASSES, {"rest": ["background", "heart"]})
+    with pytest.raises(DataError, match="liver"):
+        joined_shares(table(0), CLASSES, {"rest": ["liver", "heart"]})

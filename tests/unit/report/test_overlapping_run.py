@@ -71,5 +71,5 @@ def test_images_of_one_channel_have_no_such_section(tmp_path: Path):
     (data,) = read_runs(ct=stored_run(tmp_path / "run", n=3))
     study = Study(data, data, SETTINGS)
     assert "channels" not in [section.name for section in sections_of(study)]
-    with pytest.raises(DataError, match="expected importances by channel, got none"):
+    with pytest.raises(DataError, match="expected shares of channels, got none"):
         next(channels(study))

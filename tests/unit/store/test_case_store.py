@@ -84,14 +84,18 @@ def test_importance_by_channel_is_read_as_it_was_written(tmp_path: Path):
     by_channel = np.random.default_rng(4).random((2, 4, 3))
     by_channel[1] = np.nan
     written = result()
-    importance = dataclasses.replace(written.importance, channels=("t1", "t2", "flair"), by_channel=by_channel)
+    shares = by_channel.sum(axis=1)
+    importance = dataclasses.replace(
+        written.importance, channels=("t1", "t2", "flair"), by_channel=by_channel, channel_shares=shares
+    )
     CaseStore(tmp_path).write(dataclasses.replace(written, importance=importance))
     read = CaseStore(tmp_path).read("s1").importance
     assert read.channels == ("t1", "t2", "flair")
     np.testing.assert_array_equal(read.by_channel, by_channel)
+    np.testing.assert_array_equal(read.channel_shares, shares)
     CaseStore(tmp_path).write(written)
     read = CaseStore(tmp_path).read("s1").importance
-    assert (read.channels, read.by_channel) == ((), None)
+    assert (read.channels, read.by_channel, read.channel_shares) == ((), None, None)
 
 
 def test_finished_cases_are_whole_files_only(tmp_path: Path):

@@ -82,8 +82,13 @@ def test_curves_have_a_row_per_point():
 def test_importances_by_channel_have_a_table_only_if_there_are_any():
     by_channel = np.arange(16.0).reshape(2, 4, 2)
     one = result("s1")
-    one = replace(one, importance=replace(one.importance, channels=("t1", "t2"), by_channel=by_channel))
-    table = case_tables([result("s2"), one])["importance_by_channel"]
+    shares = np.array([[0.25, 0.75], [1.0, 0.0]])
+    importance = replace(one.importance, channels=("t1", "t2"), by_channel=by_channel, channel_shares=shares)
+    tables = case_tables([result("s2"), replace(one, importance=importance)])
+    assert tables["channel_shares"].to_numpy().tolist() == [
+        ["s1", "lung", "t1", 0.25], ["s1", "lung", "t2", 0.75], ["s1", "heart", "t1", 1], ["s1", "heart", "t2", 0],
+    ]  # fmt: skip
+    table = tables["importance_by_channel"]
     assert list(table.columns) == ["case", "target", "source", "channel", "importance"]
     assert set(table["case"]) == {"s1"}
     values = table.set_index(["target", "source", "channel"])["importance"]
