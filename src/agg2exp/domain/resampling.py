@@ -116,7 +116,7 @@ def inside(grid: Grid, other: Grid) -> NDArray[np.bool_]:
     """Voxels of `grid`, (D, H, W), any part of which lies in the volume of `other`."""
     width = np.abs(_matrix(grid, other)[:3, :3]).sum(axis=1)
     within = (
-        (x > -0.5 - w / 2 - TIE) & (x < n - 0.5 + w / 2 + TIE)
+        (x > -0.5 - w / 2 + TIE) & (x < n - 0.5 + w / 2 - TIE)
         for x, w, n in zip(_places(grid, other), width, other.shape, strict=True)
     )
     return np.broadcast_to(reduce(np.logical_and, within), grid.shape)
@@ -127,7 +127,7 @@ def _box(source: Grid, target: Grid) -> list[tuple[int, int]]:
     matrix = _matrix(source, target)
     corners = np.array(list(product(*((-0.5, n - 0.5) for n in source.shape)))) @ matrix[:3, :3].T + matrix[:3, 3]
     low, high = corners.min(axis=0), corners.max(axis=0)
-    return [(int(np.ceil(a - 0.5 - TIE)), int(np.floor(b + 0.5 + TIE)) + 1) for a, b in zip(low, high, strict=True)]
+    return [(int(np.floor(a - 0.5 + TIE)) + 1, int(np.ceil(b + 0.5 - TIE))) for a, b in zip(low, high, strict=True)]
 
 
 def _matrix(grid: Grid, other: Grid) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ from agg2exp.preprocessing.base import Limits
 
 
 class Intensity(ABC):
-    """A map of values, channel by channel: y = (x - zero) / (one - zero), clipped or not."""
+    """A map of values, channel by channel: y = (x - zero) / (one - zero), clipped or not; x - zero if one = zero."""
 
     @abstractmethod
     def __call__(self, volume: Tensor) -> Tensor:
@@ -79,8 +79,8 @@ class ZScore(Intensity):
         """Mean, and mean plus standard deviation."""
         kept = [channel[channel != 0] if self.nonzero else channel for channel in volume.double()]
         means = [float(values.mean()) if len(values) else 0.0 for values in kept]
-        deviations = [float(values.std(unbiased=False)) if len(values) else 1.0 for values in kept]
-        return tuple((mean, mean + (deviation or 1.0)) for mean, deviation in zip(means, deviations, strict=True))
+        deviations = [float(values.std(unbiased=False)) if len(values) else 0.0 for values in kept]
+        return tuple((mean, mean + deviation) for mean, deviation in zip(means, deviations, strict=True))
 
 
 @dataclass(frozen=True)

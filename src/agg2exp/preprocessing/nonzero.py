@@ -25,7 +25,7 @@ class NonZero:
         body: NDArray[np.bool_] = ndimage.binary_fill_holes((scan != 0).any(axis=0))
         if body.mean() > NEARLY_ALL:
             notice(
-                "less than 2% of the scan around the patient is 0, as if it was neither skull-stripped nor padded, "
+                f"less than {1 - NEARLY_ALL:.0%} of the scan is 0, as if it was neither skull-stripped nor padded, "
                 f"{UNKNOWN}. For such scans set model.preprocessing.body=null"
             )
             return None

@@ -130,11 +130,9 @@ class Preprocessing(Preprocessor):
             return display
         if not isinstance(self.intensity, Intensity):
             return PercentileDisplay().limits(image)
-        ends = self.intensity.ends(volume)
-        return tuple(
-            ((low - zero) / (one - zero), (high - zero) / (one - zero))
-            for (low, high), (zero, one) in zip(display, ends, strict=True)
-        )
+        ends = [(zero, (one - zero) or 1.0) for zero, one in self.intensity.ends(volume)]  # 1.0: of one value
+        pairs = zip(display, ends, strict=True)
+        return tuple(((low - zero) / unit, (high - zero) / unit) for (low, high), (zero, unit) in pairs)
 
     def _steps(self, lazy: bool = False) -> list[Any]:
         """What changes the grid, but for the padding; `lazy`: what can be known from the header."""
