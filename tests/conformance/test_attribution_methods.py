@@ -28,7 +28,14 @@ from tests.conformance.methods import (
     state_of,
 )
 from tests.helpers.explanations import scheme, small_case
-from tests.helpers.networks import BrokenError, IntensityNetwork, SteadyNetwork, WatchedNetwork
+from tests.helpers.networks import (
+    BrokenError,
+    IntensityNetwork,
+    RegionNetwork,
+    SteadyNetwork,
+    TwoClasses,
+    WatchedNetwork,
+)
 
 CHOICES = list(choices())
 
@@ -87,6 +94,23 @@ def test_a_class_alone_is_the_class_among_others(method: Attributor, policy: str
         alone, _ = computed(method, classes=(c,), policy=policy)
         expected = together.dense(k).double()
         assert float((alone.dense(0) - expected).norm()) <= 1e-5 * float(expected.norm()), f"class {c}"
+
+
+def test_a_region_alone_is_the_region_among_others(method: Attributor) -> None:
+    model, image = WindowedModel(RegionNetwork((0.3, 0.5, 0.7)), WINDOW, head="sigmoid"), image_of()
+    together = method.attribute(model, image)
+    for c in (0, 1, 2):
+        alone, expected = method.attribute(model, image, c).dense(0).double(), together.dense(c).double()
+        assert expected.any()
+        assert float((alone - expected).norm()) <= 1e-5 * float(expected.norm()), f"region {c}"
+
+
+def test_the_only_region_is_class_1_of_a_softmax_over_0_and_its_logit(method: Attributor) -> None:
+    network, image = RegionNetwork((0.4,)), image_of()
+    region = method.attribute(WindowedModel(network, WINDOW, head="sigmoid"), image)
+    of_two = method.attribute(WindowedModel(TwoClasses(network), WINDOW), image, 1, head="softmax")
+    assert region.dense(0).any()
+    close(region, of_two)
 
 
 class Drawing(KeyedRng):

@@ -66,6 +66,18 @@ class RegionNetwork(nn.Module):
         return (torch.sinh(3 * smooth) - torch.sinh(3 * self.levels).view(1, -1, 1, 1, 1)) * (1 + 0.1 * x[:, :1])
 
 
+class TwoClasses(nn.Module):
+    """[0, f] of a network with one channel f, whose softmax is σ(f) in class 1."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        f = self.network(x)
+        return torch.cat([torch.zeros_like(f), f], dim=1)
+
+
 class SteadyNetwork(nn.Module):
     """Another network that predicts the same labels (d, h, w) whatever the image."""
 

@@ -16,7 +16,7 @@ from agg2exp.domain.rng import KeyedRng
 from agg2exp.inference import NetworkError, SlidingWindow, WindowedModel
 from agg2exp.scores import MarginScore, MeanScore, MedianScore, ProbabilityScore, Score, SumScore
 from agg2exp.supervoxels import Given, Semantic
-from tests.helpers.networks import RegionNetwork, ToyNetwork
+from tests.helpers.networks import RegionNetwork, ToyNetwork, TwoClasses
 from tests.unit.attribution.slow import shapley_by_definition
 from tests.unit.inference.slow import literal_region_score, relative, stitched_logits
 
@@ -143,18 +143,6 @@ def test_kernel_shap_of_all_coalitions_is_the_shapley_value(name: str, score: Sc
     method = KernelShap(Given(partition), n_samples=16, baselines=0.1)
     e = method.compute(model, image, fixed if policy == "fixed" else recomputed, RNG)
     torch.testing.assert_close(e.values, shapley_by_definition(game, 4), rtol=1e-9, atol=1e-9)
-
-
-class TwoClasses(nn.Module):
-    """[0, f], whose softmax is σ(f)."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor) -> Tensor:
-        f = self.network(x)
-        return torch.cat([torch.zeros_like(f), f], dim=1)
 
 
 @pytest.mark.parametrize("policy", ["fixed", "recomputed"])
