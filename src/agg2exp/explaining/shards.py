@@ -49,7 +49,8 @@ def join(folders: Sequence[Path], output: Path) -> None:
         if folder != output:
             _bring(CaseStore(folder).path(case), CaseStore(output).path(case))
             for part in OF_A_CASE:
-                for path in sorted((folder / part / safe_name(case)).glob("[!.]*")):
+                files = (path for path in (folder / part / safe_name(case)).rglob("[!.]*") if path.is_file())
+                for path in sorted(files):
                     _bring(path, output / path.relative_to(folder))
 
 

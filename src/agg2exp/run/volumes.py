@@ -24,13 +24,15 @@ from agg2exp.store.nifti import to_native, write_volume
 class VolumeWriter(CaseWriter):
     """Writes `volumes/<case>/prediction.nii.gz` and, if asked, `volumes/<case>/attribution_<class>.nii.gz`.
 
-    Regions that may overlap are no label map: each has a mask of its own, `prediction_<class>.nii.gz`.
+    Regions that may overlap are no label map: each has a mask of its own, `prediction_<class>.nii.gz`. So has each
+    channel of an attribution that tells them apart, `attribution_<class>/<channel>.nii.gz`, beside the file with their
+    sum. Every file opens as a volume with its own name, which the parts of a 4D NIfTI file do not have.
 
     Where a method attributes to supervoxels, `supervoxels.nii.gz` holds the labels of their atlas, or, where they have
     none, their ids plus 1, as 0 is not shown.
 
     Label maps return to the scan's grid by the nearest voxel; attributions by linear interpolation of the value of a
-    preprocessed voxel, summed over channels.
+    preprocessed voxel.
 
     Args:
         output: The run's folder.
@@ -68,12 +70,17 @@ class VolumeWriter(CaseWriter):
         wanted = labels.indices(self.attribution)
         for k, c in enumerate(explanation.classes):
             if c in wanted:
-                e = explanation.attribution.dense(k).sum(dim=0).float().cpu().numpy()
-                write_volume(
-                    folder / f"attribution_{safe_name(labels.classes[c])}.nii.gz",
-                    to_native(e, case.grid, case.native, labels=False),
-                    case.native,
-                )
+                e = explanation.attribution.dense(k)
+                place = folder / f"attribution_{safe_name(labels.classes[c])}"
+                _write_values(place.with_name(f"{place.name}.nii.gz"), e.sum(dim=0), case)
+                for channel, values in zip(case.channels, e, strict=True) if len(e) > 1 else ():
+                    _write_values(place / f"{safe_name(channel)}.nii.gz", values, case)
+
+
+def _write_values(path: Path, values: Tensor, case: Case) -> None:
+    """Write values of the voxels of the preprocessed image, (D, H, W)."""
+    volume = to_native(values.float().cpu().numpy(), case.grid, case.native, labels=False)
+    write_volume(path, volume, case.native)
 
 
 def _predicted(prediction: Prediction, labels: Labels) -> dict[str, Tensor]:

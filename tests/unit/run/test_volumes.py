@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from agg2exp.domain.attribution import SupervoxelAttribution
+from agg2exp.domain.attribution import DenseAttribution, SupervoxelAttribution
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.labels import Labels
 from agg2exp.domain.names import safe_name
@@ -56,6 +56,19 @@ def test_attributions_are_those_of_their_class(tmp_path: Path):
         np.testing.assert_allclose(values[::2, ::2, ::2], e, rtol=1e-5)
         between = (e[:-1] + e[1:]) / 2  # linear interpolation half way
         np.testing.assert_allclose(values[1::2, ::2, ::2], between, rtol=1e-4, atol=1e-6)
+
+
+def test_each_channel_of_an_attribution_has_a_file_beside_that_of_their_sum(tmp_path: Path):
+    case = replace(CASE, image=CASE.image.repeat(2, 1, 1, 1), channels=("T1", "FLAIR"))
+    e = torch.randn(2, 2, *CASE.image.shape[1:], generator=torch.Generator().manual_seed(3))
+    explanation = replace(EXPLANATION, attribution=DenseAttribution(e))
+    VolumeWriter(tmp_path, prediction=False, attribution=["lung"]).write_case(scheme(), case, explanation)
+    folder = tmp_path / "volumes" / CASE.id
+    values = {path.relative_to(folder).as_posix(): nib.load(path).get_fdata() for path in folder.rglob("*.nii.gz")}
+    assert {*values} == {"attribution_lung.nii.gz", "attribution_lung/T1.nii.gz", "attribution_lung/FLAIR.nii.gz"}
+    for name, expected in (("/T1", e[1, 0]), ("/FLAIR", e[1, 1]), ("", e[1].sum(0))):
+        shared = values[f"attribution_lung{name}.nii.gz"][::2, ::2, ::2]
+        np.testing.assert_allclose(shared, expected.numpy(), rtol=1e-5)
 
 
 def test_only_the_classes_asked_for(tmp_path: Path):
