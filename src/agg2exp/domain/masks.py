@@ -141,8 +141,10 @@ class OverlappingMasks(ClassMasks):
         ids = torch.zeros(self.shape, dtype=torch.int64, device=self.bits.device)
         members = torch.zeros(1, self.n_classes, dtype=torch.bool, device=self.bits.device)
         for c, mask in enumerate(self.bits):
-            codes, ids = torch.unique(torch.cat([ids.new_zeros(1), (2 * ids + mask).flatten()]), return_inverse=True)
-            ids = ids[1:].reshape(self.shape)  # the voxel in front keeps the part of no class
+            code = 2 * ids + mask
+            occurs = torch.bincount(code.flatten(), minlength=2 * len(members)) > 0
+            occurs[0] = True  # the part of no class, even if it has no voxels
+            codes, ids = occurs.nonzero().flatten(), (occurs.cumsum(0) - 1)[code]
             members = members[codes // 2]
             members[:, c] = codes % 2 == 1
         return Cells(ids, torch.cat([~members.any(dim=1, keepdim=True), members], dim=1))
