@@ -20,13 +20,14 @@ from torch import Tensor
 
 from agg2exp.aggregation.overlap import dice_and_iou
 from agg2exp.cli.conf_dir import conf_dir
-from agg2exp.cli.segmentation_model import untrained_model, with_weights
+from agg2exp.cli.segmentation_model import untrained_model
 from agg2exp.data.merge import structures_of
 from agg2exp.data.phantom import make_phantom
 from agg2exp.domain.case import Grid
 from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.domain.resampling import nearest
 from agg2exp.inference import WindowedModel
+from agg2exp.models.trained import with_weights
 
 HERE = Path(__file__).parent
 MODELS = {"biased": HERE / "biased.safetensors", "unbiased": HERE / "unbiased.safetensors"}
@@ -40,7 +41,7 @@ class Models:
     def __init__(self) -> None:
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):
             config = compose("explain", ["experiment=planted_bias", "data.root=none"])
-        trained = {name: with_weights(untrained_model(config), str(path), name) for name, path in MODELS.items()}
+        trained = {name: with_weights(untrained_model(config), str(path)) for name, path in MODELS.items()}
         self.labels, self.preprocessing = trained["biased"].labels, trained["biased"].preprocessing
         self.structures = structures_of(self.labels, config.data.merge)
         self.models = {name: WindowedModel(of.network.eval(), of.windows) for name, of in trained.items()}

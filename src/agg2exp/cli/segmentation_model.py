@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -11,9 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 from agg2exp.cli.application import JobError, build
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.labels import Labels
-from agg2exp.models.checkpoint import load_weights
-from agg2exp.models.facts import facts_of
 from agg2exp.models.segmentation_model import SegmentationModel
+from agg2exp.models.trained import with_weights
 from agg2exp.models.weights_file import WeightsError
 
 PARTS = ("network", "labels", "preprocessing", "windows")
@@ -67,29 +65,26 @@ def trained_model(config: DictConfig) -> SegmentationModel:
         JobError: A setting is wrong, or the weights do not fit.
     """
     model = untrained_model(config)
-    return with_weights(model, OmegaConf.select(config, "model.weights"), "model.weights")
+    return loaded(model, OmegaConf.select(config, "model.weights"), "model.weights")
 
 
-def with_weights(model: SegmentationModel, weights: str | None, setting: str) -> SegmentationModel:
-    """The same model, its network with these weights.
+def loaded(model: SegmentationModel, weights: str | None, setting: str) -> SegmentationModel:
+    """The same model with weights, see `with_weights`.
 
     Args:
-        model: The model; its own network takes them.
+        model: The model.
         weights: As `load_weights` takes them.
         setting: Their setting, for the message.
 
     Raises:
         JobError: There are none, or they do not fit.
     """
-    facts = facts_of(model.labels, model.preprocessing, model.windows)
     try:
-        digest = load_weights(model.network, weights, facts)
+        return with_weights(model, weights)
     except SettingError as error:
         raise JobError(f"agg2exp: {setting}{str(error).removeprefix(error.setting)}") from error
     except WeightsError as error:
         raise JobError(f"agg2exp: {setting}: {error}") from error
-    told = {f"model: {name}": value for name, value in facts.items()}
-    return replace(model, provenance={**model.provenance, "weights": digest, **told})
 
 
 def _as_text(config: DictConfig, key: str) -> str:

@@ -41,7 +41,7 @@ def _train(config: DictConfig) -> None:
     from agg2exp.cli.builders import tracked, trainer
     from agg2exp.cli.data_choice import data_module
     from agg2exp.cli.leftovers import without_leftovers
-    from agg2exp.cli.segmentation_model import untrained_model, with_weights
+    from agg2exp.cli.segmentation_model import loaded, untrained_model
     from agg2exp.cli.training import keep_here, kept_state, load_best, log_beside, state_of, training_settings
     from agg2exp.domain.privacy import FEWEST_TOLD
     from agg2exp.models.checkpoint import save_weights
@@ -53,7 +53,7 @@ def _train(config: DictConfig) -> None:
     output = Path(config.paths.output)
     model = untrained_model(config)
     if config.start:
-        model = with_weights(model, config.start, "start")
+        model = loaded(model, config.start, "start")
     data = data_module(config, model)
     module = build(config, "module", network=model.network, inference=model.windows, labels=model.labels)
     data.prepare_data()
