@@ -85,7 +85,7 @@ def records(root: Path, extra: Mapping[str, str] | None = None, label_map: str |
 
 
 def facts(spacing: Sequence[float] = SPACING) -> dict[str, str]:
-    return facts_of(labels(), ct(spacing), SlidingWindow(WINDOW))
+    return facts_of(labels(CLASSES), ct(spacing), SlidingWindow(WINDOW))
 
 
 def ct(spacing: Sequence[float] = SPACING, low: float = -1024.0, high: float = 1024.0) -> Preprocessing:

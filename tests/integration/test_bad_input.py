@@ -153,7 +153,7 @@ def test_an_empty_split(folder: Path, capsys: pytest.CaptureFixture[str]):
 
 
 def test_an_unknown_case(folder: Path, capsys: pytest.CaptureFixture[str]):
-    refused(explain(folder, capsys, "data.cases=[s1,s7]"), ["data.cases", "s7", "meta.csv"])
+    refused(explain(folder, capsys, "data.cases=[s1,s7]"), ["data.cases", "s7", str(folder / "data")])
 
 
 def test_a_folder_that_is_no_data_set(folder: Path, capsys: pytest.CaptureFixture[str]):
