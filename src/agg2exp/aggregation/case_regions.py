@@ -83,8 +83,8 @@ class CaseRegions:
             source: Where source regions come from: "prediction" (as in the paper), or "label".
 
         Raises:
-            CaseError: There is no annotation where there should be one, a label is outside 0..L-1, shapes differ, or
-                an extra mask is named like a source.
+            CaseError: There is no annotation where there should be one, or not told of which classes; a label is outside
+                0..L-1, shapes differ, or an extra mask is named like a source.
             SettingError: `source` is neither of the two.
         """
         check_choice("regions", source, ("prediction", "label"))
@@ -93,6 +93,12 @@ class CaseRegions:
             if case.annotation is None:
                 raise CaseError(case.id, "regions=label needs an annotation, this case has none.")
             masks, annotated = case.annotation, case.annotated
+            if len(annotated) != len(labels):
+                raise CaseError(
+                    case.id,
+                    f"expected whether each of {len(labels)} classes was annotated, got {len(annotated)} of them. "
+                    "Give Case(annotated=…) one truth for each class.",
+                )
         _check_masks(case, predicted, masks, labels)
         voxels = class_voxels(case.id, "the prediction", predicted, len(labels))
         class_voxels(case.id, "the regions", masks, len(labels))

@@ -90,6 +90,14 @@ def test_masks_of_other_classes_are_refused():
         CaseRegions.of(replace(small_case(), body=None), masks, overlapping_labels(3))
 
 
+@pytest.mark.parametrize("annotated", [(), (True,), (True, False, True)])
+def test_an_annotation_says_of_each_class_whether_it_is_there(annotated):
+    masks = ExclusiveMasks(torch.zeros(SHAPE, dtype=torch.int16), 2)
+    case = replace(small_case(), body=None, annotation=masks, annotated=annotated)
+    with pytest.raises(CaseError, match=f"case a: expected whether each of 2 classes .* got {len(annotated)} of them"):
+        CaseRegions.of(case, masks, exclusive_labels(2), "label")
+
+
 def test_other_sources_than_prediction_and_label_are_refused():
     masks = ExclusiveMasks(torch.zeros(SHAPE, dtype=torch.int16), 2)
     with pytest.raises(SettingError, match="regions: expected one of 'prediction', 'label', got 'both'"):
