@@ -18,7 +18,7 @@ from agg2exp.aggregation.global_importance import global_importance
 from agg2exp.analysis.comparison import compare
 from agg2exp.analysis.few_patients import COCHRAN, UNEVEN, least_p
 from agg2exp.analysis.importances import Importances
-from agg2exp.analysis.metadata import permuted_welch
+from agg2exp.analysis.permuted_welch import permuted_welch
 from agg2exp.domain.roi_importance import Kind
 
 NAMES = tuple(f"class {i}" for i in range(17))

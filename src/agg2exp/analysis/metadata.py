@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
-from math import comb
 
 import numpy as np
 import pandas as pd
@@ -14,12 +12,12 @@ from scipy.stats import MonteCarloMethod, chi2_contingency, fisher_exact, mannwh
 from scipy.stats.contingency import expected_freq
 
 from agg2exp.analysis.adjustment import benjamini_hochberg
+from agg2exp.analysis.permuted_welch import RESAMPLES, permuted_welch
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.patients import patient_of
 
 FEWEST_EXPECTED = 5  # count below which chi-square is not trusted
 MOST_LEVELS = 20  # a column with more different words is an identifier or free text
-RESAMPLES = 9999
 FEWEST_FOR_STUDENT = 15  # in each group, below which Welch's t is not trusted to follow Student's distribution
 
 
@@ -129,38 +127,6 @@ def _numeric(inliers: pd.Series, outliers: pd.Series, seed: int) -> list[tuple[s
     if min(map(len, groups)) < FEWEST_FOR_STUDENT and np.isfinite(welch.statistic):
         name, p = permuted_welch(groups[0], groups[1], seed)
     return [("Mann–Whitney", rank.statistic, rank.pvalue), (name, welch.statistic, p)]
-
-
-def permuted_welch(first: NDArray[np.float64], second: NDArray[np.float64], seed: int = 0) -> tuple[str, float]:
-    """Name and two-sided p of Welch's t among its values for other choices of as many numbers as the smaller group has.
-
-    All choices where there are at most 9999, else as many drawn; then p = (1 + as extreme) / (1 + drawn). Both keep the
-    level where the groups have one distribution, of whatever form, which Student's distribution does not for few.
-    """
-    few, many = sorted((first, second), key=len)
-    x = np.concatenate([few, many]) - np.concatenate([few, many]).mean()
-    k, n = len(few), len(x)
-    exact = comb(n, k) <= RESAMPLES
-    if exact:
-        chosen = np.array(list(combinations(range(n), k)))
-    else:
-        rng = np.random.default_rng(seed)
-        chosen = np.stack([rng.choice(n, k, replace=False, shuffle=False) for _ in range(RESAMPLES)])
-    t = _absolute_t(x, np.vstack([np.arange(k), chosen]))
-    extreme = int((~(t[1:] < (1 - 1e-9) * t[0])).sum())  # not defined counts as extreme
-    if exact:
-        return "Welch's t (all permutations)", extreme / len(chosen)
-    return "Welch's t (drawn permutations)", (1 + extreme) / (1 + len(chosen))
-
-
-def _absolute_t(x: NDArray[np.float64], chosen: NDArray[np.int64]) -> NDArray[np.float64]:
-    """|Welch's t| (B) of x (N), with mean 0, for B choices of the k that are one group (B, k)."""
-    k, rest = chosen.shape[1], len(x) - chosen.shape[1]
-    total, squares = x[chosen].sum(axis=1), (x[chosen] ** 2).sum(axis=1)
-    of_rest = (x**2).sum() - squares
-    variance = (squares / k - (total / k) ** 2) / (k - 1) + (of_rest / rest - (total / rest) ** 2) / (rest - 1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.abs(total / k + total / rest) / np.sqrt(np.maximum(variance, 0)))
 
 
 def _categorical(table: NDArray[np.int64], seed: int) -> tuple[str, float, float]:

@@ -91,7 +91,7 @@ def _test(run: Trainer, module: SegmentationModule, data: CaseDataModule, output
     """Write `test_dice.csv`."""
     import pandas as pd
 
-    from agg2exp.store.tabular import for_spreadsheet
+    from agg2exp.store.spreadsheet import for_spreadsheet
 
     (result,) = run.test(module, datamodule=data, verbose=False)
     dice = {name: result[f"test/dice/{name}"] for name in module.labels.classes}

@@ -13,10 +13,8 @@ from matplotlib.patches import Patch
 from agg2exp.analysis.context import tukey_boxes
 from agg2exp.domain.errors import DataError
 from agg2exp.figures import style
-from agg2exp.figures.distributions import (
+from agg2exp.figures.boxes import (
     BOX_PARTS,
-    HOW_TO_READ,
-    counted,
     draw_boxes,
     draw_dots,
     set_rows,
@@ -24,6 +22,7 @@ from agg2exp.figures.distributions import (
     write_count,
     write_no_value,
 )
+from agg2exp.figures.distributions import HOW_TO_READ, counted
 from agg2exp.figures.palette import OKABE_ITO
 
 LOOKS = tuple(product((None, "//////"), OKABE_ITO))  # hatched when the colours are used up

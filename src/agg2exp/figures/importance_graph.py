@@ -10,10 +10,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from agg2exp.domain.errors import check_choice, check_range
+from agg2exp.domain.errors import check_choice
 from agg2exp.domain.roi_importance import GlobalImportance
 from agg2exp.figures import style
 from agg2exp.figures.anatomy import Anatomy
+from agg2exp.figures.graph import Edge, graph_of
 from agg2exp.figures.graph_marks import (
     draw_edge,
     draw_legends,
@@ -28,66 +29,11 @@ from agg2exp.figures.graph_marks import (
 from agg2exp.figures.layouts import LAYOUTS, Layout, Point, body, ring
 from agg2exp.figures.name_places import name_places
 
-Edge = tuple[str, str]  # source, target
 RING_PULL = 0.55  # how far an edge of the ring bends from the chord towards the centre
 CROWDED = 24  # with more names than this, level ones would collide at the top and bottom of the ring
 AROUND_NODES = 0.12  # between the outermost nodes and the edge of the axes
 BEFORE_NODE = 2  # points between an arrowhead and its node
 UNIT_INCHES = 3.4  # a unit of the anatomical layout
-
-
-def graph_of(
-    importance: GlobalImportance,
-    anatomy: Anatomy,
-    top: int | None = None,
-    *,
-    shown: Collection[Edge] | None = None,
-    p_values: Mapping[Edge, float] | None = None,
-) -> nx.DiGraph:
-    """The graph of E[a, b]: edges b -> a for b ≠ a, all or the strongest into each target (Fig. 4).
-
-    Nodes are the sources with `group`, `colour` and `self_importance` E[a, a]. Edges carry `weight` E[a, b] > 0,
-    `count` (cases), `ci_low` and `ci_high` (95 %) and `p_value`. What has no value (a class that was not explained or
-    not predicted, an interval from too few patients, an edge that was not tested) has no such attribute, so that
-    GraphML, which has no common word for it, holds numbers alone. The graph itself carries the `kind` of importance.
-
-    Args:
-        importance: Of a kind that is a share.
-        anatomy: Groups and colours.
-        top: Sources of each target, the largest E[a, b]; of equals, the one that comes first. None for all.
-        shown: Edges (b, a) to choose from; None for all.
-        p_values: Of edges (b, a).
-
-    Raises:
-        SettingError: `top` is less than 1, `shown` has an unknown region, or the kind of importance is no share.
-    """
-    style.share_label(importance)
-    if top is not None:
-        check_range("top", top, low=1, integer=True)
-    for edge in shown or ():
-        check_choice("shown", edge[0], importance.sources)
-        check_choice("shown", edge[1], importance.targets)
-    graph = nx.DiGraph(kind=importance.kind.value)
-    for name in importance.sources:
-        graph.add_node(name, group=anatomy.group(name), colour=anatomy.colour(name))
-    for k, target in enumerate(importance.targets):
-        own = importance.sources.index(target)
-        graph.nodes[target].update(_known(self_importance=importance.mean[k, own]))
-        weights = {
-            r: importance.mean[k, r]
-            for r, source in enumerate(importance.sources)
-            if r != own and importance.mean[k, r] > 0 and (shown is None or (source, target) in shown)
-        }
-        for r in sorted(weights, key=lambda r: -weights[r])[:top]:  # stable: equals keep their order
-            edge = importance.sources[r], target
-            numbers = {
-                "weight": weights[r],
-                "ci_low": importance.low[k, r],
-                "ci_high": importance.high[k, r],
-                "p_value": (p_values or {}).get(edge, math.nan),
-            }
-            graph.add_edge(*edge, count=int(importance.count[k, r]), **_known(**numbers))
-    return graph
 
 
 def importance_graph(
@@ -164,11 +110,6 @@ def draw_graph(
     else:
         _write_names(axes, graph, place, gaps)
     return graph
-
-
-def _known(**numbers: float) -> dict[str, float]:
-    """Those that are not NaN, as Python numbers."""
-    return {name: float(number) for name, number in numbers.items() if not math.isnan(number)}
 
 
 def _self_importance(graph: nx.DiGraph, name: str) -> float:

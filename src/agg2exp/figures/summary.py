@@ -18,16 +18,8 @@ from agg2exp.domain.roi_importance import GlobalImportance
 from agg2exp.domain.text import mathtext
 from agg2exp.figures import style
 from agg2exp.figures.anatomy import Anatomy
-from agg2exp.figures.distributions import (
-    BOX_HEIGHT,
-    ROW_HEIGHT,
-    counts_of,
-    draw_distributions,
-    rows_of,
-    set_rows,
-    set_share_axis,
-    write_no_value,
-)
+from agg2exp.figures.boxes import BOX_HEIGHT, set_rows, set_share_axis, write_no_value
+from agg2exp.figures.distributions import ROW_HEIGHT, counts_of, draw_distributions, rows_of
 from agg2exp.figures.heat_map import draw_heat_map
 from agg2exp.figures.importance_graph import draw_graph
 from agg2exp.figures.matrix import missing_legend

@@ -20,7 +20,7 @@ from agg2exp.report.outputs import Output
 from agg2exp.report.settings import Highlight
 from agg2exp.report.study import Study
 
-STRONGEST = 5  # sources beside the target in the small heat map and graph
+SOURCES_BESIDE = 5  # sources beside the target in the small heat map and graph
 
 
 def check_highlight(asked: Highlight, data_sets: Sequence[DataSet]) -> Highlight:
@@ -95,7 +95,7 @@ def chosen_classes(matrix: GlobalImportance, target: str, asked: Highlight) -> t
     if asked.classes is not None:
         return tuple(asked.classes)
     row = pd.Series(matrix.mean[matrix.targets.index(target)], index=list(matrix.sources))
-    chosen = {target, *row.drop(target).nlargest(STRONGEST).index}
+    chosen = {target, *row.drop(target).nlargest(SOURCES_BESIDE).index}
     return tuple(name for name in matrix.sources if name in chosen)
 
 

@@ -16,7 +16,7 @@ from agg2exp.domain.names import UnusableNameError, problem_of, safe_name
 from agg2exp.domain.text import visible
 from agg2exp.figures.style import save
 from agg2exp.store.atomic import atomic_write
-from agg2exp.store.tabular import for_spreadsheet
+from agg2exp.store.spreadsheet import for_spreadsheet
 
 ENDINGS = (".csv", ".png", ".graphml", ".md", ".log", ".yaml")
 """Of the files of an analysis, which lie beside the folders of the data sets."""

@@ -13,8 +13,9 @@ from agg2exp.analysis.learned import learned_edges
 from agg2exp.domain.names import safe_name
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.figures.distributions import distributions as distribution_picture
+from agg2exp.figures.graph import graph_of
 from agg2exp.figures.heat_map import heat_map
-from agg2exp.figures.importance_graph import graph_of, importance_graph
+from agg2exp.figures.importance_graph import importance_graph
 from agg2exp.report.data_set import DataSet
 from agg2exp.report.outputs import Output
 from agg2exp.report.study import Study

@@ -16,7 +16,7 @@ from agg2exp.domain.case import Failure
 from agg2exp.domain.names import safe_name
 from agg2exp.store.atomic import UnwritableError, atomic_write
 from agg2exp.store.ownership import NotOursError, remove
-from agg2exp.store.tabular import for_spreadsheet
+from agg2exp.store.spreadsheet import for_spreadsheet
 
 log = logging.getLogger(__name__)
 

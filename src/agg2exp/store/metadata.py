@@ -12,7 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from agg2exp.domain.errors import DataError
-from agg2exp.store.tabular import TextTable, as_csv, read_text_table
+from agg2exp.store.spreadsheet import as_csv
+from agg2exp.store.tabular import TextTable, read_text_table
 
 COMMA = re.compile(r"[+-]?\d+(,\d+)?", re.ASCII)
 NOTHING = ("", "na", "n/a", "nan", "null", "none")

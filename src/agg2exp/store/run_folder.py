@@ -6,77 +6,29 @@ mounts the folder. Where the file system has no locks, the process id and host i
 
 from __future__ import annotations
 
-import errno
-import importlib
-import importlib.util
-import json
 import os
 import socket
 import time
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from agg2exp.domain.errors import SettingError
+from agg2exp.store.file_lock import lock
 from agg2exp.store.ownership import check_vacant_or_ours, link_out, remove
-
-fcntl: Any = importlib.import_module("fcntl") if importlib.util.find_spec("fcntl") else None  # none on Windows
+from agg2exp.store.rank import rank, run_group
+from agg2exp.store.run_holder import Holder, holder_in, read_holder, write_holder
 
 RUN = ".hydra/agg2exp.json"
 SWEEP = ".agg2exp.json"
 """Names of the file in the folder of a run, and in that of a multirun, which only holds the folders of runs."""
-SIZE = 1024  # bytes of the file; written over in place, which also a full disk allows
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
-RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
-GROUP = ("TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT", "SLURM_JOB_ID", "SLURM_STEP_ID")
-"""Variables that tell a process its rank, and that the processes of one run have in common."""
 JOIN = 120  # seconds until rank 0 has claimed the folder; it imports a lot
 OURS = "a run of this program"
 TRACKER = "wandb"  # Weights & Biases links its logs
 
 
-@dataclass(frozen=True)
-class Holder:
-    """Who runs, or ran last, in a folder.
-
-    Attributes:
-        process: Process id.
-        host: Its machine.
-        started: When, in UTC.
-        group: What the ranks of the run have in common.
-        ended: Whether it ended in order.
-    """
-
-    process: int
-    host: str
-    started: str
-    group: str = ""
-    ended: bool = False
-
-    def is_alive(self) -> bool:
-        """Whether the process may still run; of another host nobody here knows."""
-        if self.ended:
-            return False
-        if self.host != socket.gethostname():
-            return True
-        try:
-            os.kill(self.process, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
-
-
 _held: dict[Path, tuple[int, Path]] = {}  # open files by folder: closing one would give up its lock
-
-
-def rank(environment: Mapping[str, str] = os.environ) -> int:
-    """Number of this process among those of one run."""
-    return next((int(environment[name]) for name in RANKS if environment.get(name, "").isdecimal()), 0)
 
 
 def is_run(folder: Path) -> bool:
@@ -130,13 +82,15 @@ def claim(folder: Path, setting: str, name: str = RUN, made_just_now: bool = Fal
     path.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        locked = _lock(file)
+        locked = lock(file)
         if not _is_at(file, path):  # a multirun has just ended and taken its file along
             raise SettingError(setting, str(folder), "a folder that no other run uses", f"One has just ended. {hint}")
-        before = _holder(file)
+        before = holder_in(file)
         if locked is False or (locked is None and before is not None and before.is_alive()):
             raise SettingError(setting, str(folder), "a folder that no other run uses", f"{_told(before, path)} {hint}")
-        _write(file, Holder(os.getpid(), socket.gethostname(), datetime.now(UTC).isoformat(" ", "seconds"), _group()))
+        write_holder(
+            file, Holder(os.getpid(), socket.gethostname(), datetime.now(UTC).isoformat(" ", "seconds"), run_group())
+        )
     except BaseException:
         os.close(file)
         raise
@@ -152,18 +106,18 @@ def release(folder: Path) -> None:
     if file is not None and path is not None:
         if path.name == SWEEP and (path.parent / "multirun.yaml").is_file():
             with suppress(OSError):
-                remove(path, lambda path: _read(path) is not None)
-        before = _holder(file)
+                remove(path, lambda path: read_holder(path) is not None)
+        before = holder_in(file)
         if before is not None:
-            _write(file, Holder(**{**asdict(before), "ended": True}))
+            write_holder(file, Holder(**{**asdict(before), "ended": True}))
         os.close(file)
 
 
 def _join(folder: Path, setting: str, name: str) -> None:
     """Wait until rank 0 of this run has claimed the folder."""
     for _ in range(10 * JOIN):
-        holder = _read(folder / name)
-        ours = holder is not None and (holder.process == os.getppid() or (_group() and holder.group == _group()))
+        holder = read_holder(folder / name)
+        ours = holder is not None and (holder.process == os.getppid() or (run_group() and holder.group == run_group()))
         if ours and holder is not None and not holder.ended:
             return
         time.sleep(0.1)
@@ -172,29 +126,9 @@ def _join(folder: Path, setting: str, name: str) -> None:
     )
 
 
-def _group() -> str:
-    values = [os.environ.get(name, "") for name in GROUP]
-    return " ".join(values) if any(values) else ""
-
-
 def _is_at(file: int, path: Path) -> bool:
     """Whether an open file is still the one at its path."""
     return path.exists() and os.path.samestat(os.fstat(file), path.stat())
-
-
-def _lock(file: int) -> bool | None:
-    """Whether the lock is now ours; None where the system has none."""
-    if fcntl is None:
-        return None
-    try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in NO_LOCKS:
-            return None
-        if error.errno not in (errno.EAGAIN, errno.EACCES):
-            raise
-        return False
-    return True
 
 
 def _told(holder: Holder | None, path: Path) -> str:
@@ -204,26 +138,3 @@ def _told(holder: Holder | None, path: Path) -> str:
         f"Process {holder.process} on {holder.host} has been running in it since {holder.started} UTC. "
         f"Wait for it or end it (if it is gone for certain, delete {path})."
     )
-
-
-def _holder(file: int) -> Holder | None:
-    return _parsed(os.pread(file, SIZE, 0))
-
-
-def _read(path: Path) -> Holder | None:
-    try:
-        return _parsed(path.read_bytes())
-    except OSError:
-        return None
-
-
-def _parsed(content: bytes) -> Holder | None:
-    try:
-        return Holder(**json.loads(content))
-    except (ValueError, TypeError):
-        return None
-
-
-def _write(file: int, holder: Holder) -> None:
-    with suppress(OSError):  # a full disk: the lock holds all the same
-        os.pwrite(file, json.dumps(asdict(holder)).encode().ljust(SIZE - 1) + b"\n", 0)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test, ttest_ind
 
-from agg2exp.analysis.comparison import _p_values, cliffs_delta, compare
+from agg2exp.analysis.comparison import cliffs_delta, compare
 from agg2exp.analysis.few_patients import least_p
+from agg2exp.analysis.welch import p_values
 from agg2exp.domain.roi_importance import Kind
 from tests.unit.analysis.tables import CLASSES, importances, rows
 
@@ -64,7 +65,7 @@ def test_gaps_are_left_out_of_each_draw():
 def test_the_observed_division_drawn_again_counts_as_extreme():
     x = np.random.default_rng(0).random((10, 20)) + 2 * (np.arange(10) >= 5)[:, None]
     share = 2 / 252  # of all divisions: the observed one and its mirror image
-    p = _p_values(x, np.arange(10) >= 5, 9999, np.random.default_rng(0))
+    p = p_values(x, np.arange(10) >= 5, 9999, np.random.default_rng(0))
     assert (p > share - 4.5 * np.sqrt(share / 9999)).all()
 
 

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from scipy.stats import chi2, hypergeom, mannwhitneyu, permutation_test, t, ttest_ind
 
-from agg2exp.analysis.metadata import metadata_tests, permuted_welch
+from agg2exp.analysis.metadata import metadata_tests
+from agg2exp.analysis.permuted_welch import permuted_welch
 
 
 def cohort(seed, n=60, share=0.3):

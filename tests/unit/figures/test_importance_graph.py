@@ -13,7 +13,8 @@ from matplotlib.patches import FancyArrowPatch
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
 from agg2exp.figures.anatomy import Anatomy
-from agg2exp.figures.importance_graph import draw_graph, graph_of, importance_graph
+from agg2exp.figures.graph import graph_of
+from agg2exp.figures.importance_graph import draw_graph, importance_graph
 from agg2exp.figures.layouts import ring
 from tests.helpers.anatomies import grouped
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from agg2exp.domain.errors import SettingError
-from agg2exp.store import run_folder
+from agg2exp.store import file_lock, run_folder
+from agg2exp.store.rank import GROUP_VARIABLES, RANK_VARIABLES
 from agg2exp.store.run_folder import RUN, SWEEP, claim, is_run, release
 
 HOLDING = """
@@ -38,7 +39,7 @@ except SettingError as error:
 
 @pytest.fixture
 def no_rank(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name in (*run_folder.RANKS, *run_folder.GROUP):
+    for name in (*RANK_VARIABLES, *GROUP_VARIABLES):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
@@ -62,7 +63,7 @@ def test_of_runs_that_start_at_once_exactly_one_gets_the_folder(no_rank, tmp_pat
 def test_a_killed_run_gives_its_folder_back(no_rank, tmp_path: Path, locks: bool):
     process = holding(tmp_path / "run")
     if not locks:  # a file system without any
-        no_rank.setattr(run_folder, "fcntl", None)
+        no_rank.setattr(file_lock, "fcntl", None)
     with pytest.raises(SettingError, match=rf"resume: .*Process {process.pid} on .* has been running in it since 20"):
         claim(tmp_path / "run", "resume")
     process.send_signal(signal.SIGKILL)
@@ -72,7 +73,7 @@ def test_a_killed_run_gives_its_folder_back(no_rank, tmp_path: Path, locks: bool
 
 
 def test_without_locks_another_host_s_run_is_left_alone_until_it_has_ended(no_rank, tmp_path: Path):
-    no_rank.setattr(run_folder, "fcntl", None)
+    no_rank.setattr(file_lock, "fcntl", None)
     claim(tmp_path, "resume")
     release(tmp_path)
     holder = json.loads((tmp_path / RUN).read_text())

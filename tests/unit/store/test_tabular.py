@@ -10,7 +10,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from agg2exp.domain.errors import DataError
-from agg2exp.store.tabular import as_csv, for_spreadsheet, read_text_table
+from agg2exp.store.spreadsheet import as_csv, for_spreadsheet
+from agg2exp.store.tabular import read_text_table
 
 WORDS = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=8).map(str.strip)
 NAMES = st.lists(

@@ -15,7 +15,7 @@ from torch._C._distributed_c10d import TCPStore
 from torch.distributed import DistStoreError
 
 from agg2exp.domain.errors import RankLostError
-from agg2exp.store.run_folder import rank
+from agg2exp.store.rank import rank
 
 WAIT = 600  # seconds until rank 0 has decided; it imports a lot, perhaps over a network
 STARTED_BY_US = "AGG2EXP_SIGNS_OF_LIFE"
