@@ -96,7 +96,13 @@ def _message(config: DictConfig, key: str, cause: Exception) -> str:
     """The key of the setting in front of what is wrong with it."""
     if not isinstance(cause, SettingError):
         return f"agg2exp: {key}: {cause}"
-    setting = cause.setting if cause.setting.startswith(key) else f"{key}.{cause.setting}"
+    head, _, rest = cause.setting.partition(".")
+    if cause.setting.startswith(key):
+        setting = cause.setting
+    elif head == key.rpartition(".")[2]:  # a part names its own settings by what it is in the whole
+        setting = f"{key}.{rest}" if rest else key
+    else:
+        setting = f"{key}.{cause.setting}"
     return f"agg2exp: {_origin(config, setting)}{str(cause).removeprefix(cause.setting)}"
 
 
@@ -104,7 +110,7 @@ def _origin(config: DictConfig, key: str) -> str:
     """The key that a user sets: `classes` where the configuration says `module.classes: ${classes}`."""
     parent, _, name = key.rpartition(".")
     node = OmegaConf.select(config, parent)
-    if not isinstance(node, DictConfig) or not OmegaConf.is_interpolation(node, name):
+    if not isinstance(node, DictConfig) or name not in node or not OmegaConf.is_interpolation(node, name):
         return key
     reference = re.fullmatch(r"\$\{([\w.]+)\}", str(OmegaConf.to_container(node, resolve=False)[name]))  # type: ignore[call-overload,index]
     return reference[1] if reference else key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +62,7 @@ def known_body(
         return None
     body = body_mask(hu, axis=axis)
     filling = _filling(scan)
-    if filling is not None and (body.mean() > NEARLY_ALL or _on_a_face(scan, filling)):
+    if filling is not None and (body.mean() > NEARLY_ALL or on_a_face(scan, filling)):
         notice(
             f"one value fills more than {FILLED:.0%} of the scan and is no air (below {THRESHOLD:.0f} HU), as "
             f"after clipping or padding, {UNKNOWN}. Give the scan as it came, with air at -1000"
@@ -77,7 +78,8 @@ def _filling(scan: NDArray[np.number]) -> float | None:
     return float(candidates[counts.argmax()]) if counts.max(initial=0) > FILLED * len(values) else None
 
 
-def _on_a_face(scan: NDArray[np.number], value: float) -> bool:
+def on_a_face(scan: NDArray[Any], value: float) -> bool:
+    """Whether one value fills an outer face of a volume (D, H, W)."""
     faces = (scan.take(end, axis) for axis in range(3) for end in (0, -1))
     return any(np.mean(face == value) > FACE for face in faces)
 

@@ -11,7 +11,7 @@ from scipy import ndimage
 from agg2exp.domain.case import Grid
 from agg2exp.domain.resampling import nearest
 from agg2exp.domain.roles import Notice
-from agg2exp.preprocessing.body import NEARLY_ALL, UNKNOWN
+from agg2exp.preprocessing.body import NEARLY_ALL, UNKNOWN, on_a_face
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,13 @@ class NonZero:
     def __call__(
         self, scan: NDArray[np.number], native: Grid, resampled: NDArray[np.floating], grid: Grid, notice: Notice
     ) -> NDArray[np.bool_] | None:
-        """See `Body`; unknown where nearly the whole scan would be body."""
-        body: NDArray[np.bool_] = ndimage.binary_fill_holes((scan != 0).any(axis=0))
-        if body.mean() > NEARLY_ALL:
+        """See `Body`; unknown where nearly the whole scan would be body, or no outer face of it is 0 (noise)."""
+        something = (scan != 0).any(axis=0)
+        body: NDArray[np.bool_] = ndimage.binary_fill_holes(something)
+        if body.mean() > NEARLY_ALL or not on_a_face(something, False):
             notice(
-                f"less than {1 - NEARLY_ALL:.0%} of the scan is 0, as if it was neither skull-stripped nor padded, "
-                f"{UNKNOWN}. For such scans set model.preprocessing.body=null"
+                f"the scan is not 0 around the patient, as if it was neither skull-stripped nor padded, {UNKNOWN}. "
+                "For such scans set model.preprocessing.body=null"
             )
             return None
         return nearest(body, native, grid)

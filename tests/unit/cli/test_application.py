@@ -25,6 +25,14 @@ class Broken:
         raise KeyError("a bug, not a setting")
 
 
+class Named:
+    """A part that says what it is in the whole."""
+
+    def __init__(self, size: int) -> None:
+        check_range("inner.size", size, 1, integer=True)
+        raise SettingError("inner", size, "another size")
+
+
 def config(**part: object):
     return OmegaConf.create({"size": 0, "part": {"_target_": f"{HERE}.Part", **part}})
 
@@ -52,6 +60,14 @@ def test_objects_are_handed_over_as_they_are():
         (
             {"size": 1, "inner": {"_target_": f"{HERE}.Part", "size": -1}},
             "agg2exp: part.inner.size: expected a whole number of at least 1, got -1.",
+        ),
+        (
+            {"size": 1, "inner": {"_target_": f"{HERE}.Named", "size": -1}},
+            "agg2exp: part.inner.size: expected a whole number of at least 1, got -1.",
+        ),
+        (
+            {"size": 1, "inner": {"_target_": f"{HERE}.Named", "size": 1}},
+            "agg2exp: part.inner: expected another size, got 1.",
         ),
     ],
 )

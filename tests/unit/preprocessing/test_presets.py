@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
+from agg2exp.cli.application import JobError, build
 from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.preprocessing.base import Preprocessor
 from tests.helpers import cases
@@ -70,3 +72,21 @@ def test_no_preset_of_mri_takes_the_whole_volume_for_the_body():
         everywhere = np.random.default_rng(0).uniform(1, 100, (1, *NATIVE.shape))
         assert preset(name).prepare(everywhere, NATIVE, said.append).body is None
         assert any("enrichment_body and expected_by_distance" in notice for notice in said)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("spacing=[1,1]", "model.preprocessing.spacing: expected a list of 3 numbers"),
+        ("axes=RAX", "model.preprocessing.axes: expected three letters"),
+        ("intensity.low=5000", "model.preprocessing.intensity: expected low < high"),
+        ("intensity.high=much", "model.preprocessing.intensity.high: expected a number, got 'much'"),
+        ("display.low=dark", "model.preprocessing.display.low: expected a number, got 'dark'"),
+        ("pad={_target_:agg2exp.preprocessing.pad.Pad,size:3}", "model.preprocessing.pad.size: expected three whole"),
+    ],
+)
+def test_a_mistake_is_named_by_its_key(override: str, message: str):
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        config = compose(overrides=["+model/preprocessing=ct", f"model.preprocessing.{override}"])
+    with pytest.raises(JobError, match=f"^agg2exp: {re.escape(message)}"):
+        build(config, "model.preprocessing")
