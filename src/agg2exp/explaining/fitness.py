@@ -15,9 +15,14 @@ def check_classes(model: WindowedModel, image: Tensor, labels: Labels) -> None:
         NetworkError: The network is no function of one window, or has other channels than there are classes.
     """
     n_classes = model.check(image)
-    if n_classes not in (0, len(labels)):
-        raise NetworkError(
-            f"the network gives {n_classes} label channels, but the model has {len(labels)} classes "
-            f"({', '.join(labels.classes[:5])}{', …' if len(labels) > 5 else ''}). Set model.labels to what it was "
-            "trained with."
-        )
+    if n_classes in (0, len(labels)):
+        return
+    hint = "Set model.labels to what it was trained with."
+    if labels.exclusive and n_classes == len(labels) - 1:
+        hint += " If these are regions that may overlap, say `head: sigmoid` and leave background out of the labels."
+    if not labels.exclusive and n_classes == len(labels) + 1:
+        hint += " If one of them is background, say `head: softmax` and name it first."
+    raise NetworkError(
+        f"the network gives {n_classes} label channels, but the model has {len(labels)} classes "
+        f"({', '.join(labels.classes[:5])}{', …' if len(labels) > 5 else ''}). {hint}"
+    )
