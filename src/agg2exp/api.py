@@ -11,11 +11,9 @@ from agg2exp.domain.errors import SettingError
 from agg2exp.domain.labels import Labels
 from agg2exp.inference import SlidingWindow
 from agg2exp.models.parts import model_of_parts
-from agg2exp.models.segmentation_model import SegmentationModel
+from agg2exp.models.segmentation_model import PARTS, SegmentationModel
 from agg2exp.models.trained import with_weights
 from agg2exp.preprocessing.base import Preprocessor
-
-PARTS = ("network", "labels", "preprocessing", "windows")
 
 
 def load_model(
@@ -60,7 +58,7 @@ def load_model(
         return named_model(source, weights)
     if network is None or labels is None or preprocessing is None or windows is None:
         missing = [name for name, part in parts.items() if part is None]
-        raise SettingError("source", None, f"the path or name of a model's YAML, or {PARTS}; missing are {missing}")
+        raise SettingError("source", None, f"the path or name of a model's YAML, or {[*PARTS]}; missing are {missing}")
     prepared = _named(preprocessing) if isinstance(preprocessing, str) else preprocessing
     model = model_of_parts(network, labels, prepared, windows, head)
     return model if weights is None else with_weights(model, str(weights))

@@ -10,11 +10,9 @@ from omegaconf import DictConfig, OmegaConf
 from agg2exp.cli.application import JobError, build
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.labels import Labels
-from agg2exp.models.segmentation_model import SegmentationModel
+from agg2exp.models.segmentation_model import PARTS, SegmentationModel
 from agg2exp.models.trained import with_weights
 from agg2exp.models.weights_file import WeightsError
-
-PARTS = ("network", "labels", "preprocessing", "windows")
 
 
 def labels_of(config: DictConfig) -> Labels:

@@ -12,6 +12,9 @@ from agg2exp.domain.labels import Labels
 from agg2exp.inference import SlidingWindow
 from agg2exp.preprocessing.base import Preprocessor
 
+PARTS = {"network": nn.Module, "labels": Labels, "preprocessing": Preprocessor, "windows": SlidingWindow}
+"""What a model cannot be without."""
+
 
 @dataclass(frozen=True, eq=False)
 class SegmentationModel:
@@ -41,8 +44,7 @@ class SegmentationModel:
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        parts = {"network": nn.Module, "labels": Labels, "preprocessing": Preprocessor, "windows": SlidingWindow}
-        for name, kind in parts.items():
+        for name, kind in PARTS.items():
             part = getattr(self, name)
             if not isinstance(part, kind):
                 raise SettingError(name, type(part).__name__, f"a {kind.__module__}.{kind.__qualname__}")
