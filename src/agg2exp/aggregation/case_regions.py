@@ -83,8 +83,8 @@ class CaseRegions:
             source: Where source regions come from: "prediction" (as in the paper), or "label".
 
         Raises:
-            CaseError: There is no annotation where there should be one, or not told of which classes; a label is outside
-                0..L-1, shapes differ, or an extra mask is named like a source.
+            CaseError: There is no annotation where there should be one, or it does not say of which classes; a label is
+                outside 0..L-1, shapes differ, or an extra mask is named like a source.
             SettingError: `source` is neither of the two.
         """
         check_choice("regions", source, ("prediction", "label"))
