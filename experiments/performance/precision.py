@@ -82,7 +82,8 @@ def main() -> None:
     module, preprocessing = shipped(args.weights, args.classes, compiled=False)
     phantom = make_phantom(seed=7, index=1, spacing=(args.spacing,) * 3)
     image, grid = preprocessing.image(phantom.image[None], Grid(phantom.image.shape, phantom.affine))
-    plain = WindowedModel(module, module.inference)
+    windows = module.explainer.model.windows
+    plain = WindowedModel(module, windows)
     prediction = plain.predict(image)
     scores, labels = module.class_scores(prediction), prediction.label_map
     case = Case("case", image, grid, grid)
@@ -92,19 +93,21 @@ def main() -> None:
         "vanilla gradient": lambda model: model.gradient(image.unsqueeze(0), scores),
     }
 
+    classes = module.explainer.classes
+
     def shares(values: Tensor) -> NDArray[np.float64]:
         attribution = DenseAttribution(values)
-        local = local_importance(attribution, module.classes, regions)
+        local = local_importance(attribution, classes, regions)
         return local.values[Kind.IMPORTANCE]
 
     print(
-        f"{tuple(image.shape[1:])} voxels, {len(plain.plan(image).windows)} windows of {module.inference.size}, "
+        f"{tuple(image.shape[1:])} voxels, {len(plain.plan(image).windows)} windows of {windows.size}, "
         f"{len(args.classes)} classes, {args.threads} threads, {args.pairs} interleaved pairs"
     )
     for name in args.variants:
         precision, compiled = VARIANTS[name]
         other = shipped(args.weights, args.classes, compiled=True)[0] if compiled else module
-        model = WindowedModel(other, replace(module.inference, precision=precision))
+        model = WindowedModel(other, replace(windows, precision=precision))
         results = []
         for task, run in tasks.items():
             float32, variant = Task(run, plain), Task(run, model)

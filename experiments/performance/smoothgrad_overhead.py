@@ -71,7 +71,7 @@ def main() -> None:
     module = explanation_module(config, trained)
     phantom = make_phantom(seed=7, index=1, spacing=(3.0, 3.0, 3.0))
     image, _ = trained.preprocessing.image(phantom.image[None], Grid(phantom.image.shape, phantom.affine))
-    model = WindowedModel(module, module.inference)
+    model = WindowedModel(module, trained.windows)
     scores = module.class_scores(model.predict(image))
     method = SmoothGrad(n_samples=arguments.samples)
     rng = KeyedRng(0, "case", "smoothgrad")

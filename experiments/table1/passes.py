@@ -94,7 +94,8 @@ def main() -> None:
                 cache=Path(cache), cache_predictions=True,
             )  # fmt: skip
             module.explain(Case("toy", image, grid, grid, fingerprint="toy"))
-            row = [module.cost.evaluations(), module.cost.gradients() * EXPLAINED, network.forwards, network.backwards]
+            cost = module.evaluator.cost
+            row = [cost.evaluations(), cost.gradients() * EXPLAINED, network.forwards, network.backwards]
             totals = [a + b for a, b in zip(totals, row, strict=True)]
             print(f"{name:<22} {row[0]:>11,} {row[1]:>6,} {row[2]:>11,} {row[3]:>6,}")
     print(f"{'together':<22} {totals[0]:>11,} {totals[1]:>6,} {totals[2]:>11,} {totals[3]:>6,}")

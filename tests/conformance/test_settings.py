@@ -104,7 +104,7 @@ NEEDED: dict[str, Any] = {
     "ids": torch.arange(24).reshape(2, 3, 4),
     "volume": torch.rand(1, 2, 3, 4, generator=torch.Generator().manual_seed(0)),
     "path": "{case}/atlas.nii.gz",
-    "window": (8, 8, 8),
+    "size": (8, 8, 8),
 }
 """Arguments without a default."""
 TRIES = (0, 1, 2, 3, 5, 0.25, 0.375, "other", "gaussian", "spearman", "recomputed", "bfloat16", "value", "midpoint",
@@ -197,17 +197,17 @@ def test_every_argument_of_the_module_is_in_its_settings(change: dict[str, Any])
             "labels": scheme(),
             "metrics": {"complexity": Complexity()},
         }
-        return ExplanationModule(**{**usual, **chosen}).settings()
+        return ExplanationModule(**{**usual, **chosen}).evaluator.settings()
 
     assert settings() == settings()
     assert settings(**change) != settings()
 
 
 def test_a_provenance_hides_no_setting() -> None:
-    hidden = {"classes": "all of the model", "inference: window": "8", "weights": "w"}
+    hidden = {"classes": "all of the model", "inference: size": "8", "weights": "w"}
     module = ExplanationModule(
         IntensityNetwork(classes=4), SmoothGrad(2), SumScore(), SlidingWindow((6, 6, 6)), scheme(), ["heart"],
         provenance=hidden,
     )  # fmt: skip
     assert module.settings()["classes"] == "heart"
-    assert module.settings()["inference: window"] == "(6, 6, 6)"
+    assert module.settings()["inference: size"] == "(6, 6, 6)"

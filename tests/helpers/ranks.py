@@ -18,10 +18,10 @@ class Telling(ExplanationModule):
         super().__init__(**arguments)
         self.journal = journal  # as text: a path would be described by the content of its file, which grows
 
-    def explain(self, case):
+    def explain(self, case, *fallback):
         with Path(self.journal).open("a") as file:
             file.write(f"{self.trainer.global_rank} {os.getpid()} {case.id}\n")
-        return super().explain(case)
+        return super().explain(case, *fallback)
 
 
 class Troubled(Telling):
@@ -45,9 +45,9 @@ class Troubled(Telling):
         if self.has("raises"):
             raise LookupError("a mistake outside of the cases")
 
-    def explain(self, case):
+    def explain(self, case, *fallback):
         self.cases += 1
-        explanation = super().explain(case)
+        explanation = super().explain(case, *fallback)
         while self.has("busy"):
             self(case.image.new_zeros(1, *case.image.shape[:1], 8, 8, 8))
             time.sleep(0.1)
@@ -72,10 +72,10 @@ class Killed(ExplanationModule):
         super().__init__(**arguments)
         self.trouble = trouble
 
-    def explain(self, case):
+    def explain(self, case, *fallback):
         at, how = Path(f"{self.trouble}.txt").read_text().split(",")
         if case.id != at:
-            return super().explain(case)
+            return super().explain(case, *fallback)
         if how == "explaining":
             os.kill(os.getpid(), signal.SIGKILL)
         if how == "recording":

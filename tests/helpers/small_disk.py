@@ -49,11 +49,11 @@ def told(arguments: list[str], output: Path, at_second_case: Callable[[], None] 
     """Run a job, during which something may happen to the disk; what it said and left behind."""
     explain, said, begun = ExplanationModule.explain, io.StringIO(), []
 
-    def disturbed(self: ExplanationModule, case: object) -> object:
+    def disturbed(self: ExplanationModule, case: object, *fallback: object) -> object:
         begun.append(case)
         if len(begun) == 2 and at_second_case is not None:
             at_second_case()
-        return explain(self, case)
+        return explain(self, case, *fallback)
 
     with redirect_stderr(said), redirect_stdout(said), patch.object(ExplanationModule, "explain", disturbed):
         code = run("explain", arguments, output).code

@@ -40,7 +40,9 @@ def test_an_interrupted_run_ends_with_the_same_tables(tiny: Tiny, explained: Fin
     explain = ExplanationModule.explain
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            ExplanationModule, "explain", lambda self, case: 1 / 0 if case.id == CASES[1] else explain(self, case)
+            ExplanationModule,
+            "explain",
+            lambda self, case, *fallback: 1 / 0 if case.id == CASES[1] else explain(self, case, *fallback),
         )
         assert run("explain", tiny.explain(*CHEAP, "twins=3"), tmp_path).code == 1
     assert run("explain", tiny.explain(*CHEAP, "twins=3"), tmp_path).code == 0

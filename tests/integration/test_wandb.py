@@ -189,7 +189,9 @@ def test_a_failed_job_of_a_multirun_is_recorded_as_failed_and_the_next_as_it_end
 ):
     explain = ExplanationModule.explain
     monkeypatch.setattr(
-        ExplanationModule, "explain", lambda self, case: 1 / 0 if self.score.name == "sum" else explain(self, case)
+        ExplanationModule,
+        "explain",
+        lambda self, case, *fallback: 1 / 0 if self.explainer.score.name == "sum" else explain(self, case, *fallback),
     )
     assert run("explain", ["-m", *tiny.explain(*ONE_CASE), "logger=wandb", "score=sum,mean"], tmp_path).code == 1
     codes = [[e.get("exit_code", 0) for e in of_type(recorded(tmp_path / job), "exit")] for job in ("0", "1")]

@@ -107,7 +107,7 @@ def _message(config: DictConfig, key: str, cause: Exception) -> str:
 
 
 def _origin(config: DictConfig, key: str) -> str:
-    """The key that a user sets: `classes` where the configuration says `module.classes: ${classes}`."""
+    """The key that a user sets: `classes` where the configuration says `module.explainer.classes: ${classes}`."""
     parent, _, name = key.rpartition(".")
     node = OmegaConf.select(config, parent)
     if not isinstance(node, DictConfig) or name not in node or not OmegaConf.is_interpolation(node, name):

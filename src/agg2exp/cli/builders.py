@@ -58,7 +58,7 @@ def explanation_module(config: DictConfig, model: SegmentationModel) -> Explanat
 
 def result_settings(config: DictConfig, module: ExplanationModule) -> dict[str, str]:
     """What results depend on: the module's settings and those of the callbacks that compute results."""
-    settings = module.settings()
+    settings = module.evaluator.settings()
     for callback in _members(config, "callbacks"):
         if isinstance(callback, RoIImportanceWriter):
             settings |= callback.settings()

@@ -59,7 +59,7 @@ class Estimate:
 
 def is_long(module: ExplanationModule, data: CaseDataModule) -> bool:
     """Whether the run is worth an estimate."""
-    return len(data.pending()) * module.cost.forwards() >= LONG or not module.attribution.counts_all
+    return len(data.pending()) * module.evaluator.cost.forwards() >= LONG or not module.explainer.method.counts_all
 
 
 def estimate(
@@ -75,30 +75,32 @@ def estimate(
     if case is None:
         return None
     module, case = module.to(device), case.to(device)
-    model = WindowedModel(module, module.inference, head=module.head)
-    check_classes(model, case.image, module.labels)
+    model = WindowedModel(module, module.explainer.model.windows, head=module.explainer.model.head)
+    check_classes(model, case.image, module.explainer.model.labels)
     windows = len(model.plan(case.image).windows)
     everything = max(windows * sum(costs.values()) / costs[case.id], len(costs))
     forward, backward = _seconds_per_window(module, case)
-    evaluations, gradients = module.cost.forwards(), module.cost.gradients() * len(module.classes)
+    cost = module.evaluator.cost
+    evaluations, gradients = cost.forwards(), cost.gradients() * len(module.explainer.classes)
     return Estimate(
         cases=len(costs),
         evaluations=evaluations,
-        gradients=module.cost.gradients(),
+        gradients=cost.gradients(),
         forwards=round(everything * evaluations),
         backwards=round(everything * gradients),
         seconds=everything * (evaluations * forward + gradients * backward) / n_devices,
-        counts_all=module.attribution.counts_all,
+        counts_all=module.explainer.method.counts_all,
     )
 
 
 def _seconds_per_window(module: ExplanationModule, case: Case) -> tuple[float, float]:
     """Of one forward, and of one backward for one class."""
-    x = case.image[(slice(None), *(slice(0, edge) for edge in module.inference.size))]
-    images = x.expand(module.inference.batch, *x.shape)
+    windows, head = module.explainer.model.windows, module.explainer.model.head
+    x = case.image[(slice(None), *(slice(0, edge) for edge in windows.size))]
+    images = x.expand(windows.batch, *x.shape)
     everywhere = torch.zeros(x.shape[1:], dtype=torch.int16, device=x.device)
     scores = ClassScores.of((0,), everywhere, torch.ones(x.shape[1:], dtype=x.dtype, device=x.device))
-    model = WindowedModel(module, module.inference, head=module.head)
+    model = WindowedModel(module, windows, head=head)
     model.scores(images, scores)  # the first pass is slower
     forward = _seconds(lambda: model.scores(images, scores), x) / len(images)
     both = _seconds(lambda: model.gradient(images, scores), x) / len(images)

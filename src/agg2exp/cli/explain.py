@@ -72,11 +72,11 @@ def _explain(config: DictConfig) -> None:
     config = without_leftovers(config)
     model = trained_model(config)
     module = explanation_module(config, model)
-    data = data_module(config, model, [module.attribution, *module.metrics.values()])
-    twin = None if module.attribution.uses_supervoxels else same_work(config, ignoring="supervoxels")
+    data = data_module(config, model, [module.explainer.method, *module.metrics.values()])
+    twin = None if module.explainer.method.uses_supervoxels else same_work(config, ignoring="supervoxels")
     if twin is not None:
         log.info(
-            "%s uses no supervoxels: the results are those of job %s, %s", module.attribution.name, twin.name, twin
+            "%s uses no supervoxels: the results are those of job %s, %s", module.explainer.method.name, twin.name, twin
         )
     elif is_first_rank():
         _lead(config, module, data)

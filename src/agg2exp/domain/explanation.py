@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 
@@ -58,6 +59,8 @@ class Explanation:
         settings: How it was made: method, score, mask policy, expansion, seed, window settings.
         passes: Network passes it took.
         seconds: Wall time it took.
+        attribution_passes: Network passes of the attribution alone.
+        attribution_seconds: Wall time of the attribution alone.
         memory_fallback: How memory was saved after it had run out, in words; the result may then differ in the last
             digits.
         metrics: By name, evaluation metrics of the K attributions, (K,) float64 each.
@@ -75,6 +78,8 @@ class Explanation:
     settings: Mapping[str, str]
     passes: PassCounts
     seconds: float
+    attribution_passes: PassCounts = PassCounts(0, 0)
+    attribution_seconds: float = math.nan
     memory_fallback: str = ""
     metrics: Mapping[str, Tensor] = field(default_factory=dict)
     curves: Mapping[str, Tensor] = field(default_factory=dict)

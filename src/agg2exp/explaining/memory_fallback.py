@@ -38,6 +38,10 @@ class MemoryFallback:
         return ", ".join(parts)
 
 
+USUAL = MemoryFallback()
+"""As configured."""
+
+
 def memory_fallbacks(n_classes: int, batch: int) -> list[MemoryFallback]:
     """What to try one after another: first as configured, then fewer classes at a time, then fewer windows."""
     chunks = dict.fromkeys(n for n in (math.ceil(n_classes / 4), 1) if n < n_classes)

@@ -8,7 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from agg2exp.metrics.base import Evaluation, EvaluationMetric
+from agg2exp.metrics.base import EvaluationMetric
+from agg2exp.metrics.explained_case import ExplainedCase
 
 
 class Completeness(EvaluationMetric):
@@ -19,11 +20,11 @@ class Completeness(EvaluationMetric):
 
     name: ClassVar[str] = "completeness"
     category: ClassVar[str] = "sanity"
-    higher_is_better: bool | None = False
+    higher_is_better: ClassVar[bool | None] = False
     range: ClassVar[tuple[float, float]] = (0.0, float("inf"))
     paper: ClassVar[str] = "Sundararajan et al. 2017, Axiomatic Attribution for Deep Networks"
 
-    def evaluate(self, case: Evaluation) -> Mapping[str, Tensor]:
+    def evaluate(self, case: ExplainedCase) -> Mapping[str, Tensor]:
         """{"completeness": (K,)}."""
         gap = case.attribution.notes.get("completeness_gap")
         unknown = torch.full((case.attribution.n_classes,), torch.nan, dtype=torch.float64)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from agg2exp.domain.errors import check_range
-from agg2exp.metrics.base import Evaluation, EvaluationMetric, normalised
+from agg2exp.metrics.base import EvaluationMetric, normalised
+from agg2exp.metrics.explained_case import ExplainedCase
 
 
 def complexity(e: Tensor, threshold: float) -> Tensor:
@@ -29,16 +30,15 @@ class Complexity(EvaluationMetric):
 
     name: ClassVar[str] = "complexity"
     category: ClassVar[str] = "complexity"
-    higher_is_better: bool | None = False
+    higher_is_better: ClassVar[bool | None] = False
     range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     paper: ClassVar[str] = "Nguyen and Martínez 2020, On Quantitative Aspects of Model Interpretability"
 
     def __init__(self, threshold: float = 0.1) -> None:
-        super().__init__()
         check_range("threshold", threshold, 0, 1, below=True)
         self.threshold = threshold
 
-    def evaluate(self, case: Evaluation) -> Mapping[str, Tensor]:
+    def evaluate(self, case: ExplainedCase) -> Mapping[str, Tensor]:
         """{"complexity": (K,)}."""
         e = case.attribution
         values = torch.stack([complexity(e.dense(k), self.threshold).cpu() for k in range(e.n_classes)])

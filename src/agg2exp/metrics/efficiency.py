@@ -8,7 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from agg2exp.metrics.base import Evaluation, EvaluationMetric
+from agg2exp.metrics.base import EvaluationMetric
+from agg2exp.metrics.explained_case import ExplainedCase
 
 
 class Efficiency(EvaluationMetric):
@@ -20,18 +21,18 @@ class Efficiency(EvaluationMetric):
 
     name: ClassVar[str] = "efficiency"
     category: ClassVar[str] = "efficiency"
-    higher_is_better: bool | None = False
+    higher_is_better: ClassVar[bool | None] = False
     range: ClassVar[tuple[float, float]] = (0.0, float("inf"))
     paper: ClassVar[str] = "Agg²Exp, WACV 2025"
 
-    def evaluate(self, case: Evaluation) -> Mapping[str, Tensor]:
+    def evaluate(self, case: ExplainedCase) -> Mapping[str, Tensor]:
         """{"efficiency": (K,), "seconds_per_class": (K,), "window_forwards": (K,), "window_backwards": (K,)}."""
         n_classes = case.attribution.n_classes
         facts = {
-            self.name: case.seconds,
-            "seconds_per_class": case.seconds / n_classes,
-            "window_forwards": case.passes.window_forwards,
-            "window_backwards": case.passes.window_backwards,
+            self.name: case.explanation.attribution_seconds,
+            "seconds_per_class": case.explanation.attribution_seconds / n_classes,
+            "window_forwards": case.explanation.attribution_passes.window_forwards,
+            "window_backwards": case.explanation.attribution_passes.window_backwards,
         }
         return {name: torch.full((n_classes,), fact, dtype=torch.float64) for name, fact in facts.items()}
 

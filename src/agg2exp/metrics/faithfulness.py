@@ -9,10 +9,12 @@ import torch
 from torch import Generator, Tensor
 
 from agg2exp.baselines import Baseline, as_baseline
+from agg2exp.domain.case import Case
 from agg2exp.domain.description import kind, text
 from agg2exp.domain.errors import SettingError, check_choice, check_range
-from agg2exp.metrics.base import Evaluation, EvaluationMetric
+from agg2exp.metrics.base import EvaluationMetric
 from agg2exp.metrics.correlation import constant, pearson, spearman
+from agg2exp.metrics.explained_case import ExplainedCase
 
 CORRELATIONS = {"pearson": pearson, "spearman": spearman}
 
@@ -58,7 +60,7 @@ class Faithfulness(EvaluationMetric):
 
     name: ClassVar[str] = "faithfulness"
     category: ClassVar[str] = "faithfulness"
-    higher_is_better: bool | None = True
+    higher_is_better: ClassVar[bool | None] = True
     range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     paper: ClassVar[str] = "Bhatt et al. 2020, Evaluating and Aggregating Feature-based Model Explanations"
 
@@ -71,7 +73,6 @@ class Faithfulness(EvaluationMetric):
         baseline: Baseline | Tensor | float = 0.0,
         mask_policy: str | None = None,
     ) -> None:
-        super().__init__()
         check_range("n_subsets", n_subsets, 3, integer=True)
         check_choice("correlation", correlation, CORRELATIONS)
         if mask_policy is not None:
@@ -96,22 +97,22 @@ class Faithfulness(EvaluationMetric):
         fraction = self.subset_fraction
         return self.subset_size or 0 if fraction is None else round(fraction * image[0].numel())
 
-    def check(self, case_id: str, image: Tensor) -> None:
+    def check(self, case: Case) -> None:
         """1 <= m < p/2."""
-        p, m = image[0].numel(), self.size(image)
+        p, m = case.image[0].numel(), self.size(case.image)
         if not 1 <= m < p / 2:
             raise SettingError(
                 "subset_size" if self.subset_fraction is None else "subset_fraction",
                 m if self.subset_fraction is None else self.subset_fraction,
-                f"1 <= m < p/2 voxels, as subsets of half of the image are nearly all the same (case {case_id}: "
+                f"1 <= m < p/2 voxels, as subsets of half of the image are nearly all the same (case {case.id}: "
                 f"p = {p}, m = {m})",
                 "Set metric.faithfulness.subset_size=null metric.faithfulness.subset_fraction=0.1, say, which follows "
                 "the size of each image.",
             )
 
-    def evaluate(self, case: Evaluation) -> Mapping[str, Tensor]:
+    def evaluate(self, case: ExplainedCase) -> Mapping[str, Tensor]:
         """{"faithfulness": (K,)}; n + 1 evaluations of the image unless they are kept from before."""
-        self.check(case.case_id, case.image)
+        self.check(case.case)
         kept = case.cache.get("faithfulness", self._key(case), lambda: {"scores": self._scores(case).numpy()})
         scores = torch.as_tensor(kept["scores"])
         drops = scores[0] - scores[1:]
@@ -126,14 +127,14 @@ class Faithfulness(EvaluationMetric):
         """x and n perturbed images."""
         return self.n_subsets + 1, 0
 
-    def _subsets(self, case: Evaluation) -> Iterator[Tensor]:
+    def _subsets(self, case: ExplainedCase) -> Iterator[Tensor]:
         rng, p, m = case.rng(self.name), case.image[0].numel(), self.size(case.image)
         return (subset(p, m, rng.generator("subset", k)) for k in range(self.n_subsets))
 
-    def _scores(self, case: Evaluation) -> Tensor:
+    def _scores(self, case: ExplainedCase) -> Tensor:
         """f̂_c of x and of x_{S_k}, (1 + n, K) float64; several images fill a window batch."""
         baseline = self.baseline(case.image, case.rng(self.name))
-        scores = case.scores if self.mask_policy is None else case.by_policy[self.mask_policy]
+        scores = case.scores_by(self.mask_policy)
         found, images = [], [case.image]
         for voxels in self._subsets(case):
             if len(images) == case.model.windows.batch:
@@ -143,13 +144,13 @@ class Faithfulness(EvaluationMetric):
         found.append(case.model.scores(torch.stack(images), scores))
         return torch.cat(found).cpu()
 
-    def _key(self, case: Evaluation) -> dict[str, str]:
+    def _key(self, case: ExplainedCase) -> dict[str, str]:
         """All that the perturbed scores depend on."""
         return {
             **case.key,
-            "case": case.case_id,
+            "case": case.case.id,
             "classes": ",".join(map(str, case.scores.classes)),
-            "seed": str(case.seed),
+            "seed": str(case.asked.seed),
             "metric": kind(type(self)),
             "baseline": text(self.baseline),
             "n_subsets": str(self.n_subsets),

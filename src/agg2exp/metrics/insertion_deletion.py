@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import copy
 from dataclasses import replace
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -13,7 +12,8 @@ from torch import Tensor
 from agg2exp.baselines import Baseline, as_baseline
 from agg2exp.domain.case import Case
 from agg2exp.domain.errors import check_range
-from agg2exp.metrics.base import Evaluation, EvaluationMetric
+from agg2exp.metrics.base import EvaluationMetric
+from agg2exp.metrics.explained_case import ExplainedCase
 from agg2exp.supervoxels import Cubes, Supervoxels
 
 ROUNDING = 1e-5
@@ -92,7 +92,7 @@ class InsertionDeletion(EvaluationMetric):
 
     name: ClassVar[str] = "insertion_deletion"
     category: ClassVar[str] = "faithfulness"
-    higher_is_better: bool | None = True
+    higher_is_better: ClassVar[bool | None] = True
     range: ClassVar[tuple[float, float]] = (-float("inf"), float("inf"))
     paper: ClassVar[str] = "Petsiuk et al. 2018, RISE; Schulz et al. 2020, Restricting the Flow"
 
@@ -102,24 +102,21 @@ class InsertionDeletion(EvaluationMetric):
         steps: int = 20,
         baseline: Baseline | Tensor | float = 0.0,
     ) -> None:
-        super().__init__()
         check_range("steps", steps, 1, integer=True)
         self.supervoxels = supervoxels or Cubes(64)
         self.steps = steps
         self.baseline = as_baseline(baseline)
 
-    def for_case(self, case: Case) -> Self:
-        """With the supervoxels of the case."""
-        own = copy(self)
-        own.supervoxels = self.supervoxels.for_case(case)
-        return own
+    def check(self, case: Case) -> None:
+        """The case has what the supervoxels need."""
+        self.supervoxels.for_case(case)
 
-    def evaluate(self, case: Evaluation) -> Mapping[str, Tensor]:
+    def evaluate(self, case: ExplainedCase) -> Mapping[str, Tensor]:
         """{"insertion_deletion": (K,), "insertion": (K,), "deletion": (K,)} and the two curves, (K, N, 2) each.
 
         Each class has an order of its own.
         """
-        partition = self.supervoxels(case.image, case.prediction.masks.to(case.image.device))
+        partition = self.supervoxels.for_case(case.case)(case.image, case.prediction.masks)
         sizes = torch.bincount(partition.flatten()).cpu()
         removed = torch.linspace(0, len(sizes), min(self.steps, len(sizes)) + 1).round().long()
         baseline = self.baseline(case.image, case.rng(self.name))

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from agg2exp.domain.rng import KeyedRng
-from agg2exp.metrics.base import Evaluation, EvaluationMetric
+from agg2exp.metrics.base import EvaluationMetric
 from agg2exp.metrics.correlation import constant, spearman
+from agg2exp.metrics.explained_case import ExplainedCase
 
 
 def random_parameters(network: nn.Module, rng: KeyedRng) -> dict[str, Tensor]:
@@ -58,22 +59,20 @@ class Randomisation(EvaluationMetric):
 
     name: ClassVar[str] = "randomisation"
     category: ClassVar[str] = "sanity"
-    higher_is_better: bool | None = False
+    higher_is_better: ClassVar[bool | None] = False
     range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     paper: ClassVar[str] = "Adebayo et al. 2018, Sanity Checks for Saliency Maps"
 
-    def evaluate(self, case: Evaluation) -> Mapping[str, Tensor]:
+    def evaluate(self, case: ExplainedCase) -> Mapping[str, Tensor]:
         """{"randomisation": (K,)}."""
-        model, parameters = case.model, random_parameters(case.model.network, case.rng(self.name))
-        random = model.through(Randomised(model.network, parameters))
-        other = case.attribute(random, case.image)
-        model.passes += random.passes
+        network = case.model.network
+        other = case.attribute(network=Randomised(network, random_parameters(network, case.rng(self.name))))
         values = []
         for k in range(case.attribution.n_classes):
             e = case.attribution.dense(k).abs().flatten()
             values.append(spearman(e, other.dense(k).to(e.device).abs().flatten()).cpu())
         found = torch.stack(values)
-        same = all(bool(constant(old.detach().flatten())) for old in model.network.parameters())
+        same = all(bool(constant(old.detach().flatten())) for old in network.parameters())
         reasons = {
             "no parameter of the network can be randomised": torch.full_like(case.absent, same),
             "an attribution has the same magnitude everywhere": found.isnan(),

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from agg2exp.aggregation.overlap import dice_and_iou
 from agg2exp.domain.errors import check_choice, check_range
-from agg2exp.metrics.base import Evaluation, EvaluationMetric, normalised
+from agg2exp.metrics.base import EvaluationMetric, normalised
+from agg2exp.metrics.explained_case import ExplainedCase
 
 
 def relative_change(e: Tensor, other: Tensor) -> Tensor:
@@ -38,12 +39,11 @@ class Sensitivity(EvaluationMetric):
 
     name: ClassVar[str] = "sensitivity"
     category: ClassVar[str] = "sensitivity"
-    higher_is_better: bool | None = False
+    higher_is_better: ClassVar[bool | None] = False
     range: ClassVar[tuple[float, float]] = (0.0, float("inf"))
     paper: ClassVar[str] = "Yeh et al. 2019, On the (In)fidelity and Sensitivity of Explanations"
 
     def __init__(self, n_samples: int = 3, noise: str = "uniform", radius: float = 0.1) -> None:
-        super().__init__()
         check_range("n_samples", n_samples, 1, integer=True)
         check_choice("noise", noise, ("uniform", "gaussian"))
         check_range("radius", radius, 0)
@@ -51,12 +51,12 @@ class Sensitivity(EvaluationMetric):
         self.noise = noise
         self.radius = radius
 
-    def evaluate(self, case: Evaluation) -> Mapping[str, Tensor]:
+    def evaluate(self, case: ExplainedCase) -> Mapping[str, Tensor]:
         """{"sensitivity": (K,), "sensitivity_dice": (K,)}; two attributions at a time."""
         n_classes = case.attribution.n_classes
         changes = torch.zeros(n_classes, dtype=torch.float64)
         for i in range(self.n_samples):
-            other = case.attribute(case.model, self.noisy(case, i))
+            other = case.attribute(self.noisy(case, i))
             for k in range(n_classes):
                 e = case.attribution.dense(k)
                 changes[k] += relative_change(e, other.dense(k).to(e.device)).cpu()
@@ -71,7 +71,7 @@ class Sensitivity(EvaluationMetric):
         """n predictions and n attributions of noisy images."""
         return self.n_samples, self.n_samples
 
-    def noisy(self, case: Evaluation, i: int) -> Tensor:
+    def noisy(self, case: ExplainedCase, i: int) -> Tensor:
         """x + ε_i, (C, D, H, W)."""
         x, rng = case.image, case.rng(self.name)
         if self.noise == "gaussian":
@@ -79,13 +79,13 @@ class Sensitivity(EvaluationMetric):
         share = torch.rand(x.shape, dtype=x.dtype, generator=rng.generator("noise", i)).to(x.device)
         return x + self.radius * (2 * share - 1)
 
-    def _dice(self, case: Evaluation) -> Tensor:
+    def _dice(self, case: ExplainedCase) -> Tensor:
         """Mean Dice of ŷ(x) and ŷ(x + ε_i), (K,) float64; the same for all methods, so it is kept."""
-        key = {**case.key, "case": case.case_id, "seed": str(case.seed), **self.settings()}
+        key = {**case.key, "case": case.case.id, "seed": str(case.asked.seed), **self.settings()}
         dice = torch.as_tensor(case.cache.get("sensitivity", key, lambda: {"dice": self._dices(case).numpy()})["dice"])
         return dice.mean(dim=0)[list(case.scores.classes)].masked_fill(case.absent, torch.nan)
 
-    def _dices(self, case: Evaluation) -> Tensor:
+    def _dices(self, case: ExplainedCase) -> Tensor:
         """(n, L) float64; a class that both predictions lack is NaN."""
         prediction, known = case.prediction, [True] * case.prediction.n_classes
         noisy = (case.model.predict(self.noisy(case, i)).to(prediction.device) for i in range(self.n_samples))

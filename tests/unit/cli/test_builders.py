@@ -23,12 +23,13 @@ def module(tiny: Tiny, folder: Path, *overrides: str):
 
 def test_module_has_the_weights_and_records_where_they_come_from(tiny: Tiny, tmp_path: Path):
     made = module(tiny, tmp_path, "score=mean", "seed=5", "classes=[heart]")
-    assert made.score.name == "mean"
-    assert made.seed == 5
-    assert made.classes == (made.labels.classes.index("heart"),)
-    assert made.provenance["model: spacing"] == "[15.0, 15.0, 15.0]"
+    assert made.explainer.score.name == "mean"
+    assert made.explainer.seed == 5
+    assert made.explainer.classes == (made.labels.classes.index("heart"),)
+    provenance = made.explainer.model.provenance
+    assert provenance["model: spacing"] == "[15.0, 15.0, 15.0]"
     assert made.settings()["torch"] == version("torch")
-    assert len(made.provenance["weights"]) == 16
+    assert len(provenance["weights"]) == 16
     again = module(tiny, tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(made.network.parameters(), again.network.parameters(), strict=True))
 

@@ -59,7 +59,7 @@ def test_a_metric_asked_for_twice_has_two_names():
     assert set(found.efficiency) == {"cost", "cost_seconds_per_class", "cost_window_forwards", "cost_window_backwards"}
     prediction = found.passes.window_forwards - int(found.efficiency["cost_window_forwards"][0])
     assert prediction == 8  # windows of the volume, once each
-    settings = asked.settings()
+    settings = asked.evaluator.settings()
     assert settings["metric complexity: threshold"] == "0.1"
     assert settings["metric complexity_low: threshold"] == "0.01"
 

@@ -116,7 +116,7 @@ def test_a_case_takes_as_many_classes_at_a_time_as_it_is_told() -> None:
 
     module = Watching(ToyNetwork(), SmoothGrad(2), SumScore(), SlidingWindow((8, 8, 8)), scheme())
     whole = module.explain(case)
-    module.class_chunk = 3
+    module.explainer.class_chunk = 3
     portions = module.explain(case)
     assert seen == [(0, 1, 2, 3), (0, 1, 2), (3,)]
     assert portions.attribution.values.device == portions.prediction.label_map.device

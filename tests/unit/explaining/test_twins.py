@@ -56,7 +56,7 @@ def test_a_twin_explains_the_classes_where_the_model_sees_them():
     twin = next(twins_of(trained, 2, 0))
     mask = explanation.prediction.label_map == 2
     e = explanation.twins[0]().dense(2)
-    through_twin = WindowedModel(twin, trained.inference)
+    through_twin = WindowedModel(twin, trained.explainer.model.windows)
     expected = trained.attribute(through_twin, case, trained.class_scores(explanation.prediction)).dense(2)
     torch.testing.assert_close(e, expected)
     assert mask.any() and not torch.allclose(e, explanation.attribution.dense(2))
@@ -73,7 +73,7 @@ def test_twins_change_nothing_else(mask_policy):
 
 
 def test_twins_are_counted_in_the_estimate():
-    alone, beside = (module(n, SmoothGrad(4)).cost for n in (0, 3))
+    alone, beside = (module(n, SmoothGrad(4)).evaluator.cost for n in (0, 3))
     assert beside.evaluations() - alone.evaluations() == 3 * 4
     assert beside.gradients() == 4 * alone.gradients()
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agg2exp.attribution import VanillaGradient
+from agg2exp.domain.labels import Labels
 from agg2exp.domain.prediction import Prediction
 from agg2exp.inference import NetworkError, SlidingWindow, WindowedModel, check_head
 from agg2exp.inference.head import denied_share
@@ -117,7 +118,8 @@ def test_a_run_tests_its_first_prediction_unless_the_model_says_softmax() -> Non
 
     def module(head: str | None) -> ExplanationModule:
         window = SlidingWindow((9, 8, 7))
-        return ExplanationModule(Sigmoid(), VanillaGradient(), SumScore(), window, scheme(), head=head)
+        labels = Labels(("nothing", *scheme().structures))
+        return ExplanationModule(Sigmoid(), VanillaGradient(), SumScore(), window, labels, head=head)
 
     asking = module(None)
     for _ in range(2):  # a case that is refused leaves the question open

@@ -1,17 +1,9 @@
-"""What all metrics share: reduction in one process and in two, declarations, counts of passes."""
+"""What all metrics share: declarations, counts of passes, settings, reasons."""
 
 from __future__ import annotations
 
-import json
 import logging
-import math
-import os
-import pickle
-import subprocess
-import sys
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -41,83 +33,6 @@ METRICS = [
     Completeness(),
 ]
 EACH = pytest.mark.parametrize("metric", METRICS, ids=[m.name for m in METRICS])
-RANKS = """
-import json, os, sys
-import torch
-from agg2exp.metrics import Complexity
-
-rank = int(os.fork() == 0)  # both processes from one import
-deals = json.loads(sys.argv[2])
-torch.distributed.init_process_group("gloo", init_method=f"file://{sys.argv[1]}/meet", rank=rank, world_size=2)
-found = []
-for deal in deals:
-    metric = Complexity()
-    for values in deal[rank]:
-        metric.update(torch.tensor(values, dtype=torch.float64))
-    found.append({name: float(value) for name, value in metric.compute().items()})
-with open(f"{sys.argv[1]}/{rank}.json", "w") as file:
-    json.dump(found, file)
-torch.distributed.barrier()
-torch.distributed.destroy_process_group()
-if rank == 0:
-    os.wait()
-"""
-
-
-def case_values(n_cases: int, n_classes: int = 3, seed: int = 0) -> list[list[float]]:
-    """Some NaN among random values."""
-    values = np.random.default_rng(seed).normal(1e3, 1, (n_cases, n_classes))
-    values[0, 1] = np.nan
-    return values.tolist()
-
-
-def reduced(cases: list[list[float]]) -> dict[str, float]:
-    """By numpy."""
-    known = np.array([v for case in cases for v in case if not np.isnan(v)])
-    total = sum(len(case) for case in cases)
-    return {
-        "mean": known.mean(),
-        "std": known.std(ddof=1) if len(known) > 1 else np.nan,
-        "count": len(known),
-        "undefined": total - len(known),
-    }
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize(("n_cases", "n_classes"), [(1, 2), (1, 3), (3, 3), (11, 17)])
-def test_mean_and_deviation_are_over_cases_and_classes(n_cases: int, n_classes: int) -> None:
-    metric, cases = Complexity(), case_values(n_cases, n_classes)
-    for values in cases:
-        metric.update(torch.tensor(values, dtype=torch.float64))
-    for found in (metric.compute(), pickle.loads(pickle.dumps(metric)).compute()):
-        assert {k: float(v) for k, v in found.items()} == pytest.approx(reduced(cases), rel=1e-12, nan_ok=True)
-    metric.reset()
-    metric.update(torch.tensor([1.0, 3.0]))
-    assert metric.compute()["mean"] == 2
-
-
-@pytest.mark.filterwarnings("ignore:The ``compute`` method")
-def test_nothing_known_is_nan_and_counted() -> None:
-    metric = Complexity()
-    assert {k: float(v) for k, v in metric.compute().items()} == pytest.approx(
-        {"mean": math.nan, "std": math.nan, "count": 0, "undefined": 0}, nan_ok=True
-    )
-    metric.update(torch.full((4,), torch.nan))
-    found = metric.compute()
-    assert found["mean"].isnan()
-    assert int(found["undefined"]) == 4
-
-
-def test_two_processes_equal_one(tmp_path: Path) -> None:
-    """Cases unevenly dealt to two processes, also when one has none."""
-    cases = case_values(3)
-    deals = [[cases[:2], cases[2:]], [cases[:1], []], [[], cases]]
-    words = [sys.executable, "-c", RANKS, str(tmp_path), json.dumps(deals)]
-    subprocess.run(words, check=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    for rank in range(2):
-        found = json.loads((tmp_path / f"{rank}.json").read_text())
-        for one, (mine, others) in zip(found, deals, strict=True):
-            assert one == pytest.approx(reduced([*mine, *others]), rel=1e-12)
 
 
 @EACH
@@ -157,7 +72,7 @@ def test_passes_are_those_that_were_announced(metric: EvaluationMetric, recomput
         toy_network(), random_image(), method, classes=(3, 1, 0), settings=settings, recomputed=recomputed
     )
     before = case.model.passes
-    case.attribute(case.model, case.image)
+    case.attribute()
     once = case.model.passes
     attribution = once - before
     metric.evaluate(case)

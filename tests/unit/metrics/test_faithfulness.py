@@ -17,7 +17,7 @@ from agg2exp.baselines import Baseline, Blurred, Constant, Mean, UniformNoise
 from agg2exp.domain.attribution import SupervoxelAttribution
 from agg2exp.domain.errors import SettingError
 from agg2exp.inference import SlidingWindow
-from agg2exp.metrics import Evaluation, Faithfulness
+from agg2exp.metrics import ExplainedCase, Faithfulness
 from agg2exp.metrics.faithfulness import occluded, subset
 from agg2exp.scores import MarginScore, MeanScore, ProbabilityScore, Score, SumScore
 from agg2exp.supervoxels import Cubes
@@ -32,7 +32,7 @@ def few(**arguments) -> Faithfulness:
     return Faithfulness(**{"n_subsets": 12, "subset_size": 60, **arguments})
 
 
-def slow(case: Evaluation, metric: Faithfulness, score: Score | None = None) -> list[float]:
+def slow(case: ExplainedCase, metric: Faithfulness, score: Score | None = None) -> list[float]:
     """Eq. 8 with whole volumes, one subset and one class at a time."""
     rng, network = case.rng("faithfulness"), case.model.network.requires_grad_(False)
     other = metric.baseline(case.image, rng)
@@ -262,7 +262,7 @@ def test_constant_attributions_and_absent_classes_are_nan_with_the_reason(caplog
     with caplog.at_level(logging.INFO):
         found = few().evaluate(evaluation(network, random_image(), Fixed(values)))["faithfulness"]
     assert found.isnan().tolist() == [True, True, True, False]
-    told = {r.message.split(": ", 1)[1] for r in caplog.records}
+    told = {r.message.split(": ", 1)[1] for r in caplog.records if r.name.startswith("agg2exp.metrics")}
     assert told == {
         "no faithfulness for label 2: the class is absent from the prediction",
         "no faithfulness for label 1: its attribution is zero everywhere",

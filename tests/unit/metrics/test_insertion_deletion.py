@@ -17,7 +17,7 @@ from agg2exp.domain.attribution import SupervoxelAttribution
 from agg2exp.domain.errors import CaseError, SettingError
 from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.inference import SlidingWindow
-from agg2exp.metrics import Evaluation, InsertionDeletion
+from agg2exp.metrics import ExplainedCase, InsertionDeletion
 from agg2exp.metrics.insertion_deletion import densities, normalised_curve, remaining
 from agg2exp.scores import MarginScore, Score, SumScore
 from agg2exp.supervoxels import Cubes, Given, LabelMap, Semantic, Supervoxels
@@ -29,7 +29,7 @@ from tests.unit.metrics.toy import SETTINGS, SHAPE, Fixed, evaluation, random_im
 NAMES = ("insertion_deletion", "insertion", "deletion")
 
 
-def slow(case: Evaluation, metric: InsertionDeletion, score: Score | None = None) -> dict[str, list[float]]:
+def slow(case: ExplainedCase, metric: InsertionDeletion, score: Score | None = None) -> dict[str, list[float]]:
     """Whole volumes, one image at a time, curves by np.trapezoid."""
     network = case.model.network.requires_grad_(False)
     parts = metric.supervoxels(case.image, case.prediction.masks)
@@ -179,13 +179,13 @@ def test_supervoxels_may_be_a_label_map_of_the_case() -> None:
     atlas = torch.arange(720).reshape(SHAPE) // 90 * 3
     metric = InsertionDeletion(LabelMap("{case}/atlas.nii.gz"), 4)
     case, before = evaluation(toy_network(), random_image()), metric.settings()
-    of_case = metric.for_case(replace(small_case(), label_map=atlas))
     expected = InsertionDeletion(Given(atlas), 4).evaluate(case)
-    for name, value in of_case.evaluate(case).items():
+    with_atlas = replace(case, case=replace(case.case, label_map=atlas))
+    for name, value in metric.evaluate(with_atlas).items():
         torch.testing.assert_close(value, expected[name], equal_nan=True)
     assert metric.settings() == before
     with pytest.raises(CaseError, match="expected the label map a/atlas"):
-        metric.for_case(small_case())
+        metric.check(small_case())
 
 
 def test_supervoxels_leave_in_order() -> None:
@@ -242,7 +242,7 @@ def test_undefined_is_nan_with_the_reason(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_cubes_are_its_own_whatever_the_attribution_is_made_of() -> None:
-    def compact(case: Evaluation) -> Tensor:
+    def compact(case: ExplainedCase) -> Tensor:
         return case.attribution.dense(0)
 
     partition = Semantic()(random_image(), ExclusiveMasks(torch.arange(720).reshape(SHAPE) // 100, 8))

@@ -12,10 +12,9 @@ from torch import Tensor, nn
 
 from agg2exp.attribution import SmoothGrad, VanillaGradient
 from agg2exp.domain.rng import KeyedRng
-from agg2exp.inference import WindowedModel
 from agg2exp.metrics import Randomisation
 from agg2exp.metrics.randomisation import Randomised, random_parameters
-from tests.unit.metrics.toy import SETTINGS, SHAPE, Fixed, OfImage, evaluation, random_image, toy_network
+from tests.unit.metrics.toy import SHAPE, Fixed, OfImage, evaluation, random_image, toy_network
 
 RNG = KeyedRng(0, "s0001", "randomisation")
 
@@ -29,9 +28,9 @@ def test_is_the_rank_correlation_with_a_copy_that_has_other_weights(method) -> N
     other = copy.deepcopy(network)
     with torch.no_grad():
         for name, parameter in other.named_parameters():
-            noise = torch.randn(parameter.shape, generator=RNG.generator(name))
+            noise = torch.randn(parameter.shape, generator=RNG.generator(f"network.{name}"))
             parameter.copy_(parameter.mean() + parameter.std(correction=0) * noise)
-    attribution = case.attribute(WindowedModel(other, SETTINGS), case.image)
+    attribution = case.attribute(network=other)
     for k in range(4):
         a, b = (x.dense(k).abs().flatten().numpy() for x in (case.attribution, attribution))
         assert float(found[k]) == pytest.approx(scipy.stats.spearmanr(a, b).statistic, abs=1e-6)
@@ -76,7 +75,7 @@ def test_network_is_left_as_it_was_also_after_an_error() -> None:
 def test_passes_are_counted_with_those_of_the_model() -> None:
     case = evaluation(toy_network(), random_image())
     before = case.model.passes
-    case.attribute(case.model, case.image)
+    case.attribute()
     once = case.model.passes - before
     Randomisation().evaluate(case)
     assert case.model.passes - before == once + once

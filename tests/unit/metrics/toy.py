@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from agg2exp.attribution import Attributor, InputXGradient
 from agg2exp.domain.attribution import Attribution, DenseAttribution
-from agg2exp.domain.class_scores import RecomputedScores, Scores
+from agg2exp.domain.case import Case, Grid
+from agg2exp.domain.class_scores import Scores
 from agg2exp.domain.explanation import PassCounts
+from agg2exp.domain.labels import Labels
 from agg2exp.domain.rng import KeyedRng
+from agg2exp.explaining.evaluator import Evaluator
+from agg2exp.explaining.explainer import Explainer
 from agg2exp.inference import SlidingWindow, WindowedModel
-from agg2exp.metrics import Evaluation
-from agg2exp.scores import Score, SumScore
+from agg2exp.metrics import ExplainedCase
+from agg2exp.models.segmentation_model import SegmentationModel
+from agg2exp.preprocessing.preprocessing import Preprocessing
+from agg2exp.scores import Score
 from agg2exp.store.array_cache import ArrayCache
 from tests.helpers.networks import ToyNetwork
 
@@ -72,39 +80,22 @@ def evaluation(
     method: Attributor | None = None,
     *,
     score: Score | None = None,
-    classes: tuple[int, ...] = ALL,
+    classes: tuple[int, ...] | None = None,
     settings: SlidingWindow = SETTINGS,
     recomputed: bool = False,
     cache: Path | None = None,
     seed: int = 0,
-) -> Evaluation:
+) -> ExplainedCase:
     """What a run hands to the metrics of one case."""
-    method, score = method or InputXGradient(), score or SumScore()
     network = network.to(image.dtype).eval()
-    model = WindowedModel(network, settings)
-    prediction = model.predict(image)
-    by_policy: dict[str, Scores] = {
-        "fixed": score(prediction, classes),
-        "recomputed": RecomputedScores(classes, prediction.masks, lambda p: score(p, classes)),
-    }
-    scores = by_policy["recomputed" if recomputed else "fixed"]
-
-    def attribute(model: WindowedModel, x: Tensor) -> Attribution:
-        return method.compute(model, x, scores, KeyedRng(seed, "s0001", method.name))
-
-    attribution = attribute(model, image)
-    return Evaluation(
-        case_id="s0001",
-        image=image,
-        prediction=prediction,
-        scores=scores,
-        by_policy=by_policy,
-        attribution=attribution,
-        model=model,
-        attribute=attribute,
-        seed=seed,
-        key={"weights": "toy", "score": score.name, "mask_policy": "recomputed" if recomputed else "fixed"},
-        cache=ArrayCache(cache),
-        seconds=1.5,
-        passes=PassCounts(12, 34),
-    )
+    with torch.no_grad():
+        n_classes = network(image[None]).shape[1]
+    labels = Labels(tuple(f"class {c}" for c in range(n_classes)))
+    model = SegmentationModel(network, labels, Preprocessing(), settings)
+    names = "all" if classes is None else [labels.classes[c] for c in classes]
+    policy = "recomputed" if recomputed else "fixed"
+    explainer = Explainer(model, method or InputXGradient(), score, names, policy, seed=seed)
+    grid = Grid(tuple(image.shape[1:]), np.eye(4))
+    case = Case("s0001", image, grid, grid)
+    explanation = replace(explainer.explain(case), attribution_seconds=1.5, attribution_passes=PassCounts(12, 34))
+    return Evaluator(explainer, cache=ArrayCache(cache)).explained(case, explanation)

@@ -143,7 +143,7 @@ def test_settings_name_the_module_and_what_it_was_given():
     assert settings["module"].endswith("Mine")
     assert settings["classes"] == "aorta"
     assert settings["weights"] == "abc"
-    assert settings["inference: window"] == "(6, 6, 6)"
+    assert settings["inference: size"] == "(6, 6, 6)"
     assert settings["expansion"] == "voxel"
 
 
@@ -189,7 +189,7 @@ def test_trainer_in_inference_mode_is_told_what_to_change():
         trainer(True).predict(module(), cases)
     chosen, kept = module(), []
     explain = chosen.explain
-    chosen.explain = lambda case: kept.append(explain(case))
+    chosen.explain = lambda *arguments: kept.append(explain(*arguments))
     trainer(False).predict(chosen, cases, return_predictions=False)
     torch.testing.assert_close(kept[0].attribution.values, module().explain(small_case()).attribution.values)
 
