@@ -55,7 +55,7 @@ def _train(config: DictConfig) -> None:
     if config.start:
         model = loaded(model, config.start, "start")
     data = data_module(config, model)
-    module = build(config, "module", network=model.network, inference=model.windows, labels=model.labels)
+    module = build(config, "module", model=model)
     data.prepare_data()
     path = output / "checkpoints" / "last.ckpt"
     settings = training_settings(config, module, data)

@@ -14,9 +14,9 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from agg2exp.domain.case import Case, Failure
 from agg2exp.domain.errors import CaseError
-from agg2exp.domain.labels import Labels
-from agg2exp.inference import SlidingWindow, WindowedModel
+from agg2exp.inference import WindowedModel
 from agg2exp.metrics import ClassOverlap
+from agg2exp.models.segmentation_model import SegmentationModel
 from agg2exp.run.precision import check_precision
 
 log = logging.getLogger(__name__)
@@ -26,28 +26,22 @@ class SegmentationModule(lightning.LightningModule):
     """Fits a network to patches and measures Dice per class on whole cases.
 
     Args:
-        network: (B, C, d, h, w) -> (B, L, d, h, w) logits.
+        model: Its network is fitted; whole cases go through its windows.
         loss: (logits (B, L, d, h, w), labels (B, 1, d, h, w)) -> scalar; the paper's is Dice + cross-entropy (Eq. 11).
         optimizer: Makes the optimizer from the parameters (the paper's: AdamW).
-        inference: Windows for whole cases.
-        labels: The classes.
     """
 
     def __init__(
         self,
-        network: nn.Module,
+        model: SegmentationModel,
         loss: nn.Module,
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
-        inference: SlidingWindow,
-        labels: Labels,
     ) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.windows, self.labels = model.network, model.windows, model.labels
         self.loss = loss
         self.make_optimizer = optimizer
-        self.inference = inference
-        self.labels = labels
-        self.overlap = nn.ModuleDict({stage: ClassOverlap(len(labels)) for stage in ("val", "test")})
+        self.overlap = nn.ModuleDict({stage: ClassOverlap(len(self.labels)) for stage in ("val", "test")})
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of one window batch."""
@@ -101,7 +95,7 @@ class SegmentationModule(lightning.LightningModule):
         if case.annotation is None:
             log.warning("case %s has no annotation and is left out", case.id)
             return
-        prediction = WindowedModel(self.network, self.inference, head=self.labels.head).predict(case.image)
+        prediction = WindowedModel(self.network, self.windows, head=self.labels.head).predict(case.image)
         metric: Any = self.overlap[stage]
         metric.update(prediction.masks, case.annotation, case.annotated)
 

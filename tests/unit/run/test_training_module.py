@@ -14,6 +14,8 @@ from agg2exp.domain.errors import CaseError
 from agg2exp.domain.labels import Labels
 from agg2exp.domain.masks import OverlappingMasks
 from agg2exp.inference import SlidingWindow
+from agg2exp.models.segmentation_model import SegmentationModel
+from agg2exp.preprocessing.preprocessing import Preprocessing
 from agg2exp.run.training_module import SegmentationModule
 from tests.helpers.explanations import SHAPE, scheme, small_case
 from tests.helpers.networks import LinearNetwork, ToyNetwork
@@ -25,11 +27,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 def module(network: torch.nn.Module | None = None, labels: Labels | None = None) -> SegmentationModule:
     return SegmentationModule(
-        network or ToyNetwork(),
+        SegmentationModel(network or ToyNetwork(), labels or scheme(), Preprocessing(), SlidingWindow(SHAPE)),
         DiceCELoss(to_onehot_y=True, softmax=True),
         lambda parameters: torch.optim.AdamW(parameters, lr=RATE),
-        SlidingWindow(SHAPE),
-        labels or scheme(),
     )
 
 
