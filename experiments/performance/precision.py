@@ -28,7 +28,6 @@ from agg2exp.cli.segmentation_model import trained_model
 from agg2exp.data.phantom import make_phantom
 from agg2exp.domain.attribution import DenseAttribution
 from agg2exp.domain.case import Case, Grid
-from agg2exp.domain.labels import Labels
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.inference import WindowedModel
 from agg2exp.preprocessing.base import Preprocessor
@@ -87,7 +86,7 @@ def main() -> None:
     prediction = plain.predict(image)
     scores, labels = module.class_scores(prediction), prediction.label_map
     case = Case("case", image, grid, grid)
-    regions = CaseRegions.of(case, prediction.masks, Labels(module.labels.classes))
+    regions = CaseRegions.of(case, prediction.masks, module.labels)
     tasks: dict[str, Callable[[WindowedModel], Tensor]] = {
         "prediction": lambda model: model.predict(image).label_map,
         "vanilla gradient": lambda model: model.gradient(image.unsqueeze(0), scores),
