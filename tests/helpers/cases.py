@@ -84,8 +84,8 @@ def records(root: Path, extra: Mapping[str, str] | None = None, label_map: str |
     return list(catalogue.by_id().values())
 
 
-def facts(spacing: Sequence[float] = SPACING) -> dict[str, str]:
-    return facts_of(labels(CLASSES), ct(spacing), SlidingWindow(WINDOW))
+def facts(spacing: Sequence[float] = SPACING, head: str = "softmax") -> dict[str, str]:
+    return facts_of(Labels(tuple(CLASSES), head), ct(spacing), SlidingWindow(WINDOW))
 
 
 def ct(spacing: Sequence[float] = SPACING, low: float = -1024.0, high: float = 1024.0) -> Preprocessing:
@@ -177,16 +177,20 @@ def write_data_set(root: Path, splits: Mapping[str, str]) -> Path:
 
 
 def write_toy_model(
-    folder: Path, network: nn.Module | None = None, target: str = "ToyNetwork", channels: int = 1
+    folder: Path,
+    network: nn.Module | None = None,
+    target: str = "ToyNetwork",
+    channels: int = 1,
+    head: str = "softmax",
 ) -> Path:
     """A user's configuration folder with `model=toy`, its weights and `data/merge=toy`; returns the folder."""
-    save_weights(network or ToyNetwork(classes=len(CLASSES)), folder / "toy.safetensors", facts())
+    save_weights(network or ToyNetwork(classes=len(CLASSES)), folder / "toy.safetensors", facts(head=head))
     (folder / "data" / "merge").mkdir(parents=True, exist_ok=True)
     (folder / "data" / "merge" / "toy.yaml").write_text(yaml.safe_dump(merge(CLASSES)))
     (folder / "model").mkdir(exist_ok=True)
     (folder / "model" / "toy.yaml").write_text(
         "defaults:\n  - preprocessing: ct\n  - windows: default\n  - _self_\n"
-        f"name: toy\nlabels: {json.dumps(list(CLASSES))}\n"
+        f"name: toy\nlabels: {json.dumps(list(CLASSES))}\nhead: {head}\n"
         f"preprocessing: {{spacing: {list(SPACING)}}}\nwindows: {{size: {list(WINDOW)}}}\n"
         f"weights: {folder / 'toy.safetensors'}\n"
         f"network:\n  _target_: tests.helpers.networks.{target}\n  classes: {len(CLASSES)}\n"

@@ -12,7 +12,7 @@ import torch
 
 from agg2exp.store.case_store import CaseStore
 from tests.helpers import cases
-from tests.helpers.networks import ToyNetwork
+from tests.helpers.networks import LinearNetwork, ToyNetwork
 from tests.helpers.runs import run
 
 USER_CODE = Path(__file__).parent / "user_code"
@@ -64,6 +64,11 @@ def test_a_layout_of_ones_own_takes_25_lines_and_brings_channels_and_annotations
     rows = pd.read_parquet(folder / "run/tables/roi_importance.parquet")
     inside = rows[rows["source"].isin(result.classes)].groupby(["case", "target"])["importance"].sum(min_count=1)
     np.testing.assert_allclose(inside.dropna(), 1, atol=1e-9)
+    parts = pd.read_parquet(folder / "run/tables/importance_by_channel.parquet")
+    assert set(parts["channel"]) == {"ct", "pet"}
+    keys = ["case", "target", "source"]
+    both = parts.groupby(keys)["importance"].sum(min_count=2).to_frame("sum").join(rows.set_index(keys)["importance"])
+    np.testing.assert_allclose(both["sum"], both["importance"], atol=1e-9)
     assert explain(folder, "run", *words, f"resume={folder / 'run'}") == 0
     (folder / "data/p2/pet.nii.gz").write_bytes((folder / "data/p1/pet.nii.gz").read_bytes())
     assert explain(folder, "run", *words, f"resume={folder / 'run'}") == 1  # other files, other results
@@ -127,3 +132,33 @@ def test_a_shard_without_cases_ends_with_a_message(folder: Path, capsys: pytest.
     said = " ".join(capsys.readouterr().err.split())
     assert "data.shard: expected a shard that has cases: there are 3, got '4/5'" in said
     assert "Traceback" not in said
+
+
+NESTED = {"WT": ["necrosis", "oedema", "enhancing"], "TC": ["necrosis", "enhancing"], "ET": ["enhancing"]}
+HU = {0: -1000, 2: 0, 1: 500, 4: 900}  # by label: what is brighter lies further inside
+
+
+def test_nested_regions_are_annotated_by_labels_of_one_map(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """A network that knows the regions by their brightness has a Dice of 1 for each."""
+    monkeypatch.setattr(cases, "CLASSES", NESTED)
+    grid = cases.scan_grid(spacing=cases.SPACING, extent=(72, 60, 60))
+    seg = np.zeros(grid.shape, np.uint8)
+    seg[2:10, 2:8, 2:8], seg[4:8, 3:7, 3:7], seg[5:7, 4:6, 4:6] = 2, 1, 4
+    bright = np.vectorize(HU.get)(seg).astype(np.int16)
+    for name, volume in (("t1", bright), ("seg", seg)):
+        cases.write_nifti(folder / "brains" / "b1" / f"{name}.nii.gz", volume, grid)
+    above = [(hu + 1024) / 2048 for hu in (-500, 250, 700)]
+    network = LinearNetwork([10.0] * 3, [-10 * x for x in above])
+    cases.write_toy_model(folder / "conf", network, head="sigmoid")
+    slopes = f"slopes: [10.0, 10.0, 10.0], offsets: {[-10 * x for x in above]}"
+    words = [
+        *("~model.network", f"+model.network={{_target_: tests.helpers.networks.LinearNetwork, {slopes}}}"),
+        *("data=folder", f"data.root={folder / 'brains'}", "data/merge=toy", "classes=[WT,TC,ET]"),
+        *("data.layout.images='{case}/t1.nii.gz'", "attribution=vanilla_gradient"),
+        *(f"+data.layout.structures.{n}='{{case}}/seg.nii.gz#{k}'" for n, k in
+          (("necrosis", 1), ("oedema", 2), ("enhancing", 4))),
+    ]  # fmt: skip
+    assert explain(folder, "run", *words) == 0
+    result = CaseStore(folder / "run").read("b1")
+    np.testing.assert_array_equal(result.dice, 1)
+    assert result.voxels.tolist() == [int((seg > 0).sum()), int(np.isin(seg, (1, 4)).sum()), int((seg == 4).sum())]

@@ -35,10 +35,13 @@ class TrainingCases:
         """Random patches; cases with gaps in their annotation are left out.
 
         Raises:
-            SettingError: There are no settings of patches, or no case has every class annotated.
+            SettingError: There are no settings of patches, classes may overlap, or no case has every class annotated.
         """
         if self.patches is None:
             raise SettingError("data.patches", None, "settings of training patches (see conf/data/phantom.yaml)")
+        if not self.reader.annotation.labels.exclusive:
+            allowed = "softmax, since patches are drawn from a label map"
+            raise SettingError("model.head", self.reader.annotation.labels.head, allowed)
         usable = [record for record in records if self._is_complete(record)]
         if len(usable) < len(records):
             log.warning(
