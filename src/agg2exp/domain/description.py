@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import enum
-import hashlib
-import inspect
 import random
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import fields, is_dataclass
-from functools import cached_property, partial
+from dataclasses import is_dataclass
+from functools import partial
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -18,8 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from agg2exp.domain.array_digest import of_array, sha256_of
 from agg2exp.domain.code import code_of
 from agg2exp.domain.errors import SettingError
+from agg2exp.domain.object_state import _slots, state_of
 from agg2exp.domain.pickled import made_from
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
@@ -49,7 +49,7 @@ def described(thing: object, without: Collection[str] = ()) -> dict[str, str]:
     Raises:
         SettingError: A value tells itself apart by its place in memory alone.
     """
-    return {"class": kind(type(thing)), **{n: _word(v) or text(v, n) for n, v in _state(thing, without).items()}}
+    return {"class": kind(type(thing)), **{n: _word(v) or text(v, n) for n, v in state_of(thing, without).items()}}
 
 
 def _word(value: object) -> str:
@@ -89,12 +89,12 @@ def text(value: object, setting: str = "a setting", above: tuple[int, ...] = ())
     if isinstance(value, PLAIN):
         return str(value) if isinstance(value, torch.dtype | torch.device) else repr(value)
     if isinstance(value, Tensor | np.ndarray):
-        return _of_array(value, inside)
+        return of_array(value, inside)
     if isinstance(value, Path):
-        return f"file {_sha(value.read_bytes())}" if value.is_file() else repr(str(value))
+        return f"file {sha256_of(value.read_bytes())}" if value.is_file() else repr(str(value))
     if isinstance(value, CONTAINERS) and type(value) not in CONTAINERS and code_of(type(value)):
         plain = next(cls for cls in CONTAINERS if isinstance(value, cls))
-        return f"{kind(type(value))}({inside(plain(value))}, {inside(_state(value))})"
+        return f"{kind(type(value))}({inside(plain(value))}, {inside(state_of(value))})"
     if isinstance(value, Mapping):
         pairs = [(inside(k), inside(v)) for k, v in value.items()]
         return "{" + ", ".join(f"{k}: {v}" for k, v in sorted(pairs)) + "}"
@@ -106,20 +106,6 @@ def text(value: object, setting: str = "a setting", above: tuple[int, ...] = ())
     if isinstance(value, nn.Module):
         return _of_network(value, inside)
     return _of_object(value, setting, inside)
-
-
-def _of_array(value: Tensor | np.ndarray[Any, Any], inside: Any) -> str:
-    if isinstance(value, Tensor):
-        dense = value.detach().cpu()
-        dense = (dense if dense.layout is torch.strided else dense.to_dense()).resolve_conj().resolve_neg()
-        content, dtype = dense.contiguous().flatten().view(torch.uint8).numpy().tobytes(), str(dense.dtype)
-    elif isinstance(value, np.ma.MaskedArray):
-        return f"masked({inside(value.data)}, {inside(np.ma.getmaskarray(value))})"
-    elif value.dtype.hasobject:
-        return f"array({inside(value.tolist())})"
-    else:
-        content, dtype = np.ascontiguousarray(value).tobytes(), str(value.dtype)
-    return f"{type(value).__name__}({dtype.removeprefix('torch.')}, {tuple(value.shape)}, {_sha(content)})"
 
 
 def _of_network(network: nn.Module, inside: Any) -> str:
@@ -137,14 +123,14 @@ def _of_network(network: nn.Module, inside: Any) -> str:
                 words = kind(type(value))
             parts.append(f"{name}.{attribute}={words}")
         parts.append(f"{name}: {type(module).__qualname__}")
-    return f"{kind(type(network))}({_sha(code_of_network(network).encode(), *(p.encode() for p in parts))})"
+    return f"{kind(type(network))}({sha256_of(code_of_network(network).encode(), *(p.encode() for p in parts))})"
 
 
 def code_of_network(network: nn.Module) -> str:
     """Of the classes of all its modules, and of what TorchScript holds; "" where all of it is recorded otherwise."""
     code = code_of(*dict.fromkeys(type(module) for module in network.modules()))
     scripts = [_of_script(m) for m in network.modules() if isinstance(m, torch.jit.ScriptModule)]
-    return _sha(*(part.encode() for part in (code, *scripts))) if any(scripts) else code
+    return sha256_of(*(part.encode() for part in (code, *scripts))) if any(scripts) else code
 
 
 def _of_script(module: torch.jit.ScriptModule) -> str:
@@ -180,7 +166,7 @@ def _of_object(value: object, setting: str, inside: Any) -> str:
         return f"{kind(type(value))}({inside(parts)})"
     if hasattr(value, "__dict__") or is_dataclass(value) or _slots(type(value)):
         name = kind(type(value)) if code_of(type(value)) else type(value).__qualname__
-        return f"{name}({', '.join(f'{k}={inside(v)}' for k, v in _state(value).items())})"
+        return f"{name}({', '.join(f'{k}={inside(v)}' for k, v in state_of(value).items())})"
     if ADDRESS.search(words):
         raise SettingError(
             setting,
@@ -190,49 +176,3 @@ def _of_object(value: object, setting: str, inside: Any) -> str:
             f"An address in memory says nothing. {REMEDY}",
         )
     return words
-
-
-def _state(thing: object, without: Collection[str] = ()) -> dict[str, Any]:
-    """Name -> value of all that tells an object from others of its class."""
-    members = {name: value for name, value in _members(thing).items() if name not in without}
-    own = [field.name for field in fields(thing)] if is_dataclass(thing) else []
-    computed = {n for cls in type(thing).__mro__ for n, v in vars(cls).items() if isinstance(v, cached_property)}
-    state = {n: v for n, v in members.items() if n in own or not (n.startswith("_") or n in computed)}
-    hidden = [name for name in arguments(type(thing)) if name not in {*state, *without}]
-    if all(f"_{name}" in members for name in hidden):
-        return state | {f"_{name}": members[f"_{name}"] for name in hidden}
-    return state | {name: value for name, value in members.items() if name.startswith("_")}
-
-
-def _members(thing: object) -> dict[str, Any]:
-    """All attributes; of a module of torch its tensors and modules by their names, and not what torch keeps beside."""
-    members = {name: getattr(thing, name) for name in _slots(type(thing)) if hasattr(thing, name)}
-    members |= vars(thing) if hasattr(thing, "__dict__") else {}
-    if not isinstance(thing, nn.Module):
-        return members
-    kept = {name: value for name, value in members.items() if name not in vars(nn.Module())}
-    return {**kept, **thing._parameters, **thing._buffers, **thing._modules}
-
-
-def arguments(cls: type) -> list[str]:
-    """Names of the arguments of the constructors of a class and its bases, as far as they are the user's."""
-    found: dict[str, None] = {}
-    for base in cls.__mro__:
-        if isinstance(own := vars(base).get("__init__"), FunctionType):
-            parameters = list(inspect.signature(own).parameters.values())[1:]
-            found |= {p.name: None for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
-    return list(found)
-
-
-def _slots(cls: type) -> list[str]:
-    named = [vars(base).get("__slots__", ()) for base in cls.__mro__]
-    words = [name for slots in named for name in ((slots,) if isinstance(slots, str) else slots)]
-    return [name for name in words if name not in ("__dict__", "__weakref__")]
-
-
-def _sha(*contents: bytes) -> str:
-    digest = hashlib.sha256()
-    for content in contents:
-        digest.update(f"{len(content)}:".encode())
-        digest.update(content)
-    return digest.hexdigest()[:16]

@@ -7,7 +7,8 @@ from collections.abc import Collection
 from torch import nn
 
 from agg2exp.domain.code import versions
-from agg2exp.domain.description import arguments, code_of_network, described, text
+from agg2exp.domain.description import code_of_network, described, text
+from agg2exp.domain.object_state import arguments
 from agg2exp.explaining.setup import Setup
 
 

@@ -13,10 +13,10 @@ from torch._functorch import config as functorch
 
 from agg2exp.attribution import Attributor
 from agg2exp.domain.case import Case, Failure
-from agg2exp.domain.description import arguments
 from agg2exp.domain.errors import check_choice
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import Labels
+from agg2exp.domain.object_state import arguments
 from agg2exp.domain.roles import CaseProgress, Silent
 from agg2exp.explaining.evaluator import Evaluator
 from agg2exp.explaining.explainer import Explainer

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import uuid
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-import numpy as np
-import numpy.typing as npt
-
 from agg2exp.data.phantom.device import NAME as DEVICE
-from agg2exp.data.phantom.phantom import Phantom, make_phantom, phantom_metadata
+from agg2exp.data.phantom.files import same_voxels, write_files, write_text
+from agg2exp.data.phantom.phantom import make_phantom, phantom_metadata
 from agg2exp.data.phantom.structures import PATHOLOGIES, STRUCTURES
 from agg2exp.domain.errors import SettingError
-from agg2exp.store.atomic import atomic_write
 from agg2exp.store.ownership import DRAFT, check_vacant_or_ours, is_draft, remove
 
 GENERATOR_VERSION = 1  # raise it whenever the same settings give other images
@@ -97,14 +91,14 @@ class PhantomCohort:
             return
         self.root.mkdir(parents=True, exist_ok=True)
         if not (self.root / DESCRIPTION).exists():
-            _write_atomically(self.root / DESCRIPTION, json.dumps(self._description(), indent=2) + "\n")
+            write_text(self.root / DESCRIPTION, json.dumps(self._description(), indent=2) + "\n")
         for case, index, _ in self._cases():
             if case in missing:
                 self._write_case(case, index)
                 if advance is not None:
                     advance(case)
         if not (self.root / "meta.csv").exists():
-            _write_atomically(self.root / "meta.csv", self._meta())
+            write_text(self.root / "meta.csv", self._meta())
 
     def _cases(self) -> Iterator[tuple[str, int, str]]:
         """Case id, index and split of every case."""
@@ -159,7 +153,7 @@ class PhantomCohort:
         try:
             draft.mkdir()
             shares = (self.pathology_share, self.device_share, self.device_shift)
-            _write_files(make_phantom(self.seed, index, self.spacing, *shares), draft)
+            write_files(make_phantom(self.seed, index, self.spacing, *shares), draft)
             if target.exists() or target.is_symlink():
                 self._fill(target, draft)
                 return
@@ -182,7 +176,7 @@ class PhantomCohort:
         foreign = [
             str(path)
             for path, name in zip(there, names, strict=True)
-            if path.is_symlink() or name not in self._files() or not _same_voxels(path, draft / name)
+            if path.is_symlink() or name not in self._files() or not same_voxels(path, draft / name)
         ]
         if target.is_symlink() or not target.is_dir() or foreign:
             raise SettingError(
@@ -217,33 +211,3 @@ class PhantomCohort:
                 }
             )
         return text.getvalue()
-
-
-def _write_files(phantom: Phantom, folder: Path) -> None:
-    (folder / "segmentations").mkdir()
-    (folder / "pathologies").mkdir()
-    _write_nifti(folder / "ct.nii.gz", phantom.image, phantom.affine)
-    for name, mask in phantom.masks.items():
-        _write_nifti(folder / "segmentations" / f"{name}.nii.gz", mask.astype(np.uint8), phantom.affine)
-    for name, mask in phantom.pathologies.items():
-        _write_nifti(folder / "pathologies" / f"{name}.nii.gz", mask.astype(np.uint8), phantom.affine)
-
-
-def _write_nifti(path: Path, array: npt.NDArray[Any], affine: npt.NDArray[np.float64]) -> None:
-    """Fast compression, and no time stamp: the same phantom gives the same bytes."""
-    image = nib.nifti1.Nifti1Image(array, affine)
-    image.header.set_xyzt_units("mm")
-    path.write_bytes(gzip.compress(image.to_bytes(), compresslevel=1, mtime=0))
-
-
-def _same_voxels(path: Path, other: Path) -> bool:
-    """Whether two files hold the same, however they are compressed."""
-    try:
-        return gzip.decompress(path.read_bytes()) == gzip.decompress(other.read_bytes())
-    except (OSError, EOFError, zlib.error):
-        return False
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    with atomic_write(path) as draft:
-        draft.write_text(text, encoding="utf-8")

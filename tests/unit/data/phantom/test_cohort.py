@@ -119,7 +119,7 @@ def test_the_process_that_finishes_first_wins(cohort, monkeypatch):
 def test_other_settings_in_the_same_folder_are_refused(cohort, changed, named):
     small = replace(cohort, splits={"train": 2, "val": 1})
     small.root.mkdir()
-    module._write_atomically(small.root / "phantom.json", module.json.dumps(small._description()))
+    module.write_text(small.root / "phantom.json", module.json.dumps(small._description()))
     other = replace(small, **changed)
     for action in (other.missing, other.generate):
         with pytest.raises(ValueError, match=named) as error:
@@ -129,7 +129,7 @@ def test_other_settings_in_the_same_folder_are_refused(cohort, changed, named):
 
 def test_a_newer_generator_refuses_old_phantoms(cohort, monkeypatch):
     cohort.root.mkdir()
-    module._write_atomically(cohort.root / "phantom.json", module.json.dumps(cohort._description()))
+    module.write_text(cohort.root / "phantom.json", module.json.dumps(cohort._description()))
     monkeypatch.setattr(module, "GENERATOR_VERSION", module.GENERATOR_VERSION + 1)
     with pytest.raises(ValueError, match="generator: there"):
         cohort.missing()
