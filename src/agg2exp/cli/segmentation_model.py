@@ -14,6 +14,14 @@ from agg2exp.models.segmentation_model import PARTS, SegmentationModel
 from agg2exp.models.trained import with_weights
 from agg2exp.models.weights_file import WeightsError
 
+BESIDE = ("name", "head", "weights")
+MOVED = {
+    "spacing": "preprocessing.spacing",
+    "hu_range": "preprocessing.intensity (low, high)",
+    "window": "windows.size",
+}
+"""What earlier versions called parts of a model."""
+
 
 def labels_of(config: DictConfig) -> Labels:
     """The classes of the model, and its head: softmax if that is not said.
@@ -21,9 +29,7 @@ def labels_of(config: DictConfig) -> Labels:
     Raises:
         JobError: They are no list of names, or the head is unknown.
     """
-    classes: Any = OmegaConf.select(config, "model.labels")
-    if OmegaConf.is_config(classes):
-        classes = OmegaConf.to_container(classes, resolve=True)
+    classes = _plain(OmegaConf.select(config, "model.labels"))
     try:
         return Labels(classes, OmegaConf.select(config, "model.head") or "softmax")
     except SettingError as error:
@@ -36,6 +42,11 @@ def untrained_model(config: DictConfig) -> SegmentationModel:
     Raises:
         JobError: A part is missing, or a setting is wrong.
     """
+    for name, value in (config.model or {}).items():
+        if name not in (*PARTS, *BESIDE):
+            known = f"nothing of this name beside {', '.join((*PARTS, *BESIDE))}"
+            moved = f"It is model.{MOVED[name]} now." if name in MOVED else ""
+            raise JobError(f"agg2exp: {SettingError(f'model.{name}', _plain(value), known, moved)}")
     missing = [name for name in PARTS if OmegaConf.select(config, f"model.{name}") is None]
     if missing:
         raise JobError(
@@ -87,6 +98,8 @@ def loaded(model: SegmentationModel, weights: str | None, setting: str) -> Segme
 
 def _as_text(config: DictConfig, key: str) -> str:
     """A node of the configuration, resolved, as JSON; the order of its entries does not matter."""
-    node = OmegaConf.select(config, key)
-    content = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
-    return json.dumps(content, sort_keys=True)
+    return json.dumps(_plain(OmegaConf.select(config, key)), sort_keys=True)
+
+
+def _plain(node: Any) -> Any:
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node

@@ -9,12 +9,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from agg2exp.api import load_model
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.labels import Labels
 from agg2exp.inference import SlidingWindow
 from agg2exp.models.checkpoint import load_weights, save_weights
 from agg2exp.models.facts import facts_of
 from agg2exp.models.weights_file import WeightsError
+from agg2exp.preprocessing.base import Preprocessor
 from agg2exp.preprocessing.preprocessing import Preprocessing
 from tests.helpers import cases
 from tests.helpers.networks import LinearNetwork, ToyNetwork
@@ -305,3 +307,48 @@ def test_a_damaged_part_of_an_archive_is_told(trained: ToyNetwork, tmp_path: Pat
     content[at] ^= 0x10
     path.write_bytes(content)
     assert "cannot be read as plain weights (BadZipFile)" in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("hu_range", "problem"),
+    [
+        ("[-1024, 1024.0]", ""),
+        ("[-200.0, 300.0]", 'intensity: trained with "Window(low=-200.0, high=300.0)", configured "Window(low=-1024.0'),
+        ('"wide"', 'intensity: trained with "wide", configured'),
+        ("[[[", "expected JSON as 'hu_range' in its header"),
+    ],
+)
+def test_the_hu_range_of_earlier_files_is_a_window_of_intensities(
+    trained: ToyNetwork, tmp_path: Path, hu_range: str, problem: str
+):
+    path = tmp_path / "earlier.safetensors"
+    header = {"hu_range": hu_range, "spacing": "[6.0, 6.0, 6.0]", "monai": "1.5.1"}
+    save_file(trained.state_dict(), path, metadata=header)
+    if problem:
+        assert problem in refused(path)
+    else:
+        load_weights(ToyNetwork(), str(path), cases.facts())
+        assert "intensity: trained with" in refused(path, facts=cases.facts() | {"intensity": "null"})
+
+
+@pytest.mark.parametrize("name", ["biased", "unbiased"])
+def test_weights_that_are_shipped_with_an_experiment_stay_readable(name: str):
+    root = Path(__file__).parents[3]
+    model = load_model("unet", weights=root / "experiments" / "planted_bias" / f"{name}.safetensors")
+    assert model.provenance["model: window"] == "[64, 64, 64]"
+
+
+def test_a_preprocessing_of_ones_own_tells_what_it_has(trained: ToyNetwork, stored: Path):
+    class Own(Preprocessor):
+        spacing = (6.0, 6.0, 6.0)
+
+        def prepare(self, scan, native, notice):
+            raise NotImplementedError
+
+        def voxels(self, native):
+            raise NotImplementedError
+
+    facts = facts_of(cases.labels(), Own(), SlidingWindow(cases.WINDOW))
+    assert "axes" not in facts and "intensity" not in facts
+    load_weights(ToyNetwork(), str(stored), facts)
+    assert "spacing: trained with" in refused(stored, facts=facts | {"spacing": "[1.0, 1.0, 1.0]"})
