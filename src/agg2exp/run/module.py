@@ -84,11 +84,11 @@ class ExplanationModule(Hooks, lightning.LightningModule):
         super().__init__()
         if head is not None:
             check_choice("head", head, ("softmax", "sigmoid"))
-        self.labels = labels
         model = SegmentationModel(
             network, Labels(labels.classes, head or labels.head), Preprocessing(), inference, "", head is not None,
             dict(provenance or {}),
         )  # fmt: skip
+        self.labels = model.labels
         kept = ArrayCache(None if cache is None else Path(cache))
         predictions = kept if cache_predictions else None
         explainer = Explainer(
