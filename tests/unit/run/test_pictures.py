@@ -1,13 +1,21 @@
 """Which pictures are drawn; how they look is tested with the figures."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 
+from agg2exp.domain.attribution import DenseAttribution
+from agg2exp.domain.case import Case, Grid
 from agg2exp.domain.errors import SettingError
+from agg2exp.domain.labels import Labels
+from agg2exp.domain.prediction import Prediction
+from agg2exp.preprocessing.preprocessing import Preprocessing
 from agg2exp.run.pictures import SlicePictures
-from tests.helpers.explanations import scheme, small_case, small_explanation
+from tests.helpers.explanations import SHAPE, scheme, small_case, small_explanation
 
 MODULE = SimpleNamespace(labels=scheme())
 IDS = ["c", "a", "b"]
@@ -21,6 +29,27 @@ def drawn(folder: Path, absent: tuple[int, ...] = (), **settings: object) -> set
         case = small_case(name)
         writer.write_case(scheme(), case, small_explanation(case, classes=(1, 2), absent=absent))
     return {str(p.relative_to(folder / "figures" / "slices")) for p in folder.rglob("*.png")}
+
+
+@pytest.mark.parametrize("axes", ["LPI", "SRA"])
+def test_slices_are_upright_whatever_the_axes_of_the_model(tmp_path: Path, axes: str):
+    """The same patient on the grids of two models: the same picture, but for the title."""
+    native = Grid(SHAPE, np.diag([2.0, 2.0, 2.0, 1.0]))
+    volumes = torch.randn(4, *SHAPE, generator=torch.Generator().manual_seed(3)).numpy()
+    drawings = []
+    for letters in ("RAS", axes):
+        turned, grid = Preprocessing(letters).image(volumes, native)
+        case = Case("a", turned[2:], grid, native, channels=("t1", "flair"), shown=((-1.0, 1.0), (-2.0, 2.0)))
+        explanation = replace(
+            small_explanation(case, classes=(1,)),
+            prediction=Prediction.from_logits(turned[:2], "sigmoid"),
+            attribution=DenseAttribution(turned[None, :2]),
+        )
+        writer = SlicePictures(tmp_path / letters)
+        writer.on_predict_start(TRAINER, MODULE)
+        writer.write_case(Labels(("whole", "core"), "sigmoid"), case, explanation)
+        drawings.append((tmp_path / letters / "figures" / "slices" / "a" / "core.png").read_bytes())
+    assert drawings[0] == drawings[1]
 
 
 def test_first_counts_in_the_order_of_the_data_set(tmp_path: Path):

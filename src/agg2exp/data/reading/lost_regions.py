@@ -1,4 +1,4 @@
-"""Regions that a scan has and its preprocessed form has not: too small for the model's grid.
+"""Regions that a scan has and its preprocessed form has not: too small for the model's grid, or cropped away.
 
 They are unknown (NaN), not empty: an importance of 0 would say that the model does not look there.
 """
@@ -30,7 +30,8 @@ class LostRegions:
     """
 
     def __init__(self, spacing: Sequence[float], notice: Notice) -> None:
-        self._where = f"lies in the scan but has no voxel left at {' x '.join(f'{mm:g}' for mm in spacing)} mm"
+        voxel = " x ".join(f"{mm:g}" for mm in spacing)
+        self._where = f"lies in the scan but has no voxel left at {voxel} mm, as it is too small or was cropped away"
         self.notice = notice
 
     def masks(self, before: Masks, after: Masks) -> dict[str, Tensor | None]:
