@@ -128,8 +128,8 @@ def _help(config: DictConfig, module: ExplanationModule, data: CaseDataModule) -
 def _begin(config: DictConfig, run: Trainer, part: Part) -> None:
     """Write what the run is made with, and say what is there already."""
     from agg2exp.cli.collecting import collecting_of
+    from agg2exp.cli.environment import write_environment
     from agg2exp.cli.kept_configuration import kept
-    from agg2exp.cli.summary import write_environment
     from agg2exp.explaining.collect import collect
     from agg2exp.store.expected_cases import write_expected
     from agg2exp.store.failures import FailureLog
@@ -138,7 +138,7 @@ def _begin(config: DictConfig, run: Trainer, part: Part) -> None:
     output = Path(config.paths.output)
     with atomic_write(output / "config.yaml") as path:
         OmegaConf.save(kept(config), path)
-    write_environment(output, run)
+    write_environment(output, str(run.strategy.root_device))
     write_expected(output, part.cases)
     FailureLog(output).forget(part.pending)
     UnderWay(output).start()

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import platform
 from collections.abc import Collection, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import torch
-from lightning import Trainer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -19,40 +14,7 @@ from agg2exp.domain.case import Failure
 from agg2exp.domain.disclaimer import DISCLAIMER
 from agg2exp.domain.doubt import POOR_DICE
 from agg2exp.domain.text import visible
-from agg2exp.store.atomic import atomic_write
 from agg2exp.store.tables import GLOBAL_IMPORTANCE, SEGMENTATION, background_of, read_tables
-
-PACKAGES = (
-    "agg2exp",
-    "torch",
-    "lightning",
-    "monai",
-    "captum",
-    "numpy",
-    "scipy",
-    "hydra-core",
-    "nibabel",
-    "wandb",
-)
-
-
-def write_environment(output: Path, trainer: Trainer) -> None:
-    """Write `environment.json`: versions and device of this run."""
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
-    facts = {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "packages": versions,
-        "device": str(trainer.strategy.root_device),
-        "threads": torch.get_num_threads(),
-    }
-    with atomic_write(output / "environment.json") as path:
-        path.write_text(json.dumps(facts, indent=2) + "\n")
 
 
 def write_summary(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+import torch
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -55,14 +57,16 @@ class Result:
         explanation: Prediction and attribution on the network's grid.
         stored: What is kept of it in the file of a run.
         labels: Names of the model's classes.
-        keep: Writes it into a folder as a run.
+        device: Where it was computed.
+        keep: Writes results into a folder as a run, and returns it.
     """
 
     case: Case
     explanation: Explanation
     stored: CaseResult
     labels: Labels
-    keep: Callable[[Result, Path], Path] = field(repr=False)
+    device: torch.device
+    keep: Callable[[Sequence[Result], Path], Path] = field(repr=False)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -128,7 +132,7 @@ class Result:
         Raises:
             SettingError: The folder holds other things.
         """
-        return self.keep(self, Path(folder))
+        return self.keep([self], Path(folder))
 
     def __repr__(self) -> str:
         """The strongest regions of each class, in words."""
@@ -141,3 +145,44 @@ class Result:
             words = ", ".join(f"{source} {share:.1%}" for source, share in strongest) if status == "ok" else status
             lines.append(f"  {target:<{width}}  {words}")
         return "\n".join(lines)
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """Results of several scans, in their order.
+
+    Attributes:
+        results: Of the scans that could be explained.
+        failures: By case, why the others could not.
+    """
+
+    results: tuple[Result, ...]
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __iter__(self) -> Iterator[Result]:
+        return iter(self.results)
+
+    def __getitem__(self, case: str | int) -> Result:
+        """By the case's id, or by its position."""
+        if isinstance(case, int):
+            return self.results[case]
+        ids = [result.case.id for result in self.results]
+        if case not in ids:
+            raise KeyError(f"{case!r}, expected one of {ids}")
+        return self.results[ids.index(case)]
+
+    @cached_property
+    def importance(self) -> xr.DataArray:
+        """RoI importance, dims (case, target, source, kind)."""
+        return importance_array(pd.concat([result.stored.importance.to_frame() for result in self.results]))
+
+    def save(self, folder: str | Path) -> Path:
+        """Write a run with these scans, see `Result.save`."""
+        return self.results[0].keep(self.results, Path(folder))
+
+    def __repr__(self) -> str:
+        failed = [f"{case}: {why}" for case, why in self.failures.items()]
+        return "\n".join([*map(repr, self.results), *failed])

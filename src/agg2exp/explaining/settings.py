@@ -23,7 +23,7 @@ def settings_of(explainer: Setup, hooks: nn.Module, uncounted: Collection[str]) 
     model = explainer.model
     method = explainer.method.settings()
     parts = {
-        "module": described(hooks, without={*uncounted, *_counted_while_running(hooks, uncounted)}),
+        "module": _steps(hooks, uncounted),
         "attribution": {name: value for name, value in method.items() if name != "method"},
         "score": described(explainer.score),
         "inference": described(model.windows),
@@ -32,7 +32,7 @@ def settings_of(explainer: Setup, hooks: nn.Module, uncounted: Collection[str]) 
         **versions(),
         **({} if "weights" in model.provenance else {"weights": text(model.network)}),
         **model.provenance,
-        "module": f"{type(hooks).__module__}.{type(hooks).__qualname__}",
+        "module": "usual" if _is_ours(hooks) else f"{type(hooks).__module__}.{type(hooks).__qualname__}",
         "network code": code_of_network(model.network),
         "method": method.get("method", explainer.method.name),
         "score": explainer.score.name,
@@ -45,6 +45,16 @@ def settings_of(explainer: Setup, hooks: nn.Module, uncounted: Collection[str]) 
         "seed": str(explainer.seed),
         **({"twins": str(explainer.twins)} if explainer.twins else {}),
     }
+
+
+def _is_ours(hooks: nn.Module) -> bool:
+    """Whether the steps are those of this package, called by Lightning or not; `versions` tell its code."""
+    return type(hooks).__module__.startswith("agg2exp.")
+
+
+def _steps(hooks: nn.Module, uncounted: Collection[str]) -> dict[str, str]:
+    found = described(hooks, without={*uncounted, *_counted_while_running(hooks, uncounted)})
+    return {name: value for name, value in found.items() if name != "class" or not _is_ours(hooks)}
 
 
 def _counted_while_running(hooks: nn.Module, uncounted: Collection[str]) -> set[str]:

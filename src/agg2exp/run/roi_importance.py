@@ -52,7 +52,7 @@ class RoIImportanceWriter(CaseWriter):
 
     def settings(self) -> dict[str, str]:
         """What the result depends on besides the explanation's own settings."""
-        own = described(self, without=ELSEWHERE)
+        own = {} if type(self) is RoIImportanceWriter else described(self, without=ELSEWHERE)
         return {
             "regions": self.regions,
             "by_distance": str(self.by_distance),

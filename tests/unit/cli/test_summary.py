@@ -1,14 +1,12 @@
 """What a run says at its end."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 
-from agg2exp.cli.summary import write_environment, write_summary
+from agg2exp.cli.summary import write_summary
 from agg2exp.domain.case import Failure
 from agg2exp.domain.disclaimer import DISCLAIMER
 from agg2exp.domain.prediction import Prediction
@@ -113,14 +111,6 @@ def test_run_without_any_finished_case(tmp_path: Path, capsys):
     text = said(capsys)
     assert "0 of 1 cases explained." in text
     assert "Strongest edges" not in text
-
-
-def test_environment(tmp_path: Path):
-    write_environment(tmp_path, SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device("cpu"))))
-    facts = json.loads((tmp_path / "environment.json").read_text())
-    assert facts["packages"]["torch"] == torch.__version__
-    assert facts["device"] == "cpu"
-    assert facts["threads"] == torch.get_num_threads()
 
 
 @pytest.mark.parametrize("weights", ["shipped:unet_phantom.safetensors", "mine.safetensors"])

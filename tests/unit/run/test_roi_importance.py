@@ -14,8 +14,6 @@ from agg2exp.run.roi_importance import RoIImportanceWriter
 from agg2exp.store.case_store import CaseStore
 from tests.helpers.explanations import SHAPE, scheme, small_case, small_explanation
 
-OWN = "importance: class"
-
 
 @pytest.mark.parametrize("regions", ["prediction", "label"])
 def test_a_case_is_stored_as_its_result_with_the_writers_settings(tmp_path: Path, regions: str):
@@ -28,7 +26,7 @@ def test_a_case_is_stored_as_its_result_with_the_writers_settings(tmp_path: Path
     expected = case_result(case, explanation, Labels(scheme().classes), regions, regions == "label")
     for kind in Kind:
         np.testing.assert_array_equal(stored.importance.values[kind], expected.importance.values[kind])
-    assert stored.settings == {**expected.settings, OWN: "agg2exp.run.roi_importance.RoIImportanceWriter"}
+    assert stored.settings == expected.settings
     assert writer.settings().items() <= stored.settings.items()
 
 

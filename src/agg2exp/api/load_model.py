@@ -1,4 +1,4 @@
-"""The door for Python."""
+"""Load a model."""
 
 from __future__ import annotations
 
