@@ -90,8 +90,8 @@ def test_run_folder_says_what_it_was_made_with(explained: Finished, tiny: Tiny):
 
 def test_run_can_be_repeated_from_its_own_config(explained: Finished, tiny: Tiny, tmp_path: Path):
     arguments = ["--config-dir", str(explained.output), "--config-name", "config", f"paths.output={tmp_path}"]
-    own = [f"callbacks.{name}=null" for name in ("slices", "volumes", "pictures")]
-    moved = [f"callbacks.{name}.output={tmp_path}" for name in ("failures", "roi_importance", "trackers")]
+    own = ["callbacks.slices=null", "callbacks.volumes=null", "collect.pictures=false"]
+    moved = [f"callbacks.{name}.output={tmp_path}" for name in ("failures", "roi_importance")]
     finished = run("explain", [*arguments, *own, *moved, "hydra.output_subdir=null", "logger.csv=null"], tmp_path)
     assert finished.code == 0
     pd.testing.assert_frame_equal(table(finished, "roi_importance"), table(explained, "roi_importance"))
