@@ -276,7 +276,7 @@ def test_a_class_that_one_data_set_lacks_leaves_out_the_comparison_alone(tmp_pat
     b = stored_run(tmp_path / "b", n=12, root="/data/elsewhere", classes=fewer)
     assert analyze(tmp_path / "out", f"runs={{a: {a}, b: {b}}}").code == 0
     page = (tmp_path / "out" / "analysis.md").read_text()
-    assert "expected data sets with one label scheme, got classes only in the first (\\['ribs'\\])" in page
+    assert "expected data sets with the same classes, got classes only in the first (\\['ribs'\\])" in page
     assert (tmp_path / "out" / "b" / "graph.png").is_file()
 
 

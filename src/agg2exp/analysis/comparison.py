@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 
 from agg2exp.analysis.adjustment import benjamini_hochberg
 from agg2exp.analysis.few_patients import least_p, why_uneven
-from agg2exp.analysis.importances import Importances, check_same_scheme
+from agg2exp.analysis.importances import Importances, check_same_classes
 from agg2exp.analysis.welch import p_values
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.patients import FEWEST_PATIENTS
@@ -45,9 +45,9 @@ def compare(first: Importances, second: Importances, draws: int = 9999, seed: in
         (Benjamini–Hochberg over the entries tested).
 
     Raises:
-        DataError: The label schemes or kinds differ, or a patient is in both.
+        DataError: Classes or kinds differ, or a patient is in both.
     """
-    check_same_scheme(first, second)
+    check_same_classes(first, second)
     both = sorted({*first.cases} & {*second.cases})
     if both:
         raise DataError(

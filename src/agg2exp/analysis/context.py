@@ -31,8 +31,8 @@ def context(data_sets: Mapping[str, Importances]) -> pd.DataFrame:
         without = [target for target in data.targets if target not in data.sources]
         if without:
             raise DataError(f"{name}: expected every target among the sources, got none for {without}.")
-        own = [data.sources.index(target) for target in data.targets]
-        diagonal = data.values[:, np.arange(len(own)), own].T
+        self_sources = [data.sources.index(target) for target in data.targets]
+        diagonal = data.values[:, np.arange(len(self_sources)), self_sources].T
         frames.append(
             pd.DataFrame(
                 {

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from agg2exp.analysis.patients import mean_by_patient
+from agg2exp.analysis.means import mean_by_patient
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.patients import patient_of
 from agg2exp.domain.roi_importance import Kind
@@ -23,8 +23,8 @@ class Importances:
         kind: Which kind of RoI importance.
         cases: Case ids, sorted, each once (N).
         targets: Classes explained (K).
-        sources: Regions (R): the classes of the label scheme, then extra masks.
-        classes: The sources that make up the label scheme, background first (L); the others are extra masks.
+        sources: Regions (R): the regions of the model, then extra masks.
+        classes: The regions of the model, background first (L); the other sources are extra masks.
         values: (N, K, R) float64; NaN where a case has no value.
     """
 
@@ -44,12 +44,12 @@ class Importances:
         Args:
             frame: The table `roi_importance` of a run, or of several runs with different cases.
             kind: Which column.
-            classes: Classes of the label scheme, background first (column `class` of the table `segmentation`).
+            classes: Regions of the model, background first (`Labels.sources`).
                 Without it every source is one, and none is an extra mask.
 
         Raises:
             DataError: The table is empty or lacks a column, a case occurs twice, a value is infinite, or the
-                cases do not share one label scheme (an extra mask may be missing from some: NaN).
+                cases do not share one set of classes (an extra mask may be missing from some: NaN).
         """
         missing = [name for name in ("case", "target", "source", kind.value) if name not in frame]
         if missing or frame.empty:
@@ -67,8 +67,8 @@ class Importances:
                 f"roi_importance: expected every (case, target, source) once, got some of case {twice!r} twice. "
                 "Analyse runs that share cases one by one."
             )
-        scheme = tuple(map(str, sources if classes is None else classes))
-        _check_one_scheme(rows, case_ids, targets, sources, scheme)
+        regions = tuple(map(str, sources if classes is None else classes))
+        _check_one_set_of_classes(rows, case_ids, targets, sources, regions)
         values = np.full(shape, np.nan)
         values.ravel()[position] = frame[kind.value].to_numpy(dtype=np.float64)
         if np.isinf(values).any():
@@ -77,7 +77,7 @@ class Importances:
                 f"{case_ids[np.isinf(values).any(axis=(1, 2)).argmax()]!r}."
             )
         cases, targets, sources = (tuple(map(str, names)) for names in (case_ids, targets, sources))
-        return cls(kind, cases, targets, sources, scheme, values)
+        return cls(kind, cases, targets, sources, regions, values)
 
     def to_frame(self) -> pd.DataFrame:
         """Back to rows: columns case, target, source (categories) and the kind."""
@@ -108,11 +108,11 @@ class Importances:
         return replace(self, cases=names, values=values)
 
 
-def check_same_scheme(first: Importances, second: Importances) -> None:
-    """Raise unless two data sets have the same label scheme and kind.
+def check_same_classes(first: Importances, second: Importances) -> None:
+    """Raise unless two data sets have the same classes and kind.
 
-    E[a, b] is a share of what all classes of a scheme receive together, background included; with other classes
-    beside it, it means something else, so a class that one scheme lacks cannot just be left out.
+    E[a, b] is a share of what all classes of a model receive together, background included; with other classes
+    beside it, it means something else, so a class that one model lacks cannot just be left out.
 
     Raises:
         DataError: They differ; the message names the classes.
@@ -122,25 +122,26 @@ def check_same_scheme(first: Importances, second: Importances) -> None:
     one, other = (sorted({*a.classes} - {*b.classes}) for a, b in ((first, second), (second, first)))
     if one or other:
         raise DataError(
-            f"expected data sets with one label scheme, got classes only in the first ({one}) or only in the second "
+            f"expected data sets with the same classes, got classes only in the first ({one}) or only in the second "
             f"({other}). Compare models with the same classes."
         )
 
 
-def _check_one_scheme(
-    rows: NDArray[np.intp], cases: pd.Index, targets: pd.Index, sources: pd.Index, scheme: tuple[str, ...]
+def _check_one_set_of_classes(
+    rows: NDArray[np.intp], cases: pd.Index, targets: pd.Index, sources: pd.Index, regions: tuple[str, ...]
 ) -> None:
-    """Raise unless every case has a row for every target and every class of the scheme."""
-    absent = [name for name in scheme if name not in sources]
-    gaps = np.argwhere(rows[:, :, np.isin(sources, scheme)] == 0)
+    """Raise unless every case has a row for every target and every class."""
+    absent = [name for name in regions if name not in sources]
+    gaps = np.argwhere(rows[:, :, np.isin(sources, regions)] == 0)
     if not absent and not len(gaps):
         return
     if absent:
         came = f"no source {absent}"
     else:
         n, k, r = gaps[0]
-        came = f"no row for target {targets[k]!r}, source {sources[np.isin(sources, scheme)][r]!r} of case {cases[n]!r}"
+        source = sources[np.isin(sources, regions)][r]
+        came = f"no row for target {targets[k]!r}, source {source!r} of case {cases[n]!r}"
     raise DataError(
-        f"roi_importance: expected one label scheme and the same targets in all cases, got {came}. "
-        "Analyse runs with different label schemes or targets one by one."
+        f"roi_importance: expected the same classes and targets in all cases, got {came}. "
+        "Analyse runs with different classes or targets one by one."
     )

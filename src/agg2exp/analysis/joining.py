@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agg2exp.analysis.importances import Importances
+from agg2exp.analysis.means import mean_ignoring_nan
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
 
@@ -44,7 +44,7 @@ def joined(importances: Importances, groups: Mapping[str, Sequence[str]]) -> Imp
         for names in (importances.targets, importances.sources, importances.classes)
     )
     values = _reduced(importances.values, 2, sources, np.sum)  # first, so that NaN from a to a reaches its group
-    values = _reduced(values, 1, targets, _mean)
+    values = _reduced(values, 1, targets, mean_ignoring_nan)
     return replace(
         importances,
         targets=tuple(dict.fromkeys(targets)),
@@ -92,11 +92,3 @@ def _reduced(
     one_name = np.array(names, dtype=object)
     parts = [reduce(np.compress(one_name == name, values, axis=axis), axis=axis) for name in dict.fromkeys(names)]
     return np.stack(parts, axis=axis)
-
-
-def _mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """Mean ignoring NaN; NaN where all are."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
-        mean: NDArray[np.float64] = np.nanmean(values, axis=axis)
-    return mean

@@ -15,8 +15,8 @@ from scipy.stats import rankdata, spearmanr
 from agg2exp.analysis.adjustment import benjamini_hochberg
 from agg2exp.analysis.dice import dice_by_class
 from agg2exp.analysis.importances import Importances
-from agg2exp.analysis.outliers import MEAN, mean_known, normality, unusable
-from agg2exp.analysis.patients import mean_by_patient
+from agg2exp.analysis.means import mean_by_patient, mean_ignoring_nan
+from agg2exp.analysis.outliers import MEAN, normality, why_not_fitted
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.patients import FEWEST_PATIENTS, patient_of
 from agg2exp.domain.rounding import ROUNDING
@@ -54,9 +54,9 @@ def dice_correlation(
         empty), p_adjusted (Benjamini–Hochberg).
 
     Raises:
-        DataError: No Dice for any of the cases, or a case has no patient; see also `unusable` and `dice_by_class`.
+        DataError: No Dice for any of the cases, or a case has no patient; see `why_not_fitted`, `dice_by_class`.
     """
-    reasons = unusable(scored, reference)
+    reasons = why_not_fitted(scored, reference)
     dice = dice_by_class(segmentation).reindex(index=list(scored.cases), columns=list(scored.targets)).to_numpy()
     if np.isnan(dice).all():
         raise DataError(
@@ -111,7 +111,7 @@ def _permuted(x: NDArray[np.float64], y: NDArray[np.float64], draws: int = 9999)
 
 def _with_mean(values: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
     """Append to (N, K) the mean over the classes that have a value in both."""
-    return np.column_stack([values, mean_known(np.where(np.isnan(other), np.nan, values))])
+    return np.column_stack([values, mean_ignoring_nan(np.where(np.isnan(other), np.nan, values))])
 
 
 def _why_not(repeats: NDArray[np.float64], dice: NDArray[np.float64], rows_are: str) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest
 
-from agg2exp.analysis.importances import Importances, check_same_scheme
+from agg2exp.analysis.importances import Importances, check_same_classes
+from agg2exp.analysis.means import mean_ignoring_nan
 from agg2exp.domain.errors import DataError
 
 TREES = 100
@@ -29,12 +28,12 @@ def normality(scored: Importances, reference: Importances, seed: int = 0) -> NDA
         seed: Of every forest.
 
     Returns:
-        (N, K); NaN for a row with NaN, and for a class that `unusable` names.
+        (N, K); NaN for a row with NaN, and for a class that `why_not_fitted` names.
 
     Raises:
-        DataError: See `unusable`.
+        DataError: See `why_not_fitted`.
     """
-    reasons = unusable(scored, reference)
+    reasons = why_not_fitted(scored, reference)
     result = np.full(scored.values.shape[:2], np.nan)
     for k, target in enumerate(scored.targets):
         x, known = scored.features(target, scored.classes), complete(scored, target)
@@ -45,13 +44,13 @@ def normality(scored: Importances, reference: Importances, seed: int = 0) -> NDA
     return result
 
 
-def unusable(scored: Importances, reference: Importances) -> dict[str, str]:
+def why_not_fitted(scored: Importances, reference: Importances) -> dict[str, str]:
     """Why no forest can be fitted for some targets of `scored`: target -> reason.
 
     Raises:
-        DataError: The label schemes or kinds differ, or there are fewer than 10 reference cases.
+        DataError: Classes or kinds differ, or there are fewer than 10 reference cases.
     """
-    check_same_scheme(scored, reference)
+    check_same_classes(scored, reference)
     if len(reference.cases) < FEWEST_REFERENCES:
         raise DataError(
             f"reference: expected at least {FEWEST_REFERENCES} cases to learn what is normal, got "
@@ -76,11 +75,11 @@ def outlier_table(scored: Importances, reference: Importances, seed: int = 0) ->
         the value is the mean), excluded (why there is no value, else empty).
 
     Raises:
-        DataError: See `unusable`.
+        DataError: See `why_not_fitted`.
     """
-    reasons = unusable(scored, reference)
+    reasons = why_not_fitted(scored, reference)
     values = normality(scored, reference, seed)
-    values = np.column_stack([values, mean_known(values)])
+    values = np.column_stack([values, mean_ignoring_nan(values)])
     targets = (*scored.targets, MEAN)
     frame = pd.DataFrame(values, index=list(scored.cases), columns=list(targets)).rename_axis(index="case")
     table = frame.reset_index().melt("case", var_name="target", value_name="normality", ignore_index=False)
@@ -100,14 +99,6 @@ def outlier_table(scored: Importances, reference: Importances, seed: int = 0) ->
 def complete(importances: Importances, target: str) -> NDArray[np.bool_]:
     """Whether each case has all features of a target, without which it neither trains a forest nor is scored (N)."""
     return np.asarray(~np.isnan(importances.features(target, importances.classes)).any(axis=1))
-
-
-def mean_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the last axis ignoring NaN; NaN where all are."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
-        mean: NDArray[np.float64] = np.nanmean(values, axis=-1)
-    return mean
 
 
 def _rows(reference: Importances, target: str, classes: tuple[str, ...]) -> NDArray[np.float64]:

@@ -47,26 +47,26 @@ def read_data_sets(
         named = [(str(name), paths(of_one)) for name, of_one in runs.items()]
     else:
         named = [one for path in paths(runs) for one in _named(path)]
-    made, damaged = [], list[LeftOut]()
+    complete, damaged = [], list[LeftOut]()
     for name, places in named:
         try:
-            made.append(_data_set(name, places, labels, damaged))
+            complete.append(_data_set(name, places, labels, damaged))
         except DataError as error:
             damaged.append(LeftOut(name, EVERYTHING, str(error)))
-    if not made:
+    if not complete:
         reasons = "; ".join(f"{item.data_set}: {item.reason}" for item in damaged)
         raise JobError(f"agg2exp: runs: {reasons}")
     for item in damaged:
         log.warning("%s: %s is left out: %s", item.data_set, item.part, item.reason)
     if left_out is not None:
         left_out += damaged
-    names = [data.name for data in made]
+    names = [data.name for data in complete]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise JobError(
             f"agg2exp: runs: several are named {twice}; name them: 'runs={{first: <folder>, second: <folder>}}'."
         )
-    return made
+    return complete
 
 
 def _named(path: Path) -> list[tuple[str, list[Path]]]:
@@ -117,7 +117,7 @@ def _from_runs(name: str, folders: Sequence[Path], damaged: list[LeftOut]) -> Da
 
     Raises:
         DataError: All are damaged.
-        JobError: They were made differently.
+        JobError: They were complete differently.
     """
     runs, problems = list[StoredRun](), []
     for folder in folders:

@@ -16,7 +16,7 @@ from agg2exp.report.runs import Run
 
 log = logging.getLogger(__name__)
 
-UNTOLD = ("data.cases", "data.shard", "output=", "resume=", "paths.", "logger", "trainer", "callbacks")
+NOT_IN_NAMES = ("data.cases", "data.shard", "output=", "resume=", "paths.", "logger", "trainer", "callbacks")
 """Overrides that name no run: names go to trackers, which case ids must not."""
 LONGEST = 80  # letters of a name's overrides, since files are named after it
 
@@ -68,7 +68,7 @@ def find_runs(folders: Sequence[Path], data: str | None = None) -> list[Run]:
                 found.setdefault(run.resolve(), Run(run, data or choices.data, method, choices.overrides))
             elif (run / "config.yaml").is_file():  # written once the work begins
                 log.warning("%s has no results, since it did not finish, and is left out", run)
-    return _told_apart(list(found.values()))
+    return _with_distinct_names(list(found.values()))
 
 
 def _in_order(path: Path) -> list[tuple[int, str]]:
@@ -76,7 +76,7 @@ def _in_order(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in path.parts]
 
 
-def _told_apart(runs: Sequence[Run]) -> list[Run]:
+def _with_distinct_names(runs: Sequence[Run]) -> list[Run]:
     """Runs of one data set and method, named by overrides that not all of them have; by folder if these are long."""
     alike: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
@@ -99,4 +99,4 @@ def _named(run: Run, alike: Sequence[Run]) -> Run:
 
 def _naming(run: Run) -> list[str]:
     """What the user chose for a run, but for its cases, where it is written and what was done again."""
-    return [word for word in run.overrides if not word.lstrip("+~").startswith(UNTOLD)]
+    return [word for word in run.overrides if not word.lstrip("+~").startswith(NOT_IN_NAMES)]

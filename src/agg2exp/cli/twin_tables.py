@@ -26,10 +26,10 @@ def read_twins(folders: Sequence[Path], configs: Sequence[Mapping[str, Any]]) ->
     Raises:
         DataError: A table is not readable or lacks a column.
     """
-    having = [folder for folder in folders if (folder / "tables" / f"{TWINS}.parquet").is_file()]
-    if not having:
+    with_twins = [folder for folder in folders if (folder / "tables" / f"{TWINS}.parquet").is_file()]
+    if not with_twins:
         return None
-    if len(having) < len(folders) or len({config.get("seed") for config in configs}) > 1:
+    if len(with_twins) < len(folders) or len({config.get("seed") for config in configs}) > 1:
         log.warning("the runs %s have twins with random weights for some cases only, or other ones (seed); they are "
                     "left out", ", ".join(map(str, folders)))  # fmt: skip
         return None

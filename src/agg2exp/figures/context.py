@@ -87,10 +87,16 @@ def _name_axes(axes: Axes, targets: list[str]) -> None:
 
 
 def _draw_data_set(
-    axes: Axes, own: pd.DataFrame, targets: list[str], offset: float, lane: float, colour: str, hatch: str | None
+    axes: Axes,
+    table: pd.DataFrame,
+    targets: list[str],
+    offset: float,
+    lane: float,
+    colour: str,
+    hatch: str | None,
 ) -> None:
     """The boxes and dots of one data set, `offset` rows below the middle of each class."""
-    values = own.pivot(index="case", columns="target", values="self_importance")  # noqa: PD010  # nothing to aggregate
+    values = table.pivot(index="case", columns="target", values="self_importance")  # noqa: PD010  # nothing to aggregate
     shares = values.reindex(columns=targets).to_numpy(dtype=np.float64)
     boxes, beyond = tukey_boxes(shares)
     rows = np.arange(len(targets), dtype=np.float64) + offset

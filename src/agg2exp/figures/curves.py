@@ -56,9 +56,9 @@ def curves_plot(table: pd.DataFrame, data: str) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, own: pd.DataFrame, line: Line, colour: str) -> None:
-    axes.fill_between(own["x"], own["q1"], own["q3"], color=colour, alpha=0.15, linewidth=0)
-    axes.plot(own["x"], own["mean"], linestyle=line, color=colour, linewidth=1.6)
+def _draw(axes: Axes, curve: pd.DataFrame, line: Line, colour: str) -> None:
+    axes.fill_between(curve["x"], curve["q1"], curve["q3"], color=colour, alpha=0.15, linewidth=0)
+    axes.plot(curve["x"], curve["mean"], linestyle=line, color=colour, linewidth=1.6)
 
 
 def _count(table: pd.DataFrame, method: str) -> int:

@@ -93,9 +93,9 @@ def draw_distributions(
     set_share_axis(axes)
     axes.set_xlabel("importance: share of |attribution| (square-root scale)", fontsize=style.TEXT)
     place = {source: row for row, source in enumerate(rows["source"])}
-    own = dots[dots["target"] == target]
-    y = own["source"].map(place).to_numpy(dtype=np.float64)
-    draw_dots(axes, own["value"].to_numpy(), y, [anatomy.colour(source) for source in own["source"]])
+    of_target = dots[dots["target"] == target]
+    y = of_target["source"].map(place).to_numpy(dtype=np.float64)
+    draw_dots(axes, of_target["value"].to_numpy(), y, [anatomy.colour(source) for source in of_target["source"]])
     known = rows.index[rows["count"] > 0]
     parts = rows.loc[known, list(BOX_PARTS)].to_numpy()
     stats = [dict(zip(BOX_PARTS.values(), of_box, strict=True)) for of_box in parts]

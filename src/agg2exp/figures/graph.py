@@ -50,12 +50,12 @@ def graph_of(
     for name in importance.sources:
         graph.add_node(name, group=anatomy.group(name), colour=anatomy.colour(name))
     for k, target in enumerate(importance.targets):
-        own = importance.sources.index(target)
-        graph.nodes[target].update(_not_nan(self_importance=importance.mean[k, own]))
+        itself = importance.sources.index(target)
+        graph.nodes[target].update(_not_nan(self_importance=importance.mean[k, itself]))
         weights = {
             r: importance.mean[k, r]
             for r, source in enumerate(importance.sources)
-            if r != own and importance.mean[k, r] > 0 and (shown is None or (source, target) in shown)
+            if r != itself and importance.mean[k, r] > 0 and (shown is None or (source, target) in shown)
         }
         for r in sorted(weights, key=lambda r: -weights[r])[:top]:  # stable: equals keep their order
             edge = importance.sources[r], target

@@ -18,11 +18,11 @@ from agg2exp.figures.clustering import clustered
 from agg2exp.figures.matrix import colour_bar, hatch_missing, matrix_size, missing_legend, name_axes
 from agg2exp.figures.scales import scale_of
 
-Order = Literal["scheme", "clustered"]
-ORDERS: tuple[Order, ...] = ("scheme", "clustered")
+Order = Literal["labels", "clustered"]
+ORDERS: tuple[Order, ...] = ("labels", "clustered")
 
 
-def heat_map(importance: GlobalImportance, anatomy: Anatomy, order: Order = "scheme") -> Figure:
+def heat_map(importance: GlobalImportance, anatomy: Anatomy, order: Order = "labels") -> Figure:
     """Mean over cases of E[a, b] (Eq. 7), or of its enrichment, for target a (row) and source b (column).
 
     Shares run from 0 to 1 on a root scale; enrichment, the share divided by the region's share of the volume or body,
@@ -34,7 +34,7 @@ def heat_map(importance: GlobalImportance, anatomy: Anatomy, order: Order = "sch
     Args:
         importance: Of a kind that is a share or an enrichment.
         anatomy: Groups and colours.
-        order: "scheme": as in `importance`; "clustered": targets with similar rows side by side, see `clustered`.
+        order: "labels": as in `importance`; "clustered": targets with similar rows side by side, see `clustered`.
 
     Raises:
         SettingError: The kind has no such scale, or the order is unknown.

@@ -58,11 +58,11 @@ def summary_picture(
         raise SettingError("case", case, f"one of {len(importances.cases)} cases, as {importances.cases[0]!r}")
     among = _among(matrix, classes)
     k = importances.targets.index(target)
-    own = replace(importances, targets=(target,), values=importances.values[:, [k]])
-    rows = rows_of(box_summary(own), target)
-    of_case = dict(zip(own.sources, own.values[own.cases.index(case), 0], strict=True))
+    of_target = replace(importances, targets=(target,), values=importances.values[:, [k]])
+    rows = rows_of(box_summary(of_target), target)
+    of_case = dict(zip(of_target.sources, of_target.values[of_target.cases.index(case), 0], strict=True))
 
-    named, beside = style.name_length(own.sources), 0.25 + 0.8 * style.name_length(among.sources)
+    named, beside = style.name_length(of_target.sources), 0.25 + 0.8 * style.name_length(among.sources)
     least = max(1.6, 0.8 + 0.09 * len(among.sources))  # radius of the graph in inches
     panel = max(PANEL_INCHES, 2 * (least + beside))
     upper, lower = 0.7 + ROW_HEIGHT * len(rows), PANEL_INCHES + 0.71 * style.name_length(among.sources)  # names at 45°
@@ -70,7 +70,7 @@ def summary_picture(
     figure = style.new_figure(named + 2 * panel + 2.4, upper + lower + 1.0, title)
     (bars, boxes), (map_axes, graph_axes) = figure.subplots(2, 2, height_ratios=(upper, lower))
     draw_bars(bars, rows, of_case, target, anatomy)
-    draw_distributions(boxes, rows, box_outliers(own), target, anatomy, names=False)
+    draw_distributions(boxes, rows, box_outliers(of_target), target, anatomy, names=False)
     draw_heat_map(map_axes, among, anatomy)
     _draw_graph(graph_axes, among, anatomy, radius=panel / 2 - beside, beside=beside)
     regions = f"among {len(among.sources)} regions"
@@ -84,7 +84,8 @@ def summary_picture(
         axes.set_title(text, fontsize=style.TEXT, fontweight="bold", color=style.INK, loc="left")
     style.key(
         figure,
-        style.group_legend(own.sources, anatomy) + missing_legend(among.mean, "not predicted\n(or no attribution)"),
+        style.group_legend(of_target.sources, anatomy)
+        + missing_legend(among.mean, "not predicted\n(or no attribution)"),
         "group of the region",
     )
     return figure

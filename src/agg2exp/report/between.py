@@ -12,7 +12,7 @@ import pandas as pd
 from agg2exp.analysis.agreement import agreement
 from agg2exp.analysis.comparison import compare
 from agg2exp.analysis.context import context
-from agg2exp.analysis.importances import Importances, check_same_scheme
+from agg2exp.analysis.importances import Importances, check_same_classes
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
 from agg2exp.figures.change import change_map
@@ -62,7 +62,7 @@ def change(first: DataSet, second: DataSet, settings: AnalysisSettings) -> Itera
     """
     _check_apart(first, second)
     one, other = (data.importances(Kind.IMPORTANCE).by_patient(data.patients) for data in (first, second))
-    check_same_scheme(one, other)
+    check_same_classes(one, other)
     differing = differing_settings(first, second)
     if differing:
         raise DataError(

@@ -18,8 +18,8 @@ def mean_curves(points: pd.DataFrame) -> pd.DataFrame:
         data, method, name, x (0, 0.01, …, 1), mean, q1, q3, count (curves), undefined (curves that are left out).
     """
     parts = []
-    for (data, method, name), own in points.groupby(["data", "method", "name"], sort=False):
-        curves = np.stack([np.interp(SHARES, c["x"], c["y"]) for _, c in own.groupby(["case", "target"])])
+    for (data, method, name), of_method in points.groupby(["data", "method", "name"], sort=False):
+        curves = np.stack([np.interp(SHARES, c["x"], c["y"]) for _, c in of_method.groupby(["case", "target"])])
         known = curves[~np.isnan(curves).any(axis=1)]
         mean, q1, q3 = np.full((3, len(SHARES)), np.nan)
         if len(known):

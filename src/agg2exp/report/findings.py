@@ -40,26 +40,28 @@ def findings(tables: Mapping[str, pd.DataFrame], alpha: float) -> list[Finding]:
         "graph_beyond_distance": lambda t: _edges(t, alpha),
         "outliers": lambda t: Finding("Most abnormal cases", _abnormal(t)),
         "outliers_and_dice": lambda t: Finding("Normality and Dice", t.drop(columns=["seeds", "excluded"])),
-        "outliers_and_metadata": lambda t: Finding("Outliers differ from inliers in", t[_found(t, alpha)], True),
+        "outliers_and_metadata": lambda t: Finding("Outliers differ from inliers in", t[_significant(t, alpha)], True),
         "poor_regions": lambda t: Finding(f"Poorly segmented (Dice below {POOR_DICE}), read with care", _poor(t), True),
         "dice": lambda t: Finding("Dice", t[t["count"] > 0]),
         "dice_of_groups": lambda t: Finding("Dice, groups averaged", t[t["count"] > 0]),
         "agreement": lambda t: Finding("Agreement of global matrices (Spearman)", t, True),
     }
-    found = []
+    rows_to_read = []
     for path, table in tables.items():
         folder, _, name = path.rpartition("/")
         if name in select:
             title, rows, headline = select[name](table)
-            found.append(Finding(f"{folder}: {title}" if folder else title, rows, headline))
+            rows_to_read.append(Finding(f"{folder}: {title}" if folder else title, rows, headline))
         elif name.startswith("dice_differences"):
-            found.append(Finding(f"Differences of Dice between {table['data_sets'].iloc[0]}", _differences(table)))
+            rows_to_read.append(
+                Finding(f"Differences of Dice between {table['data_sets'].iloc[0]}", _differences(table))
+            )
         elif name.startswith("change_"):
-            found.append(Finding(name.replace("_", " "), _changes(table, alpha), True))
-    return found
+            rows_to_read.append(Finding(name.replace("_", " "), _changes(table, alpha), True))
+    return rows_to_read
 
 
-def _found(table: pd.DataFrame, alpha: float) -> pd.Series:
+def _significant(table: pd.DataFrame, alpha: float) -> pd.Series:
     return table["p_adjusted"] <= alpha
 
 
@@ -78,10 +80,10 @@ def _main_channels(table: pd.DataFrame) -> pd.DataFrame:
 def _edges(table: pd.DataFrame, alpha: float) -> Finding:
     columns = ["source", "target", "importance", "expected", "excess", "effect", "p_adjusted", "count"]
     if "p_learned" not in table:
-        return Finding(BEYOND_DISTANCE, table[_found(table, alpha)].nlargest(SHOWN_ROWS, "excess")[columns], True)
+        return Finding(BEYOND_DISTANCE, table[_significant(table, alpha)].nlargest(SHOWN_ROWS, "excess")[columns], True)
     columns[5:7] = ["excess_twins", "p_learned"]
-    found = table[table["p_learned"] <= alpha].nlargest(SHOWN_ROWS, "excess")[columns]
-    return Finding("Learned edges, beyond distance and beyond twins with random weights", found, True)
+    learned = table[table["p_learned"] <= alpha].nlargest(SHOWN_ROWS, "excess")[columns]
+    return Finding("Learned edges, beyond distance and beyond twins with random weights", learned, True)
 
 
 def _abnormal(table: pd.DataFrame) -> pd.DataFrame:
@@ -98,6 +100,6 @@ def _differences(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _changes(table: pd.DataFrame, alpha: float) -> pd.DataFrame:
-    changed = table[_found(table, alpha)]
+    changed = table[_significant(table, alpha)]
     columns = ["source", "target", "mean_first", "mean_second", "difference", "cliffs_delta", "p_adjusted"]
     return changed.loc[changed["difference"].abs().nlargest(SHOWN_ROWS).index, columns]

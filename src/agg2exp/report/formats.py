@@ -83,13 +83,13 @@ def _methods_side_by_side(header: list[str], rows: list[list[str]], title: str) 
 
 def terminal_table(header: list[str], rows: list[list[str]], title: str) -> Table:
     """Rows under a header, all as it is and no markup; our own names are words, which a line may break between."""
-    made = Table(title=Text(visible(title)))
+    shown_table = Table(title=Text(visible(title)))
     for name in header:
-        made.add_column(_worded(name), overflow="fold")
+        shown_table.add_column(_worded(name), overflow="fold")
     for row in rows:
-        made.add_row(*(Text(visible(text)) if name in AS_WRITTEN else _worded(text)
+        shown_table.add_row(*(Text(visible(text)) if name in AS_WRITTEN else _worded(text)
                        for name, text in zip(header, row, strict=True)))  # fmt: skip
-    return made
+    return shown_table
 
 
 def _worded(text: str) -> Text:

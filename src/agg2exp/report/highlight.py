@@ -52,9 +52,9 @@ def chosen_target(importances: Importances, asked: Highlight) -> str:
     Raises:
         DataError: No structure has a value, or the class that is named has none.
     """
-    own = {name: importances.values[:, importances.targets.index(name), importances.sources.index(name)]
+    self_importance = {name: importances.values[:, importances.targets.index(name), importances.sources.index(name)]
            for name in importances.targets}  # fmt: skip
-    counts = {name: int(np.isfinite(values).sum()) for name, values in own.items()}
+    counts = {name: int(np.isfinite(values).sum()) for name, values in self_importance.items()}
     if asked.target is not None:
         if not counts[asked.target]:
             raise DataError(
@@ -67,7 +67,7 @@ def chosen_target(importances: Importances, asked: Highlight) -> str:
     if not any(counts[name] for name in structures):
         raise DataError("no structure was predicted in any case")
     most = [name for name in structures if counts[name] == max(counts[other] for other in structures)]
-    return min(most, key=lambda name: float(np.nanmean(own[name])))
+    return min(most, key=lambda name: float(np.nanmean(self_importance[name])))
 
 
 def chosen_case(importances: Importances, target: str, ranking: pd.DataFrame | None, asked: Highlight) -> str:

@@ -44,14 +44,14 @@ def caveats(runs: Sequence[Run], values: pd.DataFrame) -> list[str]:
         values: What `read_metrics` returns of them.
     """
     found = []
-    for data, own in values.groupby("data", sort=False):
-        settings = [_settings(run) for run in runs if run.data == data and run.method in set(own["method"])]
+    for data, of_data in values.groupby("data", sort=False):
+        settings = [_settings(run) for run in runs if run.data == data and run.method in set(of_data["method"])]
         names = dict.fromkeys(name for of_run in settings for name in of_run)
         differing = [name for name in names if len({of_run.get(name) for of_run in settings}) > 1]
         if differing:
             found.append(f"{data}: the runs differ in more than the method: {', '.join(differing)}.")
-        everything = own[["case", "target"]].drop_duplicates()
-        for method, rows in own.groupby("method", sort=False):
+        everything = of_data[["case", "target"]].drop_duplicates()
+        for method, rows in of_data.groupby("method", sort=False):
             n = len(rows[["case", "target"]].drop_duplicates())
             if n < len(everything):
                 found.append(f"{data}: {method} has {n} of the {len(everything)} (case, class) of the others.")

@@ -41,7 +41,7 @@ class AnalysisSettings:
 
     highlight: Highlight = Highlight()
     graph: Graph = Graph()
-    order: Order = "scheme"
+    order: Order = "labels"
     alpha: float = 0.05
     draws: int = 1000
     permutations: int = 9999

@@ -22,9 +22,9 @@ def as_csv(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def for_spreadsheet(table: pd.DataFrame) -> pd.DataFrame:
     """A table to write as CSV, in which a spreadsheet finds nothing to compute: all its words pass `cell`."""
-    made = table.copy()
+    safe = table.copy()
     for name in table:
         values = [cell(value) if isinstance(value, str) else value for value in table[name]]
         if any(isinstance(value, str) and value != before for value, before in zip(values, table[name], strict=True)):
-            made[name] = pd.Series(values, index=table.index, dtype=object)
-    return made
+            safe[name] = pd.Series(values, index=table.index, dtype=object)
+    return safe

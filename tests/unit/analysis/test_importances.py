@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agg2exp.analysis.importances import Importances, check_same_scheme
+from agg2exp.analysis.importances import Importances, check_same_classes
 from agg2exp.domain.roi_importance import Kind, importance_array
 from tests.unit.analysis.tables import CLASSES, frame, importances, rows
 
@@ -42,9 +42,9 @@ def test_a_case_that_occurs_twice_is_named():
         Importances.from_frame(pd.concat([table, table[table["case"] == "s0002"]]))
 
 
-def test_cases_of_unlike_label_schemes_are_refused():
+def test_cases_of_unlike_classes_are_refused():
     other = frame(importances(rows(1, n=3, classes=CLASSES[:4]), CLASSES[:4], prefix="t"))
-    with pytest.raises(ValueError, match=r"one label scheme.*t0000"):
+    with pytest.raises(ValueError, match=r"the same classes and targets.*t0000"):
         Importances.from_frame(pd.concat([frame(importances(rows(0, n=3))), other]))
     with pytest.raises(ValueError, match=r"no source.*spleen"):
         Importances.from_frame(other, classes=(*CLASSES[:4], "spleen"))
@@ -84,8 +84,8 @@ def test_scans_of_a_patient_are_averaged_without_their_gaps():
 
 def test_label_schemes_and_kinds_are_compared_by_name():
     one = importances(rows(0))
-    check_same_scheme(one, replace(one, classes=CLASSES[::-1]))
+    check_same_classes(one, replace(one, classes=CLASSES[::-1]))
     with pytest.raises(ValueError, match="lung_upper"):
-        check_same_scheme(one, importances(rows(0, classes=CLASSES[:4]), CLASSES[:4]))
+        check_same_classes(one, importances(rows(0, classes=CLASSES[:4]), CLASSES[:4]))
     with pytest.raises(ValueError, match="mass"):
-        check_same_scheme(one, replace(one, kind=Kind.MASS))
+        check_same_classes(one, replace(one, kind=Kind.MASS))

@@ -215,13 +215,13 @@ def test_clustered_order_moves_numbers_and_names_together(kind):
 
 def test_an_unknown_order_is_refused():
     anatomy = anatomy_of(3)
-    with pytest.raises(SettingError, match="order: expected one of 'scheme', 'clustered', got 'size'"):
+    with pytest.raises(SettingError, match="order: expected one of 'labels', 'clustered', got 'size'"):
         heat_map(importance_of(anatomy, random_mean(3, 4)), anatomy, order="size")
 
 
 def test_one_case_and_no_value_at_all_can_be_drawn():
     anatomy = anatomy_of(3)
-    for order in ("scheme", "clustered"):
+    for order in ("labels", "clustered"):
         figure = heat_map(importance_of(anatomy, np.full((3, 4), np.nan)), anatomy, order=order)
         figure.canvas.draw()
         assert {hatch for *_, hatch in hatched(figure)} == {EMPTY_ROW}

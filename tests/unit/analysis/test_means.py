@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from agg2exp.analysis.patients import mean_by_patient
+from agg2exp.analysis.means import mean_by_patient
 
 
 def test_mean_over_scans_equals_the_slow_version():

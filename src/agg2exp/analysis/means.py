@@ -1,12 +1,21 @@
-"""Scans of one patient as one row: tests take their rows for independent, which such scans are not."""
+"""Means over what has a value, and over the scans of a patient."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+
+def mean_ignoring_nan(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+    """Mean over an axis ignoring NaN; NaN where all are."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
+        mean: NDArray[np.float64] = np.nanmean(values, axis=axis)
+    return mean
 
 
 def mean_by_patient(values: NDArray[np.float64], patient: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.float64]]:
