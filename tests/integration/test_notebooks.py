@@ -20,7 +20,7 @@ def test_a_notebook_runs(path: Path) -> None:
     namespace: dict[str, Any] = {}
     for cell in cells(path):
         exec("".join(cell["source"]), namespace)
-    importance = namespace["array"].sel(case="phantom", kind="importance")
+    importance = namespace["result"].importance.sel(kind="importance")
     assert float(abs(importance.sum("source") - 1).max()) < 1e-5
 
 
