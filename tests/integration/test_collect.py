@@ -38,7 +38,9 @@ def shards(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder, explain = tmp_path_factory.mktemp("shards"), ExplanationModule.explain
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            ExplanationModule, "explain", lambda self, case: 1 / 0 if case.id == CASES[2] else explain(self, case)
+            ExplanationModule,
+            "explain",
+            lambda self, case, *rest: 1 / 0 if case.id == CASES[2] else explain(self, case, *rest),
         )
         codes = [
             run("explain", tiny.explain(*CHEAP, f"data.shard={shard}"), folder / name).code
