@@ -84,7 +84,7 @@ def test_run_folder_says_what_it_was_made_with(explained: Finished, tiny: Tiny):
     assert settings["method"] == "smoothgrad"
     assert settings["attribution: n_samples"] == "2"
     assert settings["regions"] == "prediction"
-    assert settings["module"] == "agg2exp.run.module.ExplanationModule"
+    assert settings["module"] == "usual"
     assert not (explained.output / "failures.csv").exists()
 
 

@@ -57,7 +57,7 @@ def test_module_of_ones_own_runs_and_is_recorded(
     own = [f"+module.{key}={value}" for key, value in arguments.items()]
     mine = explained(tiny, tmp_path, f"module._target_=my_modules.{name}", *own)
     assert mine.settings["module"] == f"my_modules.{name}"
-    assert usual.settings["module"] == "agg2exp.run.module.ExplanationModule"
+    assert usual.settings["module"] == "usual"
     assert mine.settings.items() >= arguments.items()
     theirs, ours = usual.importance.values["importance"], mine.importance.values["importance"]
     assert not np.allclose(theirs, ours, rtol=1e-6, equal_nan=True)
