@@ -5,19 +5,24 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from agg2exp.domain.case import Grid
+from agg2exp.models.checkpoint import save_weights
+from agg2exp.store.nifti import write_volume
 from tests.helpers.networks import ToyNetwork
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(?:python|yaml)\n(.*?)```", README, flags=re.DOTALL)
 (CALL,) = [block for block in BLOCKS if "perturbations_per_eval" in block]  # run below
+(DOOR,) = [block for block in BLOCKS if "agg2exp.explain" in block]
 
 
 def test_code_in_the_readme_is_code_that_the_tests_run() -> None:
-    shown = [block for block in BLOCKS if block != CALL]
+    shown = [block for block in BLOCKS if block not in (CALL, DOOR)]
     assert len(shown) == 3
     files = [path.read_text() for path in (Path(__file__).parent / "user_code").rglob("*") if path.is_file()]
     for block in shown:
@@ -52,3 +57,18 @@ def test_the_python_call_works_as_shown() -> None:
     exec(source, names)
     assert names["e"].values.shape == (2, 1, 10, 9, 8)
     assert names["phi"].values.shape == names["phi"].standard_errors.shape == (1, 4)
+
+
+def test_the_python_door_works_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "abdomen.yaml").write_text(
+        "defaults: [{preprocessing: ct}, {windows: default}, _self_]\nlabels: [background, liver, spleen]\n"
+        "preprocessing: {spacing: null}\nwindows: {size: [8, 8, 8]}\nweights: toy.safetensors\n"
+        "network: {_target_: tests.helpers.networks.ToyNetwork, classes: 3}\n"
+    )
+    save_weights(ToyNetwork(classes=3), tmp_path / "toy.safetensors", {})
+    scan = np.random.default_rng(0).normal(0, 300, (12, 11, 10)).astype(np.float32)
+    write_volume(tmp_path / "ct.nii.gz", scan, Grid(scan.shape, np.diag([2.0, 2.0, 2.0, 1.0])))
+    exec(DOOR, {})
+    assert (tmp_path / "liver.nii.gz").is_file()
+    assert (tmp_path / "run" / "figures" / "heat_map.png").is_file()
