@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,7 +52,7 @@ def read(file: Mutant, folder: Path) -> tuple[NDArray[np.generic], Grid]:
     path.write_bytes(file.content)
     try:
         scan = open_volume(path)
-        Limits().check(scan, (3.0, 3.0, 3.0))
+        Limits().check(scan, math.prod(scan.grid.shape) * scan.grid.voxel_volume / 27)  # as at 3 mm
         return scan.voxels(), scan.grid
     except UnreadableVolumeError as error:
         raise DataError(str(error)) from error
