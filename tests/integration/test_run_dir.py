@@ -42,7 +42,7 @@ def test_resume_needs_an_earlier_run(capsys, monkeypatch):
 
 @pytest.mark.parametrize("setting", ["output", "resume"])
 def test_a_multirun_has_one_folder(setting: str, capsys, monkeypatch):
-    said = refused(["-m", f"{setting}=a,b"], capsys, monkeypatch)
+    said = refused(["-m", "seed=${hydra:job.num}", f"{setting}=a,b"], capsys, monkeypatch)
     assert f"agg2exp: {setting}: expected one folder, below which each job of a multirun has its own, got 'a,b'" in said
 
 

@@ -11,12 +11,12 @@ from agg2exp.cli.application import JobError
 from agg2exp.cli.collecting import collecting_of
 from agg2exp.cli.run_settings import configuration
 from agg2exp.cli.summary import write_summary
-from agg2exp.cli.sweep import to_resume
 from agg2exp.domain.hints import pasted
 from agg2exp.explaining.collect import collect
 from agg2exp.models.checkpoint import trained_on
 from agg2exp.run.result_logger import log_results
 from agg2exp.store.failures import FailureLog
+from agg2exp.store.run_folder import to_resume
 
 
 def end_run(output: Path, cases: Sequence[str], loggers: Sequence[Logger], command: str = "the command") -> None:

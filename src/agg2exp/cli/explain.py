@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,7 +105,7 @@ def _lead(config: DictConfig, module: ExplanationModule, data: CaseDataModule) -
         data.hand_out(last=part.killers, begin=UnderWay(output).begin)
         _begin(config, run, part)
     if is_one_of_several():
-        agreed("work", lambda: NOTHING if config.dry_run or not part.pending else "cases")
+        agreed(_work(output), lambda: NOTHING if config.dry_run or not part.pending else "cases")
     if config.dry_run:
         return
     with tracked(run.loggers, config):
@@ -119,10 +120,16 @@ def _help(config: DictConfig, module: ExplanationModule, data: CaseDataModule) -
     from agg2exp.run.distributed.agreement import agreed, is_one_of_several
     from agg2exp.store.under_way import UnderWay
 
-    if is_one_of_several() and agreed("work", str, wait=PREPARING) == NOTHING:
+    output = Path(config.paths.output)
+    if is_one_of_several() and agreed(_work(output), str, wait=PREPARING) == NOTHING:
         return
-    data.hand_out(last={}, begin=UnderWay(Path(config.paths.output)).begin)
+    data.hand_out(last={}, begin=UnderWay(output).begin)
     trainer(config).predict(module, datamodule=data, return_predictions=False)
+
+
+def _work(output: Path) -> str:
+    """What ranks agree on for each job of a multirun, and again where torchrun starts them again."""
+    return f"work in {output}, {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
 
 
 def _begin(config: DictConfig, run: Trainer, part: Part) -> None:

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agg2exp.cli.application import JobError
-from agg2exp.cli.sweep import to_resume
 from agg2exp.domain.errors import RankLostError
 from agg2exp.domain.hints import pasted
 from agg2exp.store.atomic import UnwritableError
 from agg2exp.store.rank import rank
+from agg2exp.store.run_folder import to_resume
 from agg2exp.store.under_way import UnderWay
 
 log = logging.getLogger(__name__)

@@ -38,7 +38,10 @@ class OwnFolder(Callback):
         below = _raw(config.hydra.sweep, "subdir")
         if below is None or leads_outside(str(below)):
             _end(SettingError("hydra.sweep.subdir", below, "a folder below that of the multirun"))
-        for override in OverridesParser.create().parse_overrides(list(config.hydra.overrides.task)):
+        words: Any = _raw(
+            config.hydra.overrides, "task"
+        )  # as they were typed, since not all of them can be resolved yet
+        for override in OverridesParser.create().parse_overrides(words):
             key = override.key_or_group
             if key in (OUTPUT, RESUME) and override.is_sweep_override():
                 allowed = "one folder, below which each job of a multirun has its own"

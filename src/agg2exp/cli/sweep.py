@@ -22,11 +22,6 @@ def is_sweep() -> bool:
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
-def to_resume(output: Path) -> Path:
-    """The folder to name in `resume` so that a run goes on: its own, or that of the multirun that it is a job of."""
-    return Path(HydraConfig.get().sweep.dir) if is_sweep() else output
-
-
 def run_names() -> dict[str, str]:
     """Names of this job for a tracker: the sweep is the group; the name says what was chosen, and the job's number.
 

@@ -113,6 +113,12 @@ def release(folder: Path) -> None:
         os.close(file)
 
 
+def to_resume(folder: Path) -> Path:
+    """The folder to name in `resume` so that a run goes on: its own, or that of the multirun that it is a job of."""
+    sweeps = (held for held, (_, path) in _held.items() if path.name == SWEEP)
+    return next((sweep for sweep in sweeps if folder.absolute().is_relative_to(sweep)), folder)
+
+
 def _join(folder: Path, setting: str, name: str) -> None:
     """Wait until rank 0 of this run has claimed the folder."""
     for _ in range(10 * JOIN):

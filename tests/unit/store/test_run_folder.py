@@ -12,7 +12,7 @@ import pytest
 from agg2exp.domain.errors import SettingError
 from agg2exp.store import file_lock, run_folder
 from agg2exp.store.rank import GROUP_VARIABLES, RANK_VARIABLES
-from agg2exp.store.run_folder import RUN, SWEEP, claim, is_run, release
+from agg2exp.store.run_folder import RUN, SWEEP, claim, is_run, release, to_resume
 
 HOLDING = """
 import sys, time
@@ -95,6 +95,17 @@ def test_ranks_of_one_run_share_its_folder(no_rank, tmp_path: Path):
     no_rank.setenv("MASTER_PORT", "4321")
     with pytest.raises(SettingError, match="the folder of rank 0"):
         claim(tmp_path / "run", "resume")
+
+
+def test_a_job_of_a_multirun_goes_on_with_it(no_rank, tmp_path: Path):
+    sweep, other = tmp_path / "sweep", tmp_path / "other"
+    claim(sweep, "output", SWEEP)
+    claim(sweep / "3", "paths.output", made_just_now=True)
+    assert to_resume(sweep / "3") == sweep
+    assert to_resume(other) == other
+    for folder in (sweep / "3", sweep):
+        release(folder)
+    assert to_resume(sweep / "3") == sweep / "3"
 
 
 @pytest.mark.parametrize("name", [RUN, SWEEP])

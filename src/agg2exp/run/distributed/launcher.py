@@ -27,6 +27,7 @@ from agg2exp.domain.errors import RankLostError, SettingError
 from agg2exp.domain.hints import override, pasted
 from agg2exp.run.distributed.agreement import STARTED_BY_US
 from agg2exp.run.distributed.watchdog import SIGN, SILENCE, ChildWatch, ParentWatch, Watch
+from agg2exp.store.run_folder import to_resume
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ class JobLauncher(_SubprocessScriptLauncher):
                     raise
                 raise RankLostError(
                     f"{problem}; the run ends, what was finished is kept in {self.output}. "
-                    f"To go on, repeat the command with {pasted('resume', self.output)}"
+                    f"To go on, repeat the command with {pasted('resume', to_resume(self.output))}"
                 ) from error
             finally:
                 watch.stop()
