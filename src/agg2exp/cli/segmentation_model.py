@@ -13,6 +13,7 @@ from agg2exp.domain.labels import Labels
 from agg2exp.models.segmentation_model import PARTS, SegmentationModel
 from agg2exp.models.trained import with_weights
 from agg2exp.models.weights_file import WeightsError
+from agg2exp.preprocessing.base import provenance_of
 
 BESIDE = ("name", "head", "weights")
 MOVED = {
@@ -54,14 +55,15 @@ def untrained_model(config: DictConfig) -> SegmentationModel:
             "as conf/model/unet.yaml does."
         )
     try:
+        preprocessing = build(config, "model.preprocessing")
         return SegmentationModel(
             build(config, "model.network"),
             labels_of(config),
-            build(config, "model.preprocessing"),
+            preprocessing,
             build(config, "model.windows"),
             str(OmegaConf.select(config, "model.name") or ""),
             head_is_known=bool(OmegaConf.select(config, "model.head")),
-            provenance={name: _as_text(config, f"model.{name}") for name in ("network", "preprocessing")},
+            provenance={"network": _as_text(config, "model.network"), **provenance_of(preprocessing)},
         )
     except SettingError as error:
         raise JobError(f"agg2exp: model.{error}") from error

@@ -10,7 +10,7 @@ from agg2exp.domain.errors import SettingError
 from agg2exp.domain.labels import Labels
 from agg2exp.inference import SlidingWindow
 from agg2exp.models.segmentation_model import SegmentationModel
-from agg2exp.preprocessing.base import Preprocessor
+from agg2exp.preprocessing.base import Preprocessor, provenance_of
 
 
 def model_of_parts(
@@ -48,4 +48,5 @@ def model_of_parts(
         windows if isinstance(windows, SlidingWindow) else SlidingWindow(windows),  # type: ignore[arg-type]
         name,
         head_is_known=head is not None or isinstance(labels, Labels),
+        provenance=provenance_of(preprocessing) if isinstance(preprocessing, Preprocessor) else {},
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agg2exp.domain.case import Grid
+from agg2exp.domain.description import described
 from agg2exp.domain.roles import Notice
 
 Limits = tuple[tuple[float, float], ...]
@@ -61,6 +62,15 @@ class Preprocessor(ABC):
         """A scan (C, D, H, W) -> ((C, D', H', W') float32, its grid), without anything about body and display."""
         prepared = self.prepare(scan, native, _unheard)
         return prepared.image, prepared.grid
+
+
+def provenance_of(preprocessing: Preprocessor) -> dict[str, str]:
+    """What a result depends on of a preprocessing, by name: all but its display.
+
+    Raises:
+        SettingError: A value cannot be told from others, see `described`.
+    """
+    return {f"preprocessing: {name}": value for name, value in described(preprocessing, without={"display"}).items()}
 
 
 class Body(Protocol):

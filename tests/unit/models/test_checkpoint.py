@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from agg2exp.api import load_model
+from agg2exp.api.load_model import load_model
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.labels import Labels
 from agg2exp.inference import SlidingWindow

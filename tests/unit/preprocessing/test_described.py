@@ -13,6 +13,7 @@ import torch
 from monai.transforms import NormalizeIntensity, Resize, ScaleIntensity, Spacing
 
 from agg2exp.domain.description import described
+from agg2exp.preprocessing.base import provenance_of
 from agg2exp.preprocessing.body import CtBody
 from agg2exp.preprocessing.crop import ForegroundCrop
 from agg2exp.preprocessing.display import Display, PercentileDisplay
@@ -69,6 +70,14 @@ def test_every_part_and_every_argument_of_every_shipped_part_is_asked():
         made = [value for values in PARTS.values() for value in values if type(value) is cls]
         for field in fields(cls):
             assert len({repr(getattr(value, field.name)) for value in made}) > 1, f"{cls.__name__}.{field.name}"
+
+
+def test_all_but_the_display_is_provenance():
+    one = Preprocessing(display=Display(0, 1))
+    assert provenance_of(one) == provenance_of(Preprocessing())
+    assert all(provenance_of(one) != provenance_of(replace(one, **{name: values[1]}))
+               for name, values in PARTS.items() if name != "display")  # fmt: skip
+    assert set(provenance_of(one)) == {f"preprocessing: {name}" for name in {"class", *PARTS} - {"display"}}
 
 
 def others() -> Iterator[MonaiPreprocessing]:
