@@ -230,7 +230,7 @@ def counts(method: Method, setting: Setting, n_classes: int) -> None:
     stand_in = nn.Conv3d(setting.image.shape[0], n_classes, 1)
     classes = setting.scores.classes
     ours, captum = Counted(stand_in), Counted(stand_in)
-    reused = setting.ours(ours, method.ours(method.full)).reused
+    reused = setting.ours(ours, method.ours(method.full)).passes.reused
     setting.captum(captum, method.captum, method.full, classes[:1] if method.same_for_all_classes else classes)
     repeats = len(classes) if method.same_for_all_classes else 1
     (f, b), (captum_f, captum_b) = ours.passes, (n * repeats for n in captum.passes)

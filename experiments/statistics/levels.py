@@ -16,7 +16,7 @@ from scipy.stats import false_discovery_control, skew, ttest_ind
 
 from agg2exp.aggregation.global_importance import global_importance
 from agg2exp.analysis.comparison import compare
-from agg2exp.analysis.few_patients import COCHRAN, UNEVEN, least_p
+from agg2exp.analysis.few_patients import COCHRAN, FEWEST_UNEVEN, least_p
 from agg2exp.analysis.importances import Importances
 from agg2exp.analysis.permuted_welch import permuted_welch
 from agg2exp.domain.roi_importance import Kind
@@ -82,7 +82,7 @@ def comparison(repeats: int) -> None:
 def _bound(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
     """`least_p` of each column, NaN where `why_uneven` would not test it; the first data set is the smaller one."""
     n = len(first)
-    few = np.maximum(UNEVEN, np.ceil(COCHRAN * skew(first, bias=False) ** 2)) if len(second) > 2 * n else np.zeros(1)
+    few = np.maximum(FEWEST_UNEVEN, np.ceil(COCHRAN * skew(first, bias=False) ** 2)) if len(second) > 2 * n else np.zeros(1)
     return np.where(n < few, np.nan, least_p(first, second))
 
 
