@@ -82,7 +82,8 @@ def comparison(repeats: int) -> None:
 def _bound(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
     """`least_p` of each column, NaN where `why_uneven` would not test it; the first data set is the smaller one."""
     n = len(first)
-    few = np.maximum(FEWEST_UNEVEN, np.ceil(COCHRAN * skew(first, bias=False) ** 2)) if len(second) > 2 * n else np.zeros(1)
+    skewed = np.ceil(COCHRAN * skew(first, bias=False) ** 2)
+    few = np.maximum(FEWEST_UNEVEN, skewed) if len(second) > 2 * n else np.zeros(1)
     return np.where(n < few, np.nan, least_p(first, second))
 
 
