@@ -9,7 +9,7 @@ CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of pairs, sepa
 DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # turn what follows
 ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"})
 MARKDOWN = re.compile(r"([\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_]))")  # an underscore within a word is none of emphasis
-BLOCK = re.compile(r"^(#{1,6}|[-+=]+|\d+[.)])(?=\s|$)")  # begins a heading or a list
+BLOCK_MARK = re.compile(r"^(#{1,6}|[-+=]+|\d+[.)])(?=\s|$)")  # begins a heading or a list
 LINK = re.compile(r"(?<=\w)(:)(?=//)|(?<=www)(\.)", re.IGNORECASE)  # of itself
 LATEX = str.maketrans({
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
@@ -34,7 +34,7 @@ def visible(text: str, keep: str = "") -> str:
 def markdown(text: str) -> str:
     """As it reads in a paragraph, heading or table cell of Markdown (CommonMark and GitHub's), HTML included."""
     escaped = MARKDOWN.sub(r"\\\1", visible(text).translate(ENTITIES))
-    escaped = BLOCK.sub(lambda found: f"{found[1][:-1]}\\{found[1][-1]}", escaped)
+    escaped = BLOCK_MARK.sub(lambda found: f"{found[1][:-1]}\\{found[1][-1]}", escaped)
     return LINK.sub(lambda found: f"&#{ord(found[0])};", escaped)
 
 

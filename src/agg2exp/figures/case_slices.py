@@ -28,7 +28,7 @@ AXIAL, CORONAL, _ = PLANES
 ANNOTATED = "#00e5ff"
 TOP_FRACTION = 0.05  # of the voxels, strongest |attribution| first
 COLUMNS = 3
-PANEL = 3.1  # inches
+CASE_INCHES = 3.1
 TALLEST = 1.25  # of a panel, in its widths; of a taller scan, only the part around the class is shown
 
 
@@ -166,10 +166,10 @@ def case_slices(cases: Sequence[CaseSlices], target: str) -> Figure:
     blocks = math.ceil(len(cases) / columns)
     wide = max(cut.size[0] for case in cases for cut in case.cuts)
     high = [min(max(case.cuts[i].size[1] for case in cases), TALLEST * wide) for i in (0, 1)]
-    inches = PANEL / wide
+    inches = CASE_INCHES / wide
     height = blocks * (inches * sum(high) + 0.75) + 0.7
     title = f"Cases by normality of {style.readable(target)}"
-    figure = style.new_figure(columns * (PANEL + 0.1) + 2.6, height, title)
+    figure = style.new_figure(columns * (CASE_INCHES + 0.1) + 2.6, height, title)
     panels = figure.subplots(2 * blocks, columns, height_ratios=high * blocks, squeeze=False)
     for i in range(blocks * columns):
         block, column = divmod(i, columns)

@@ -8,7 +8,7 @@ from agg2exp.domain.prediction import Prediction
 from agg2exp.inference.network_pass import NetworkError
 
 DENIED = -2.0  # a sigmoid of 0.12
-MOST = 0.2
+MOST_DENIED = 0.2
 ROUNDING = 1e-3
 WHERE = 0.01
 
@@ -61,7 +61,7 @@ def check_head(prediction: Prediction) -> None:
         _check_logits(prediction)
         return
     share = denied_share(prediction)
-    if share >= MOST:
+    if share >= MOST_DENIED:
         raise NetworkError(
             f"the network's channels look independent, as of a network trained with sigmoids: in {share:.0%} of the "
             "voxels every class is denied (all logits below -2). If it was, and its masks may overlap, say "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-MOST = 1_000_000  # voxels looked at
+MOST_VOXELS = 1_000_000  # looked at
 DARK = -30.0  # HU; fat and air are below, and no field of view in a patient is without either
 LUNG = -300.0  # HU; tissue is above
 BONE = 600.0  # HU
@@ -34,8 +34,8 @@ def not_hounsfield(scan: NDArray[np.number]) -> str:
 
 
 def sample(scan: NDArray[np.number]) -> NDArray[np.float64]:
-    """About `MOST` voxels of a scan, evenly spread."""
-    return scan.ravel()[:: max(1, scan.size // MOST) | 1].astype(np.float64)
+    """About `MOST_VOXELS` voxels of a scan, evenly spread."""
+    return scan.ravel()[:: max(1, scan.size // MOST_VOXELS) | 1].astype(np.float64)
 
 
 def _plausible(hu: NDArray[np.float64]) -> bool:

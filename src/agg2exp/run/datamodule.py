@@ -30,7 +30,7 @@ from agg2exp.preprocessing.base import Preprocessor
 from agg2exp.run.agenda import Agenda
 from agg2exp.store.limits import Limits
 
-MANY = 200  # headers, from which reading them shows a progress bar
+MANY_HEADERS = 200  # from which reading them shows a progress bar
 
 
 class CaseDataModule(lightning.LightningDataModule):
@@ -150,7 +150,7 @@ class CaseDataModule(lightning.LightningDataModule):
     def costs(self) -> dict[str, float]:
         """Voxels after preprocessing of each pending case, from its header; 0 if that cannot be read."""
         pending = self._pending()
-        shown = track(pending, "Reading headers", transient=True, disable=len(pending) < MANY)
+        shown = track(pending, "Reading headers", transient=True, disable=len(pending) < MANY_HEADERS)
         return {record.id: self.reader.cost(record) for record in shown}
 
     def read(self, case_id: str) -> Case | Failure:

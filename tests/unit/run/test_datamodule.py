@@ -216,7 +216,7 @@ def test_reading_many_headers_shows_progress(root: Path, monkeypatch: pytest.Mon
         return records
 
     monkeypatch.setattr("agg2exp.run.datamodule.track", track)
-    monkeypatch.setattr("agg2exp.run.datamodule.MANY", 3)
+    monkeypatch.setattr("agg2exp.run.datamodule.MANY_HEADERS", 3)
     module(root, limit=2).costs()
     assert shown == []
     module(root).costs()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
-LEAST = 40  # seconds; with the seconds for an orderly end (`agg2exp.run.distributed.watchdog`) no more than a minute
+SHORTEST_PATIENCE = 40
+"""Seconds; with those for an orderly end (`agg2exp.run.distributed.watchdog`) no more than a minute."""
 FACTOR = 20  # so many times longer than ever before is no longer a slow step
 
 
@@ -22,7 +23,7 @@ class Pace:
     While a rank explains its first case, and always while it reads and writes, nothing but `patience` limits the time
     between two steps: a network may have to be compiled, and a shared disk may be away for minutes. After one case the
     longest time between two steps of a case is known. Inside a case, a rank without a step for `FACTOR` times as long,
-    and for at least `LEAST` seconds, hangs.
+    and for at least `SHORTEST_PATIENCE` seconds, hangs.
 
     The main thread reports, another one counts the seconds, and neither writes what the other does.
 
@@ -50,7 +51,7 @@ class Pace:
     def allowed(self) -> int:
         """Seconds that the step under way may take."""
         if self._learned and self._seen[1] is Doing.COMPUTING:
-            return min(self.patience, max(LEAST, FACTOR * self.longest))
+            return min(self.patience, max(SHORTEST_PATIENCE, FACTOR * self.longest))
         return self.patience
 
     def hangs(self) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agg2exp.run.distributed.heartbeat import FACTOR, LEAST, Doing, Pace
+from agg2exp.run.distributed.heartbeat import FACTOR, SHORTEST_PATIENCE, Doing, Pace
 
 PATIENCE = 1800
 
@@ -57,7 +57,7 @@ def test_waiting_for_others_is_never_a_hang():
 
 
 def test_quick_steps_allow_the_least():
-    assert seconds_until_hanging(after(0, 0, 1, 0)) == LEAST
+    assert seconds_until_hanging(after(0, 0, 1, 0)) == SHORTEST_PATIENCE
 
 
 @pytest.mark.parametrize("slowest", [5, 18, 60])
@@ -82,7 +82,7 @@ def test_reading_and_writing_are_neither_measured_nor_limited_by_steps():
     pace.step(Doing.READING)
     assert not any(pace.hangs() for _ in range(PATIENCE))
     pace.step(Doing.COMPUTING)
-    assert seconds_until_hanging(pace) == LEAST
+    assert seconds_until_hanging(pace) == SHORTEST_PATIENCE
     pace.step(Doing.READING)
     assert seconds_until_hanging(pace) == PATIENCE
 
@@ -96,5 +96,5 @@ def test_the_pace_of_later_cases_counts_too():
 
 def test_the_step_under_way_does_not_extend_its_own_limit():
     pace = after(1)
-    assert seconds_until_hanging(pace) == LEAST
+    assert seconds_until_hanging(pace) == SHORTEST_PATIENCE
     assert pace.longest == 2

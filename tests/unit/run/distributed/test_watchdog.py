@@ -138,5 +138,5 @@ def test_rank_0_is_forced_to_end_if_it_goes_on(tmp_path: Path):
 
 
 def test_an_orderly_end_after_a_hang_comes_within_a_minute():
-    assert pace.LEAST + watch.GRACE <= 60
+    assert pace.SHORTEST_PATIENCE + watch.GRACE <= 60
     assert watch.SILENCE + watch.GRACE <= 60
