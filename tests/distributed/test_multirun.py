@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from agg2exp.domain.case import Failure
 from agg2exp.store.case_store import CaseStore
-from tests.helpers.runs import CASES, Finished, Tiny, run
+from agg2exp.store.failures import FailureLog
+from tests.helpers.runs import CASES, ONE_CASE, Finished, Tiny, run
 
 REPEATABLE = ["roi_importance", "segmentation", "global_importance", "metrics", "metric_summary"]
 SCORES = ["sum", "mean", "median"]
@@ -90,6 +92,18 @@ def test_one_case_on_two_devices(tiny: Tiny, tmp_path: Path, caplog: pytest.LogC
     assert finished.code == 0
     assert CaseStore(tmp_path).finished() == CASES[:1]
     assert "cases: 1, devices: 2; as many devices as cases are used" in (tmp_path / "explain.log").read_text()
+
+
+def test_two_processes_try_cases_again_whose_writer_failed(tiny: Tiny, tmp_path: Path):
+    """Rank 0 forgets the failures before the other process begins, which would count these cases as finished."""
+    words = tiny.explain(*ONE_CASE, "data.limit=null", "logger=none")
+    assert run("explain", [*words, "trainer=cpu"], tmp_path).code == 0
+    written = {path.stem: path.stat().st_mtime_ns for path in (tmp_path / "cases").iterdir()}
+    for case in CASES[:2]:
+        FailureLog(tmp_path).record(Failure(case, "volumes", f"case {case}: disk is full", ""))
+    assert run("explain", [*words, "trainer=ddp_cpu"], tmp_path).code == 0
+    again = {path.stem for path in (tmp_path / "cases").iterdir() if path.stat().st_mtime_ns != written[path.stem]}
+    assert again == {*CASES[:2]}
 
 
 def test_training_on_two_devices_is_refused(tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
