@@ -23,6 +23,8 @@ from agg2exp.domain.labels import Labels
 from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.inference import SlidingWindow
+from agg2exp.models.segmentation_model import SegmentationModel
+from agg2exp.preprocessing.preprocessing import Preprocessing
 from agg2exp.run.module import ExplanationModule
 from agg2exp.scores import SumScore
 
@@ -44,7 +46,8 @@ def main() -> None:
     image = grey_regions(args.size, args.classes)
     network = TinyUNet(args.channels, args.classes)
     labels = Labels(tuple(f"class_{c}" for c in range(args.classes)))
-    module = ExplanationModule(network, VanillaGradient(), SumScore(), SlidingWindow((args.window,) * 3), labels)
+    model = SegmentationModel(network, labels, Preprocessing(), SlidingWindow((args.window,) * 3))
+    module = ExplanationModule(model, VanillaGradient(), SumScore())
     grid = Grid((args.size,) * 3, np.diag([1.5, 1.5, 1.5, 1.0]))
     print(f"{args.classes} classes, {args.size}³ voxels: set-up {peak():.1f} GiB", flush=True)
 

@@ -24,6 +24,8 @@ from agg2exp.domain.case import Case, Grid
 from agg2exp.domain.labels import Labels
 from agg2exp.inference import SlidingWindow
 from agg2exp.metrics import Complexity, Efficiency, EvaluationMetric, Faithfulness, Sensitivity
+from agg2exp.models.segmentation_model import SegmentationModel
+from agg2exp.preprocessing.preprocessing import Preprocessing
 from agg2exp.run.module import ExplanationModule
 from agg2exp.scores import SumScore
 from agg2exp.supervoxels import Cubes, Semantic
@@ -88,8 +90,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cache:
         for name, method in methods.items():
             network = Toy()
+            windows = SlidingWindow((EDGE, EDGE, EDGE), batch=8)
             module = ExplanationModule(
-                network, method, SumScore(), SlidingWindow((EDGE, EDGE, EDGE), batch=8), labels,
+                SegmentationModel(network, labels, Preprocessing(), windows), method, SumScore(),
                 classes=[f"c{k}" for k in range(EXPLAINED)], metrics=metrics(),
                 cache=Path(cache), cache_predictions=True,
             )  # fmt: skip

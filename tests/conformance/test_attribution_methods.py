@@ -27,7 +27,7 @@ from tests.conformance.methods import (
     image_of,
     state_of,
 )
-from tests.helpers.explanations import scheme, small_case
+from tests.helpers.explanations import module_of, scheme, small_case
 from tests.helpers.networks import (
     BrokenError,
     IntensityNetwork,
@@ -257,7 +257,7 @@ def test_a_run_in_class_portions_gives_the_same(method: Attributor) -> None:
 
     def module(chunk: int | None) -> ExplanationModule:
         network = IntensityNetwork(classes=4)
-        return ExplanationModule(network, method, SumScore(), WINDOW, scheme(), class_chunk=chunk)
+        return module_of(network, method, SumScore(), WINDOW, scheme(), class_chunk=chunk)
 
     whole, portions = module(None).explain(case), module(1).explain(case)
     close(portions.attribution, whole.attribution)

@@ -19,11 +19,10 @@ from agg2exp.domain.description import described, text
 from agg2exp.domain.errors import SettingError
 from agg2exp.inference import SlidingWindow
 from agg2exp.metrics import Complexity, EvaluationMetric, Faithfulness
-from agg2exp.run.module import ExplanationModule
 from agg2exp.scores import MarginScore, Score, SumScore
 from agg2exp.supervoxels import Cubes, Supervoxels
 from tests.conformance.methods import Choice, choices, computed, dense
-from tests.helpers.explanations import scheme
+from tests.helpers.explanations import module_of, scheme
 from tests.helpers.networks import IntensityNetwork
 
 
@@ -197,7 +196,7 @@ def test_every_argument_of_the_module_is_in_its_settings(change: dict[str, Any])
             "labels": scheme(),
             "metrics": {"complexity": Complexity()},
         }
-        return ExplanationModule(**{**usual, **chosen}).evaluator.settings()
+        return module_of(**{**usual, **chosen}).evaluator.settings()
 
     assert settings() == settings()
     assert settings(**change) != settings()
@@ -205,7 +204,7 @@ def test_every_argument_of_the_module_is_in_its_settings(change: dict[str, Any])
 
 def test_a_provenance_hides_no_setting() -> None:
     hidden = {"classes": "all of the model", "inference: size": "8", "weights": "w"}
-    module = ExplanationModule(
+    module = module_of(
         IntensityNetwork(classes=4), SmoothGrad(2), SumScore(), SlidingWindow((6, 6, 6)), scheme(), ["heart"],
         provenance=hidden,
     )  # fmt: skip

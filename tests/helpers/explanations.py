@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from agg2exp.attribution import Attributor
 from agg2exp.domain.attribution import DenseAttribution
 from agg2exp.domain.case import Case, Grid
 from agg2exp.domain.explanation import Explanation, PassCounts
@@ -17,6 +19,11 @@ from agg2exp.domain.labels import Labels
 from agg2exp.domain.masks import ExclusiveMasks
 from agg2exp.domain.prediction import Prediction
 from agg2exp.explaining.collect import Collected, Collecting, collect
+from agg2exp.inference import SlidingWindow
+from agg2exp.models.segmentation_model import SegmentationModel
+from agg2exp.preprocessing.preprocessing import Preprocessing
+from agg2exp.run.module import ExplanationModule
+from agg2exp.scores import Score
 
 SHAPE = (9, 8, 7)
 SPACING = 2.0
@@ -72,3 +79,23 @@ def small_explanation(
 def collected(folder: Path, cases: Sequence[str] | None = None, **how: Any) -> Collected:
     """Tables and pictures of a folder with results of such cases."""
     return collect(folder, Collecting(**how), cases)
+
+
+def module_of(
+    network: nn.Module,
+    attribution: Attributor,
+    score: Score,
+    inference: SlidingWindow,
+    labels: Labels,
+    classes: Sequence[str] | str = "all",
+    cls: type[ExplanationModule] = ExplanationModule,
+    provenance: Mapping[str, str] | None = None,
+    head: str | None = None,
+    **named: Any,
+) -> ExplanationModule:
+    """A module around a network that takes images as they come; None leaves open what its head is."""
+    labels = replace(labels, head=head or labels.head)
+    model = SegmentationModel(
+        network, labels, Preprocessing(), inference, head_is_known=head is not None, provenance=provenance or {}
+    )
+    return cls(model=model, attribution=attribution, score=score, classes=classes, **named)

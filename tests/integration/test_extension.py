@@ -17,11 +17,10 @@ import torch
 from agg2exp.attribution import VanillaGradient
 from agg2exp.domain.case import Case, Grid
 from agg2exp.inference import SlidingWindow
-from agg2exp.run.module import ExplanationModule
 from agg2exp.scores import SumScore
 from agg2exp.store.case_result import CaseResult
 from agg2exp.store.case_store import CaseStore
-from tests.helpers.explanations import scheme
+from tests.helpers.explanations import module_of, scheme
 from tests.helpers.networks import ToyNetwork
 from tests.helpers.runs import CASES, ONE_CASE, Tiny, run
 
@@ -91,8 +90,8 @@ def test_overridden_forward_equals_the_usual_module_around_the_changed_network(c
         def forward(self, x):
             return (self.network(0.9 * x) + self.network(x) + self.network(1.1 * x)) / 3
 
-    mine = BrightnessAveraged(ToyNetwork(), **parts()).explain(case)
-    usual = ExplanationModule(Averaged(), **parts()).explain(case)
+    mine = module_of(ToyNetwork(), cls=BrightnessAveraged, **parts()).explain(case)
+    usual = module_of(Averaged(), **parts()).explain(case)
     assert torch.equal(mine.prediction.label_map, usual.prediction.label_map)
     torch.testing.assert_close(mine.attribution.values, usual.attribution.values)
 
@@ -100,11 +99,16 @@ def test_overridden_forward_equals_the_usual_module_around_the_changed_network(c
 def test_overridden_scores_take_part_of_the_mask(case: Case):
     from my_modules import SureVoxels
 
-    usual = ExplanationModule(ToyNetwork(), **parts())
+    usual = module_of(ToyNetwork(), **parts())
     prediction = usual.explain(case).prediction
-    everything = SureVoxels(network=ToyNetwork(), probability=0.0, **parts()).explain(case)
-    nothing = SureVoxels(network=ToyNetwork(), probability=1.0, **parts()).explain(case)
-    some = SureVoxels(network=ToyNetwork(), probability=prediction.layers[0].top_probability.median().item(), **parts())
+    everything = module_of(cls=SureVoxels, network=ToyNetwork(), probability=0.0, **parts()).explain(case)
+    nothing = module_of(cls=SureVoxels, network=ToyNetwork(), probability=1.0, **parts()).explain(case)
+    some = module_of(
+        cls=SureVoxels,
+        network=ToyNetwork(),
+        probability=prediction.layers[0].top_probability.median().item(),
+        **parts(),
+    )
     torch.testing.assert_close(everything.attribution.values, usual.explain(case).attribution.values)
     assert not nothing.attribution.values.any()
     assert some.explain(case).attribution.values.any()
@@ -113,8 +117,8 @@ def test_overridden_scores_take_part_of_the_mask(case: Case):
 def test_overridden_attribute_is_gradient_times_input(case: Case):
     from my_modules import TimesInput
 
-    gradient = ExplanationModule(ToyNetwork(), **parts()).explain(case).attribution.values
-    product = TimesInput(ToyNetwork(), **parts()).explain(case).attribution.values
+    gradient = module_of(ToyNetwork(), **parts()).explain(case).attribution.values
+    product = module_of(ToyNetwork(), cls=TimesInput, **parts()).explain(case).attribution.values
     torch.testing.assert_close(product, gradient * case.image)
 
 
@@ -156,7 +160,7 @@ def test_occlusion_is_the_drop_of_the_score(case: Case):
     from occlusion import Occlusion
 
     settings = {**parts(), "attribution": Occlusion(CUBES), "inference": SlidingWindow((9, 8, 7))}
-    module = ExplanationModule(ToyNetwork(), **settings)
+    module = module_of(ToyNetwork(), **settings)
     explanation = module.explain(case)
     labels, values = explanation.prediction.label_map, explanation.attribution.values
     for k in range(len(module.labels)):  # a cube's value is spread over its voxels

@@ -40,18 +40,13 @@ def explanation_module(config: DictConfig, model: SegmentationModel) -> Explanat
             "none",
             f"attribution={attribution.name} attributes to voxels and uses no supervoxels.",
         )
-    score = build(config, "score")
     module: ExplanationModule = build(
         config,
         "module",
-        network=model.network,
+        model=model,
         attribution=attribution,
-        score=score,
-        inference=model.windows,
-        labels=model.labels,
+        score=build(config, "score"),
         metrics={name: build(config, f"metric.{name}") for name, node in config.metric.items() if node},
-        provenance=model.provenance,
-        head=model.head if model.head_is_known else None,
     )
     return module
 

@@ -19,7 +19,11 @@ def score_key(settings: Mapping[str, str], case: Case, memory_fallback: MemoryFa
     """
     image = case.image.cpu().contiguous()
     return {
-        **{name: value for name, value in settings.items() if not (of_method(name) or of_metrics(name))},
+        **{
+            name: value
+            for name, value in settings.items()
+            if not (of_method(name) or of_metrics(name) or name == "expansion")
+        },
         "case": case.id,
         "image": hashlib.sha256(image.numpy().data).hexdigest(),
         "shape": str(tuple(image.shape)),

@@ -35,6 +35,7 @@ class CaseExplainer:
         case: The case.
         fallback: How it is computed in less memory.
         progress: Is told about every window.
+        settings: What the result depends on, if that was asked before.
 
     Attributes:
         model: The network, with the explainer's hooks, through sliding windows; it counts the passes of all networks.
@@ -42,13 +43,20 @@ class CaseExplainer:
     """
 
     def __init__(
-        self, explainer: Setup, hooks: Hooks, case: Case, fallback: MemoryFallback, progress: CaseProgress
+        self,
+        explainer: Setup,
+        hooks: Hooks,
+        case: Case,
+        fallback: MemoryFallback,
+        progress: CaseProgress,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.explainer = explainer
         self.hooks = hooks
         self.case = case
         self.fallback = fallback
         self.progress = progress
+        self.settings = hooks.settings() if settings is None else settings
         self.chunks = chunks(explainer.classes, fallback.classes or explainer.class_chunk)
         size = case.image.numel() * case.image.element_size()
         self._accumulators = accumulator_device(len(explainer.classes), size, case.image.device)
@@ -65,11 +73,6 @@ class CaseExplainer:
     def uses_ram(self) -> bool:
         """Whether attributions are put together in RAM, whatever the device of the image."""
         return self._accumulators != self.case.image.device or len(self.chunks) > 1
-
-    @cached_property
-    def settings(self) -> Mapping[str, str]:
-        """What the result depends on."""
-        return self.hooks.settings()
 
     @cached_property
     def key(self) -> Mapping[str, str]:

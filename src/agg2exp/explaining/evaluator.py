@@ -86,7 +86,8 @@ class Evaluator:
         progress: CaseProgress | None = None,
     ) -> ExplainedCase:  # fmt: skip
         """What metrics see of an explained case."""
-        return ExplainedCase(self.explainer.at(case, fallback, progress), case, explanation, self.cache)
+        asked = self.explainer.at(case, fallback, progress, explanation.settings)
+        return ExplainedCase(asked, case, explanation, self.cache)
 
     def _of_metrics(self) -> dict[str, str]:
         settings = {name: metric.settings() for name, metric in self.metrics.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from torch import nn
@@ -78,7 +78,6 @@ class Explainer(Setup):
         start = time.perf_counter()
         at = self.at(case, fallback, progress)
         at.begin(cost or self.cost)
-        settings = at.settings
         prediction = self._predict(at)
         scores = at.scores(prediction)
         synchronize(case.image.device)
@@ -96,7 +95,7 @@ class Explainer(Setup):
             classes=self.classes,
             prediction=prediction,
             attribution=attribution,
-            settings={**settings, "expansion": attribution.expansion},
+            settings={**at.settings, "expansion": attribution.expansion},
             passes=at.model.passes,
             seconds=done - start,
             attribution_passes=at.model.passes - before,
@@ -111,9 +110,10 @@ class Explainer(Setup):
         case: Case,
         fallback: MemoryFallback = USUAL,
         progress: CaseProgress | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> CaseExplainer:
         """The explainer at one case, which predicts and attributes as often as it is asked."""
-        return CaseExplainer(self, self.hooks, case, fallback, progress or Silent())
+        return CaseExplainer(self, self.hooks, case, fallback, progress or Silent(), settings)
 
     def _predict(self, at: CaseExplainer) -> Prediction:
         """Prediction of the case; the first one must look as the model's head says, unless that is known."""

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import lightning
 import torch
-from torch import nn
 from torch._functorch import config as functorch
 
 from agg2exp.attribution import Attributor
 from agg2exp.domain.case import Case, Failure
-from agg2exp.domain.errors import check_choice
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import Labels
 from agg2exp.domain.object_state import arguments
@@ -22,10 +20,8 @@ from agg2exp.explaining.evaluator import Evaluator
 from agg2exp.explaining.explainer import Explainer
 from agg2exp.explaining.hooks import Hooks
 from agg2exp.explaining.memory_fallback import USUAL, MemoryFallback, memory_fallbacks, with_oom_fallback
-from agg2exp.inference import SlidingWindow
 from agg2exp.metrics import EvaluationMetric
 from agg2exp.models.segmentation_model import SegmentationModel
-from agg2exp.preprocessing.preprocessing import Preprocessing
 from agg2exp.run.precision import check_precision
 from agg2exp.scores import Score
 from agg2exp.store.array_cache import ArrayCache
@@ -38,11 +34,9 @@ class ExplanationModule(Hooks, lightning.LightningModule):
     explained) or `attribute` (how they are attributed to voxels).
 
     Args:
-        network: (B, C, d, h, w) -> (B, L, d, h, w) logits, L = len(labels).
+        model: The trained network and all that belongs to it.
         attribution: The attribution method.
         score: The score 𝒜.
-        inference: Windows.
-        labels: The model's classes.
         classes: Names of the classes to explain, or "all".
         mask_policy: "fixed": masks and weights of a score come from the unperturbed image; "recomputed": from each
             perturbed one.
@@ -54,9 +48,6 @@ class ExplanationModule(Hooks, lightning.LightningModule):
             they are found again by the image's voxels and all settings but the method's.
         cache_predictions: Keep predictions there, too (16 bytes per voxel).
         twins: Networks with random weights through which each case is explained as well, for its scores and masks.
-        provenance: What the network and its images were made from (weights, preprocessing), kept with the results.
-        head: "softmax": its classes exclude each other; "sigmoid": they may overlap; None: as its labels say, and the
-            first prediction must look so, see `check_head`.
 
     Raises:
         SettingError: A class is not in the labels, or another value is not allowed.
@@ -64,11 +55,9 @@ class ExplanationModule(Hooks, lightning.LightningModule):
 
     def __init__(
         self,
-        network: nn.Module,
+        model: SegmentationModel,
         attribution: Attributor,
         score: Score,
-        inference: SlidingWindow,
-        labels: Labels,
         classes: Sequence[str] | str = "all",
         mask_policy: str = "fixed",
         class_chunk: int | None = None,
@@ -78,17 +67,8 @@ class ExplanationModule(Hooks, lightning.LightningModule):
         cache: str | Path | None = None,
         cache_predictions: bool = False,
         twins: int = 0,
-        provenance: Mapping[str, str] | None = None,
-        head: str | None = None,
     ) -> None:
         super().__init__()
-        if head is not None:
-            check_choice("head", head, ("softmax", "sigmoid"))
-        model = SegmentationModel(
-            network, Labels(labels.classes, head or labels.head), Preprocessing(), inference, "", head is not None,
-            dict(provenance or {}),
-        )  # fmt: skip
-        self.labels = model.labels
         kept = ArrayCache(None if cache is None else Path(cache))
         predictions = kept if cache_predictions else None
         explainer = Explainer(
@@ -100,6 +80,11 @@ class ExplanationModule(Hooks, lightning.LightningModule):
         if compile_network:
             functorch.donated_buffer = False  # the classes of a window share its graph, which needs its buffers again
             self.network.compile()
+
+    @property
+    def labels(self) -> Labels:
+        """The model's classes."""
+        return self.explainer.model.labels
 
     @property
     def metrics(self) -> Mapping[str, EvaluationMetric]:

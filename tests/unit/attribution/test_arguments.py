@@ -22,10 +22,9 @@ from agg2exp.attribution import (
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.labels import Labels
 from agg2exp.inference import SlidingWindow, WindowedModel
-from agg2exp.run.module import ExplanationModule
 from agg2exp.scores import MeanScore, SumScore
 from tests.conformance.methods import dense
-from tests.helpers.explanations import scheme
+from tests.helpers.explanations import module_of, scheme
 from tests.helpers.networks import ToyNetwork
 
 NAMES = ["background", "lung", "heart", "aorta"]
@@ -103,7 +102,7 @@ def test_a_class_that_there_is_not_is_refused(target: Any, said: str) -> None:
 
 def test_names_are_those_of_the_label_scheme_where_there_is_one() -> None:
     network = ToyNetwork(seed=5)
-    module = ExplanationModule(network, VanillaGradient(), SumScore(), SlidingWindow((8, 8, 8)), scheme())
+    module = module_of(network, VanillaGradient(), SumScore(), SlidingWindow((8, 8, 8)), scheme())
     expected = explained(VanillaGradient(), 2, network)
     assert torch.equal(explained(VanillaGradient(), "heart", module), expected)
     assert torch.equal(explained(VanillaGradient(), "heart", network, classes=scheme()), expected)

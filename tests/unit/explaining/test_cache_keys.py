@@ -20,7 +20,7 @@ from agg2exp.metrics import Faithfulness
 from agg2exp.run.module import ExplanationModule
 from agg2exp.scores import Score, SumScore
 from agg2exp.supervoxels import Supervoxels
-from tests.helpers.explanations import scheme, small_case
+from tests.helpers.explanations import module_of, scheme, small_case
 from tests.helpers.networks import ToyNetwork
 
 CASE = small_case()
@@ -90,9 +90,9 @@ def module(
     network: nn.Module | None = None, score: Score | None = None, method: Attributor | None = None,
     cls: type = Contrast, baseline: Baseline | float = 0.0, metric: type[Faithfulness] = Faithfulness, **named: Any,
 ) -> ExplanationModule:  # fmt: skip
-    made: ExplanationModule = cls(
+    made: ExplanationModule = module_of(
         network or ToyNetwork(), method or VanillaGradient(), score or SumScore(), WINDOW, scheme(),
-        metrics={"faithfulness": metric(4, None, 0.1, baseline=baseline)}, **named,
+        metrics={"faithfulness": metric(4, None, 0.1, baseline=baseline)}, cls=cls, **named,
     )  # fmt: skip
     return made
 

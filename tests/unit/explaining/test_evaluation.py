@@ -16,7 +16,7 @@ from agg2exp.metrics import Complexity, Efficiency, EvaluationMetric, Faithfulne
 from agg2exp.run.module import ExplanationModule
 from agg2exp.scores import MarginScore, SumScore
 from agg2exp.supervoxels import Cubes, Semantic, Slic
-from tests.helpers.explanations import scheme, small_case
+from tests.helpers.explanations import module_of, scheme, small_case
 from tests.helpers.networks import ToyNetwork
 
 METHODS = {
@@ -29,7 +29,7 @@ CASE = replace(small_case(), fingerprint="files")
 
 
 def module(method: Attributor, **settings: object) -> ExplanationModule:
-    return ExplanationModule(ToyNetwork(), method, SumScore(), SlidingWindow((6, 6, 6)), scheme(), **settings)
+    return module_of(ToyNetwork(), method, SumScore(), SlidingWindow((6, 6, 6)), scheme(), **settings)
 
 
 @pytest.mark.parametrize("chunk", [None, 1])
@@ -121,9 +121,9 @@ class Scaled(ExplanationModule):
 def test_settings_that_a_subclass_adds_are_told_apart(tmp_path: Path):
     found = []
     for contrast in (1.0, 3.0):
-        made = Scaled(
+        made = module_of(
             ToyNetwork(), METHODS["smoothgrad"], SumScore(), SlidingWindow((6, 6, 6)), scheme(),
-            metrics={"faithfulness": Faithfulness(5, None, 0.1)}, cache=tmp_path,
+            metrics={"faithfulness": Faithfulness(5, None, 0.1)}, cache=tmp_path, cls=Scaled,
         )  # fmt: skip
         made.contrast = contrast
         found.append(made.explain(CASE).metrics["faithfulness"])
@@ -140,7 +140,7 @@ class Named(VanillaGradient):
 
 def test_settings_of_a_method_hide_none_of_the_run(tmp_path: Path):
     for score, count in ((SumScore(), 1), (MarginScore(), 2)):
-        made = ExplanationModule(
+        made = module_of(
             ToyNetwork(), Named(), score, SlidingWindow((6, 6, 6)), scheme(),
             metrics={"faithfulness": Faithfulness(5, None, 0.1)}, cache=tmp_path,
         )  # fmt: skip
@@ -153,7 +153,7 @@ def test_settings_of_a_method_hide_none_of_the_run(tmp_path: Path):
 def test_a_network_with_other_channels_than_labels_is_refused_also_when_predictions_are_kept(
     kept: bool, tmp_path: Path
 ):
-    made = ExplanationModule(
+    made = module_of(
         nn.Conv3d(1, 5, 1), METHODS["smoothgrad"], SumScore(), SlidingWindow((6, 6, 6)), scheme(),
         cache=tmp_path, cache_predictions=kept,
     )  # fmt: skip
@@ -177,8 +177,8 @@ class Denying(ToyNetwork):
 
 def test_the_head_is_checked_of_a_prediction_that_was_kept_too(tmp_path: Path):
     parts = Denying(), VanillaGradient(), SumScore(), SlidingWindow((6, 6, 6)), scheme()
-    ExplanationModule(*parts, cache=tmp_path, cache_predictions=True, head="softmax").explain(CASE)
-    unsaid = ExplanationModule(*parts, cache=tmp_path, cache_predictions=True)
+    module_of(*parts, cache=tmp_path, cache_predictions=True, head="softmax").explain(CASE)
+    unsaid = module_of(*parts, cache=tmp_path, cache_predictions=True)
     with pytest.raises(NetworkError, match="channels look independent"):
         unsaid.explain(CASE)
     assert len(list((tmp_path / "predictions").iterdir())) == 1

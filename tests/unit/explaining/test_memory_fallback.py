@@ -13,7 +13,7 @@ from agg2exp.explaining.memory_fallback import MemoryFallback, accumulator_devic
 from agg2exp.inference import SlidingWindow
 from agg2exp.run.module import ExplanationModule
 from agg2exp.scores import SumScore
-from tests.helpers.explanations import scheme, small_case
+from tests.helpers.explanations import module_of, scheme, small_case
 from tests.helpers.networks import ToyNetwork
 
 
@@ -42,7 +42,7 @@ class Module(ExplanationModule):
 
 
 def explained(most_classes: int = 99, most: int = 99) -> Explanation | Failure:
-    module = Module(Scarce(), SmoothGrad(2), SumScore(), SlidingWindow((8, 8, 8), batch=3), scheme())
+    module = module_of(Scarce(), SmoothGrad(2), SumScore(), SlidingWindow((8, 8, 8), batch=3), scheme(), cls=Module)
     module.most_classes, module.network.most = most_classes, most
     return module.predict_step(small_case("a"), 0)
 
@@ -114,7 +114,7 @@ def test_a_case_takes_as_many_classes_at_a_time_as_it_is_told() -> None:
             seen.append(scores.classes)
             return super().attribute(model, case, scores)
 
-    module = Watching(ToyNetwork(), SmoothGrad(2), SumScore(), SlidingWindow((8, 8, 8)), scheme())
+    module = module_of(ToyNetwork(), SmoothGrad(2), SumScore(), SlidingWindow((8, 8, 8)), scheme(), cls=Watching)
     whole = module.explain(case)
     module.explainer.class_chunk = 3
     portions = module.explain(case)

@@ -10,11 +10,10 @@ from agg2exp.domain.errors import CaseError, SettingError
 from agg2exp.domain.roi_importance import Kind
 from agg2exp.explaining.twins import check_twins, twins_of
 from agg2exp.inference import SlidingWindow, WindowedModel
-from agg2exp.run.module import ExplanationModule
 from agg2exp.run.roi_importance import RoIImportanceWriter
 from agg2exp.scores import SumScore
 from agg2exp.store.tables import TWINS, case_tables
-from tests.helpers.explanations import scheme, small_case
+from tests.helpers.explanations import module_of, scheme, small_case
 from tests.helpers.networks import ToyNetwork
 
 
@@ -47,7 +46,7 @@ def test_a_network_without_random_weights_has_no_twins():
 def module(twins=2, attribution=None, **changes):
     window = SlidingWindow((6, 6, 6), overlap=0.25)
     method = attribution or VanillaGradient()
-    return ExplanationModule(ToyNetwork(), method, SumScore(), window, scheme(), twins=twins, **changes)
+    return module_of(ToyNetwork(), method, SumScore(), window, scheme(), twins=twins, **changes)
 
 
 def test_a_twin_explains_the_classes_where_the_model_sees_them():

@@ -15,7 +15,7 @@ from agg2exp.inference.head import denied_share
 from agg2exp.run.module import ExplanationModule
 from agg2exp.scores import SumScore
 from tests.conformance.networks import NETWORKS, WINDOWS, segmentation_network
-from tests.helpers.explanations import scheme, small_case
+from tests.helpers.explanations import module_of, scheme, small_case
 
 SIDE = 16
 
@@ -119,7 +119,7 @@ def test_a_run_tests_its_first_prediction_unless_the_model_says_softmax() -> Non
     def module(head: str | None) -> ExplanationModule:
         window = SlidingWindow((9, 8, 7))
         labels = Labels(("nothing", *scheme().structures))
-        return ExplanationModule(Sigmoid(), VanillaGradient(), SumScore(), window, labels, head=head)
+        return module_of(Sigmoid(), VanillaGradient(), SumScore(), window, labels, head=head)
 
     asking = module(None)
     for _ in range(2):  # a case that is refused leaves the question open

@@ -21,7 +21,7 @@ from agg2exp.domain.explanation import Explanation
 from agg2exp.inference import SlidingWindow, WindowedModel
 from agg2exp.run.module import ExplanationModule
 from agg2exp.scores import MeanScore, SumScore
-from tests.helpers.explanations import scheme, small_case
+from tests.helpers.explanations import module_of, scheme, small_case
 from tests.helpers.networks import ToyNetwork
 
 WINDOW = SlidingWindow((6, 6, 6), overlap=0.25)
@@ -35,7 +35,7 @@ def module(**changes: object) -> ExplanationModule:
         "inference": WINDOW,
         "labels": scheme(),
     }
-    return ExplanationModule(**{**parts, **changes})
+    return module_of(**{**parts, **changes})
 
 
 def present(explanation: Explanation, case: Case) -> int:
@@ -138,7 +138,16 @@ def test_settings_name_the_module_and_what_it_was_given():
     class Mine(ExplanationModule):
         pass
 
-    mine = Mine(ToyNetwork(), VanillaGradient(), SumScore(), WINDOW, scheme(), ["aorta"], provenance={"weights": "abc"})
+    mine = module_of(
+        ToyNetwork(),
+        VanillaGradient(),
+        SumScore(),
+        WINDOW,
+        scheme(),
+        ["aorta"],
+        cls=Mine,
+        provenance={"weights": "abc"},
+    )
     settings = mine.explain(small_case()).settings
     assert settings["module"].endswith("Mine")
     assert settings["classes"] == "aorta"
