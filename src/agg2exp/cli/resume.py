@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agg2exp.domain.errors import SettingError
+from agg2exp.explaining.provenance import Provenance
 from agg2exp.run.datamodule import CaseDataModule
 from agg2exp.store.case_result import CASE_FILES
 from agg2exp.store.case_store import CaseStore, DamagedResultError, EarlierResultError
@@ -15,9 +16,6 @@ from agg2exp.store.failures import FailureLog
 from agg2exp.store.under_way import UnderWay
 
 log = logging.getLogger(__name__)
-
-FOUND = ("expansion",)
-"""Settings that only the attribution of a case tells."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +75,6 @@ def next_part(output: Path, data: CaseDataModule, settings: Mapping[str, str]) -
     pending = data.pending()
     killers = {case: n for case, n in UnderWay(output).killed().items() if case in pending}
     return Part(expected, finished, pending, staying, killers)
-
-
-def changed_settings(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """What differs, in words; "" if nothing does."""
-    differing = [key for key in {**before, **now} if before.get(key) != now.get(key) and key not in FOUND]
-    return "; ".join(f"{key}: then {before.get(key)}, now {now.get(key)}" for key in differing)
 
 
 def finished_cases(output: Path, settings: Mapping[str, str], fingerprints: Mapping[str, str]) -> frozenset[str]:
@@ -151,7 +143,7 @@ def staying_cases(
 
 def _check(output: Path, case: str, before: Mapping[str, str], now: Mapping[str, str]) -> None:
     """Raise unless a stored case has the settings of now."""
-    changes = changed_settings(before, now)
+    changes = Provenance(before).differences(Provenance(now))
     if changes:
         raise SettingError(
             "resume",

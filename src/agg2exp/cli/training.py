@@ -16,10 +16,10 @@ from lightning.pytorch.loggers import CSVLogger, Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from agg2exp.cli.resume import changed_settings
 from agg2exp.domain.code import versions
 from agg2exp.domain.description import described, text
 from agg2exp.domain.errors import SettingError
+from agg2exp.explaining.provenance import Provenance
 from agg2exp.run.datamodule import CaseDataModule
 from agg2exp.run.training_module import SegmentationModule
 from agg2exp.run.training_state import TrainingState
@@ -78,7 +78,7 @@ def kept_state(path: Path, settings: Mapping[str, str]) -> dict[str, Any] | None
         raise SettingError(
             "resume", str(path), f"a readable state of a training ({type(error).__name__})", "Start a new run."
         ) from error
-    changes = changed_settings(before, settings)
+    changes = Provenance(before).differences(Provenance(settings))
     if changes:
         raise SettingError(
             "resume",

@@ -14,16 +14,6 @@ from agg2exp.domain.metric_facts import MetricFacts
 from agg2exp.domain.prediction import Prediction
 
 
-def of_method(setting: str) -> bool:
-    """Whether a setting of an explanation, by name, concerns the attribution method alone."""
-    return setting == "method" or setting.startswith("attribution: ")
-
-
-def of_metrics(setting: str) -> bool:
-    """Whether a setting of an explanation, by name, concerns the evaluation metrics alone."""
-    return setting.startswith("metric ")
-
-
 @dataclass(frozen=True)
 class PassCounts:
     """Network passes of one case; a batch of B windows counts as B.

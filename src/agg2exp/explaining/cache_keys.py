@@ -6,10 +6,8 @@ import hashlib
 from collections.abc import Mapping
 
 from agg2exp.domain.case import Case
-from agg2exp.domain.explanation import of_method, of_metrics
 from agg2exp.explaining.memory_fallback import MemoryFallback
-
-OF_SCORES = ("score", "mask_policy", "classes", "seed")
+from agg2exp.explaining.provenance import Provenance
 
 
 def score_key(settings: Mapping[str, str], case: Case, memory_fallback: MemoryFallback) -> dict[str, str]:
@@ -19,11 +17,7 @@ def score_key(settings: Mapping[str, str], case: Case, memory_fallback: MemoryFa
     """
     image = case.image.cpu().contiguous()
     return {
-        **{
-            name: value
-            for name, value in settings.items()
-            if not (of_method(name) or of_metrics(name) or name == "expansion")
-        },
+        **Provenance(settings).without("method", "metrics").settings,
         "case": case.id,
         "image": hashlib.sha256(image.numpy().data).hexdigest(),
         "shape": str(tuple(image.shape)),
@@ -35,4 +29,4 @@ def score_key(settings: Mapping[str, str], case: Case, memory_fallback: MemoryFa
 
 def prediction_key(of_scores: Mapping[str, str]) -> dict[str, str]:
     """Of a prediction, from the key of scores at the same image."""
-    return {n: value for n, value in of_scores.items() if n not in OF_SCORES and not n.startswith("score: ")}
+    return dict(Provenance(of_scores).without("score").settings)

@@ -9,14 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from agg2exp.domain.explanation import of_method
+from agg2exp.explaining.provenance import Provenance
 from agg2exp.store.case_result import CASE_FILES
 from agg2exp.store.case_store import CaseStore, DamagedResultError
 
 log = logging.getLogger(__name__)
-
-ASIDE = ("expansion", CASE_FILES)
-"""Settings of a case that belong to its method or its files."""
 
 
 @dataclass(frozen=True)
@@ -71,5 +68,5 @@ def _settings(run: Run) -> dict[str, str]:
         except DamagedResultError as error:
             log.warning("%s", error)
             continue
-        return {name: value for name, value in settings.items() if not of_method(name) and name not in ASIDE}
+        return dict(Provenance(settings).without("method", CASE_FILES).settings)
     return {}
