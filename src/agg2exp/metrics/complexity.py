@@ -14,7 +14,11 @@ from agg2exp.metrics.explained_case import ExplainedCase
 
 
 def complexity(e: Tensor, threshold: float) -> Tensor:
-    """|{i : |ē(i)| > θ}| / p (Eq. 10), ē = e / max|e|, over all voxels and channels; () float64."""
+    """|{i : |ē(i)| > θ}| / p (Eq. 10), ē = e / max|e|, over all voxels and channels; () float64.
+
+    >>> complexity(torch.tensor([5.0, -1.0, 0.2, 0.0]), threshold=0.1)
+    tensor(0.5000, dtype=torch.float64)
+    """
     return (normalised(e).abs() > threshold).double().mean()
 
 

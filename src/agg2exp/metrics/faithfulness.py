@@ -19,6 +19,20 @@ from agg2exp.metrics.explained_case import ExplainedCase
 CORRELATIONS = {"pearson": pearson, "spearman": spearman}
 
 
+def faithfulness(sums: Tensor, drops: Tensor, correlation: str = "pearson") -> Tensor:
+    """corr_k( Σ_{i∈S_k} ē_c(i), f̂_c(x) - f̂_c(x_{S_k}) ) over n subsets (Eq. 8), (K,) float64.
+
+    >>> faithfulness(torch.tensor([[0.1], [0.2], [0.4]]), torch.tensor([[1.0], [2.0], [4.0]]))
+    tensor([1.0000], dtype=torch.float64)
+
+    Args:
+        sums: Σ_{i∈S_k} ē_c(i), (n, K).
+        drops: f̂_c(x) - f̂_c(x_{S_k}), (n, K).
+        correlation: "pearson" or "spearman".
+    """
+    return CORRELATIONS[correlation](sums, drops)
+
+
 def subset(p: int, m: int, generator: Generator) -> Tensor:
     """m of p voxels without replacement, sorted flat indices (m,) int64; every subset is equally likely.
 
@@ -121,7 +135,7 @@ class Faithfulness(EvaluationMetric):
             "no subset changes its score more than another": constant(drops),
             "no subset has more of its attribution than another": constant(sums),
         }
-        return {self.name: self.where_defined(case, CORRELATIONS[self.correlation](sums, drops), reasons)}
+        return {self.name: self.where_defined(case, faithfulness(sums, drops, self.correlation), reasons)}
 
     def evaluations(self, n_classes: int) -> tuple[int, int]:
         """x and n perturbed images."""

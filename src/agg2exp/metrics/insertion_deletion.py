@@ -70,6 +70,21 @@ def normalised_curve(scores: Tensor) -> Tensor:
     return (scores - scores[-1]) / (scores[0] - scores[-1]).abs()
 
 
+def insertion_deletion(curves: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """∫ (least relevant first - most relevant first) dα, and the two areas, (K,) each.
+
+    >>> least, most = [[0.0, 1.0], [0.5, 1.0], [1.0, 0.0]], [[0.0, 1.0], [0.5, 0.0], [1.0, 0.0]]
+    >>> insertion_deletion(torch.tensor([[least, most]]))
+    (tensor([0.5000]), tensor([0.7500]), tensor([0.2500]))
+
+    Args:
+        curves: (K, 2, N, 2): the normalised scores (second of each pair) over the share α removed, least and most
+            relevant first.
+    """
+    insertion, deletion = torch.trapezoid(curves[..., 1], curves[..., 0]).unbind(dim=1)
+    return insertion - deletion, insertion, deletion
+
+
 class InsertionDeletion(EvaluationMetric):
     """∫ (least relevant first - most relevant first) dα / |Δ_c|, Δ_c = f̂_c(x) - f̂_c(x′).
 
@@ -142,9 +157,9 @@ class InsertionDeletion(EvaluationMetric):
         both = torch.stack(curves)  # (K, 2, N, 2)
         reasons = {"its score is the same for image and baseline": torch.tensor(unchanged)}
         both[..., 1] += self.where_defined(case, torch.zeros(len(both), dtype=torch.float64), reasons)[:, None, None]
-        insertion, deletion = torch.trapezoid(both[..., 1], both[..., 0]).unbind(dim=1)
+        value, insertion, deletion = insertion_deletion(both)
         return {
-            self.name: insertion - deletion,
+            self.name: value,
             "insertion": insertion,
             "deletion": deletion,
             "least_relevant_first": both[:, 0],

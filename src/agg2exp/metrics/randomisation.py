@@ -29,6 +29,15 @@ def random_parameters(network: nn.Module, rng: KeyedRng) -> dict[str, Tensor]:
     return parameters
 
 
+def randomisation(e: Tensor, other: Tensor) -> Tensor:
+    """Spearman correlation of |e| and |e′| over all voxels and channels, () float64.
+
+    >>> randomisation(torch.tensor([1.0, -2.0, 3.0]), torch.tensor([-0.1, 0.2, 0.3]))
+    tensor(1.0000, dtype=torch.float64)
+    """
+    return spearman(e.abs().flatten(), other.abs().flatten())
+
+
 class Randomised(nn.Module):
     """A network that runs with other parameters; its own stay where they are, and nothing is copied.
 
@@ -69,8 +78,8 @@ class Randomisation(EvaluationMetric):
         other = case.attribute(network=Randomised(network, random_parameters(network, case.rng(self.name))))
         values = []
         for k in range(case.attribution.n_classes):
-            e = case.attribution.dense(k).abs().flatten()
-            values.append(spearman(e, other.dense(k).to(e.device).abs().flatten()).cpu())
+            e = case.attribution.dense(k)
+            values.append(randomisation(e, other.dense(k).to(e.device)).cpu())
         found = torch.stack(values)
         same = all(bool(constant(old.detach().flatten())) for old in network.parameters())
         reasons = {

@@ -15,7 +15,11 @@ from agg2exp.metrics.explained_case import ExplainedCase
 
 
 def relative_change(e: Tensor, other: Tensor) -> Tensor:
-    """‖ē - ē′‖₂ / ‖ē‖₂ over all voxels and channels, each normalised by its own maximum; () float64."""
+    """‖ē - ē′‖₂ / ‖ē‖₂ over all voxels and channels, each normalised by its own maximum; () float64.
+
+    >>> relative_change(torch.tensor([4.0, 0.0]), torch.tensor([0.0, 3.0]))
+    tensor(1.4142, dtype=torch.float64)
+    """
     first, second = normalised(e), normalised(other)
     norm = torch.linalg.vector_norm
     change: Tensor = norm(first - second, dtype=torch.float64) / norm(first, dtype=torch.float64)
