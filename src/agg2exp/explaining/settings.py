@@ -10,6 +10,7 @@ from agg2exp.domain.code import versions
 from agg2exp.domain.description import code_of_network, described, text
 from agg2exp.domain.object_state import arguments
 from agg2exp.explaining.setup import Setup
+from agg2exp.preprocessing.base import provenance_of
 
 
 def settings_of(explainer: Setup, hooks: nn.Module, uncounted: Collection[str]) -> dict[str, str]:
@@ -32,6 +33,7 @@ def settings_of(explainer: Setup, hooks: nn.Module, uncounted: Collection[str]) 
         **versions(),
         **({} if "weights" in model.provenance else {"weights": text(model.network)}),
         **model.provenance,
+        **provenance_of(model.preprocessing),
         "module": "usual" if _is_ours(hooks) else f"{type(hooks).__module__}.{type(hooks).__qualname__}",
         "network code": code_of_network(model.network),
         "method": method.get("method", explainer.method.name),
