@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from omegaconf import OmegaConf
+from safetensors import safe_open
+from safetensors.numpy import save
 
 from agg2exp.run.module import ExplanationModule
 from agg2exp.store.case_store import CaseStore
@@ -69,6 +71,23 @@ def test_a_run_is_collected_again_to_the_same_bytes_in_its_own_folder(
     assert contents(folder) == contents(whole.output)
     assert {path.name: path.read_bytes() for path in (folder / ".hydra").glob("*.yaml")} == hydras
     assert not (tmp_path / "unused").exists()
+
+
+def test_a_run_of_an_earlier_version_is_refused_and_keeps_its_results(
+    whole: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    folder = tmp_path / "run"
+    shutil.copytree(whole.output, folder)
+    path = CaseStore(folder).path(CASES[0])
+    with safe_open(path, framework="numpy") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        words = {name: value for name, value in file.metadata().items() if name not in ("checksum", "format")}
+    path.write_bytes(save(arrays, metadata=words))
+    before = contents(folder) | {path.name: path.read_bytes()}
+    assert collect(folder, folder) == 1
+    assert "as agg2exp 0.1.0" in capsys.readouterr().err
+    assert contents(folder) | {path.name: path.read_bytes()} == before
+    assert not (folder / "failures.csv").exists()
 
 
 def test_a_run_that_was_killed_is_collected_and_says_what_is_missing(

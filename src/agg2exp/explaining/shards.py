@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from agg2exp.domain.errors import DataError
@@ -103,10 +101,6 @@ def _is_same(one: CaseResult, other: CaseResult) -> bool:
 
 
 def _bring(source: Path, target: Path) -> None:
-    """One file under two names where the disk allows it, else a copy; both replace what they write, whole."""
+    """A copy of a file, whole or not at all."""
     with atomic_write(target) as path:
-        path.unlink()
-        with suppress(OSError):
-            os.link(source, path)
-        if not path.exists():
-            shutil.copyfile(source, path)
+        shutil.copyfile(source, path)

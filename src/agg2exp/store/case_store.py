@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from agg2exp.domain.errors import DataError
 from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.metric_facts import MetricFacts
 from agg2exp.domain.names import original_name, safe_name
@@ -92,11 +93,17 @@ class CaseStore:
             path.write_bytes(content)
 
     def readable(self, case_ids: Sequence[str]) -> tuple[list[CaseResult], dict[str, str]]:
-        """The results of those of the cases that are done, and by case why a result cannot be read."""
+        """The results of those of the cases that are done, and by case why a result cannot be read.
+
+        Raises:
+            DataError: A result is of another version, and so is the run: nothing of it is damaged.
+        """
         done, results, damaged = set(self.finished()), [], {}
         for case in (case for case in case_ids if case in done):
             try:
                 results.append(self.read(case))
+            except EarlierResultError as error:
+                raise DataError(f"{error} Read the run with that version, or explain its cases again.") from error
             except DamagedResultError as error:
                 damaged[case] = str(error)
         return results, damaged
