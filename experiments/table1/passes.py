@@ -98,7 +98,7 @@ def main() -> None:
             )  # fmt: skip
             module.explain(Case("toy", image, grid, grid, fingerprint="toy"))
             cost = module.evaluator.cost
-            row = [cost.evaluations(), cost.gradients() * EXPLAINED, network.forwards, network.backwards]
+            row = [cost.image_evaluations(), cost.image_gradients() * EXPLAINED, network.forwards, network.backwards]
             totals = [a + b for a, b in zip(totals, row, strict=True)]
             print(f"{name:<22} {row[0]:>11,} {row[1]:>6,} {row[2]:>11,} {row[3]:>6,}")
     print(f"{'together':<22} {totals[0]:>11,} {totals[1]:>6,} {totals[2]:>11,} {totals[3]:>6,}")

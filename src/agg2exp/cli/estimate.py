@@ -29,19 +29,19 @@ class Estimate:
 
     Attributes:
         cases: Cases to explain.
-        evaluations: Images that pass the network per case, at most: prediction, attribution, metrics.
-        gradients: How many of them are differentiated for each class.
-        forwards: Window forwards of all cases, at most.
-        backwards: (Window, class) backwards of all cases, at most.
+        image_forwards: Images that pass the network per case, at most: prediction, attribution, metrics.
+        image_gradients: How many of them are differentiated for each class.
+        window_forwards: Window forwards of all cases, at most.
+        window_backwards: (Window, class) backwards of all cases, at most.
         seconds: They take about so long, on all devices together.
         counts_all: Whether nothing is missing in it.
     """
 
     cases: int
-    evaluations: int
-    gradients: int
-    forwards: int
-    backwards: int
+    image_forwards: int
+    image_gradients: int
+    window_forwards: int
+    window_backwards: int
     seconds: float
     counts_all: bool
 
@@ -50,8 +50,9 @@ class Estimate:
             "" if self.counts_all else "; many more, as the method evaluates images for every feature, not in it"
         )
         return (
-            f"{self.cases} cases x at most {self.evaluations} evaluations of the image, {self.gradients} of them "
-            f"differentiated for each class: {self.forwards:,} window forwards and {self.backwards:,} backwards, about "
+            f"{self.cases} cases x at most {self.image_forwards} evaluations of the image, {self.image_gradients} of "
+            f"them differentiated for each class: {self.window_forwards:,} window forwards and "
+            f"{self.window_backwards:,} backwards, about "
             f"{timedelta(seconds=round(min(self.seconds, LONGEST)))} (measured on one window batch; {missing}; "
             f"{PASSES} forwards more check the network)"
         )
@@ -59,7 +60,9 @@ class Estimate:
 
 def is_long(module: ExplanationModule, data: CaseDataModule) -> bool:
     """Whether the run is worth an estimate."""
-    return len(data.pending()) * module.evaluator.cost.forwards() >= LONG or not module.explainer.method.counts_all
+    return (
+        len(data.pending()) * module.evaluator.cost.image_forwards() >= LONG or not module.explainer.method.counts_all
+    )
 
 
 def estimate(
@@ -81,13 +84,13 @@ def estimate(
     everything = max(windows * sum(costs.values()) / costs[case.id], len(costs))
     forward, backward = _seconds_per_window(module, case)
     cost = module.evaluator.cost
-    evaluations, gradients = cost.forwards(), cost.gradients() * len(module.explainer.classes)
+    evaluations, gradients = cost.image_forwards(), cost.image_gradients() * len(module.explainer.classes)
     return Estimate(
         cases=len(costs),
-        evaluations=evaluations,
-        gradients=cost.gradients(),
-        forwards=round(everything * evaluations),
-        backwards=round(everything * gradients),
+        image_forwards=evaluations,
+        image_gradients=cost.image_gradients(),
+        window_forwards=round(everything * evaluations),
+        window_backwards=round(everything * gradients),
         seconds=everything * (evaluations * forward + gradients * backward) / n_devices,
         counts_all=module.explainer.method.counts_all,
     )

@@ -87,7 +87,7 @@ class CaseExplainer:
         """
         check_classes(self.model, self.case.image, self.explainer.model.labels)
         windows = len(self.model.plan(self.case.image).windows)
-        self.progress.begin(self.case.id, windows * cost.evaluations(len(self.chunks)))
+        self.progress.begin(self.case.id, windows * cost.image_evaluations(len(self.chunks)))
 
     def predict(self, predictions: ArrayCache | None) -> Prediction:
         """Of the case, from what is kept of earlier runs or the network."""

@@ -73,8 +73,8 @@ def test_twins_change_nothing_else(mask_policy):
 
 def test_twins_are_counted_in_the_estimate():
     alone, beside = (module(n, SmoothGrad(4)).evaluator.cost for n in (0, 3))
-    assert beside.evaluations() - alone.evaluations() == 3 * 4
-    assert beside.gradients() == 4 * alone.gradients()
+    assert beside.image_evaluations() - alone.image_evaluations() == 3 * 4
+    assert beside.image_gradients() == 4 * alone.image_gradients()
 
 
 def test_importances_of_twins_are_stored_beside_those_of_the_case(tmp_path):
