@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import networkx as nx
@@ -15,10 +16,12 @@ from PIL import Image
 from agg2exp.aggregation.global_importance import global_importance
 from agg2exp.analysis.outliers import outlier_table
 from agg2exp.cli.application import JobError
+from agg2exp.cli.conf_dir import conf_dir
 from agg2exp.cli.data_sets import read_data_sets
 from agg2exp.cli.scans import read_scan
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.roi_importance import Kind
+from agg2exp.figures.anatomy import Anatomy
 from agg2exp.figures.importance_graph import importance_graph
 from agg2exp.figures.style import save
 from agg2exp.report.outlier_slices import outlier_slices
@@ -246,10 +249,12 @@ def test_scans_of_a_patient_are_one_where_patients_are_counted(followed_up: Path
 
 def test_a_circular_graph_is_drawn(followed_up: Path, tmp_path: Path):
     (usual,) = read_runs(usual=followed_up / "usual")
+    groups = OmegaConf.to_container(OmegaConf.load(conf_dir() / "anatomy" / "thorax.yaml").groups)
+    anatomy = replace(usual, anatomy=Anatomy(groups)).joined_anatomy
     matrix = usual.matrix(usual.importances(Kind.IMPORTANCE), draws=100, seed=0)
     drawn = {"out": np.asarray(Image.open(followed_up / "out" / "usual" / "graph.png"))}
     for layout in ("circular", "anatomical"):
-        save(importance_graph(matrix, usual.joined_anatomy, 3, layout=layout), tmp_path / f"{layout}.png")
+        save(importance_graph(matrix, anatomy, 3, layout=layout), tmp_path / f"{layout}.png")
         drawn[layout] = np.asarray(Image.open(tmp_path / f"{layout}.png"))
     assert np.array_equal(drawn["out"], drawn["circular"])
     assert not np.array_equal(drawn["out"], drawn["anatomical"])
