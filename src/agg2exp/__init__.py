@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from agg2exp.data.given_case import GivenCase
     from agg2exp.explaining.result import Result, Results
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 __all__ = ["GivenCase", "Result", "Results", "__version__", "explain", "load_model"]
 DOOR = {
     "GivenCase": "agg2exp.data.given_case",

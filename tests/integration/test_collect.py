@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from safetensors import safe_open
 from safetensors.numpy import save
 
+import agg2exp
 from agg2exp.run.module import ExplanationModule
 from agg2exp.store.case_store import CaseStore
 from tests.helpers.runs import CASES, Finished, Tiny, run
@@ -85,7 +86,7 @@ def test_a_run_of_an_earlier_version_is_refused_and_keeps_its_results(
     path.write_bytes(save(arrays, metadata=words))
     before = contents(folder) | {path.name: path.read_bytes()}
     assert collect(folder, folder) == 1
-    assert "as agg2exp 0.1.0" in capsys.readouterr().err
+    assert f"as agg2exp {agg2exp.__version__}" in capsys.readouterr().err
     assert contents(folder) | {path.name: path.read_bytes()} == before
     assert not (folder / "failures.csv").exists()
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 
+from agg2exp import __version__
 from agg2exp.store.atomic import atomic_write
 
 PACKAGES = (
-    "agg2exp",
     "torch",
     "lightning",
     "monai",
@@ -27,7 +27,7 @@ PACKAGES = (
 
 def write_environment(output: Path, device: str) -> None:
     """Write `environment.json`: versions of what computes, and on what."""
-    versions = {}
+    versions = {"agg2exp": __version__}
     for package in PACKAGES:
         try:
             versions[package] = version(package)

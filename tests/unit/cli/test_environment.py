@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+import agg2exp
 from agg2exp.cli.environment import write_environment
 
 
@@ -14,5 +15,6 @@ def test_environment(tmp_path: Path):
     write_environment(tmp_path, "cpu")
     facts = json.loads((tmp_path / "environment.json").read_text())
     assert facts["packages"]["torch"] == torch.__version__
+    assert facts["packages"]["agg2exp"] == agg2exp.__version__
     assert facts["device"] == "cpu"
     assert facts["threads"] == torch.get_num_threads()
