@@ -19,16 +19,17 @@ RECORDED = ("agg2exp", "torch", "monai", "captum", "lightning", "torchmetrics")
 """Packages whose versions are settings of their own where results depend on them."""
 LIBRARIES = ("torch", "monai", "numpy", "scipy", "scikit-image", "nibabel")
 """What results depend on whatever is chosen."""
-WITHOUT_RESULTS = ("analysis", "cli", "distributed", "figures", "report")
-"""Packages of agg2exp that show or move results, but compute none of those that a case keeps."""
+WITHOUT_RESULTS = ("analysis/", "api/", "cli/", "figures/", "report/", "run/distributed/")
+"""Folders of agg2exp that show or move results, but compute none of those that a case keeps."""
 
 
 @cache
 def versions() -> dict[str, str]:
     """agg2exp, with a digest of its code since a checkout changes between versions, and its libraries."""
     root = Path(__file__).parents[1]
-    files = [path for path in sorted(root.rglob("*.py")) if path.relative_to(root).parts[0] not in WITHOUT_RESULTS]
-    code = _digest(*(f"{path.relative_to(root).as_posix()} {_digest(path.read_bytes())}" for path in files))
+    places = {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*.py"))}
+    files = {place: path for place, path in places.items() if not place.startswith(WITHOUT_RESULTS)}
+    code = _digest(*(f"{place} {_digest(path.read_bytes())}" for place, path in files.items()))
     return {"agg2exp": f"{__version__} (code {code})", **{name: version(name) for name in LIBRARIES}}
 
 

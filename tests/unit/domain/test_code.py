@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from agg2exp.domain.code import code_of, versions
+import agg2exp
+from agg2exp.domain.code import WITHOUT_RESULTS, code_of, versions
 from agg2exp.supervoxels import Cubes
 
 NETWORK = """
@@ -97,3 +98,8 @@ def test_classes_without_a_file_are_told_apart_by_what_they_do() -> None:
         return session["Mine"]
 
     assert code_of(typed(2)) == code_of(typed(2)) != code_of(typed(3))
+
+
+def test_the_folders_whose_code_does_not_count_are_there() -> None:
+    root = Path(agg2exp.__file__).parent
+    assert [folder for folder in WITHOUT_RESULTS if not (root / folder).is_dir()] == []
