@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from monai.transforms import NormalizeIntensity
 
 from agg2exp.attribution import Attributor, SmoothGrad
 from agg2exp.baselines import Baseline, Constant
@@ -19,6 +20,12 @@ from agg2exp.domain.description import described, text
 from agg2exp.domain.errors import SettingError
 from agg2exp.inference import SlidingWindow
 from agg2exp.metrics import Complexity, EvaluationMetric, Faithfulness
+from agg2exp.preprocessing.base import Preprocessor
+from agg2exp.preprocessing.body import CtBody
+from agg2exp.preprocessing.crop import ForegroundCrop
+from agg2exp.preprocessing.display import Display
+from agg2exp.preprocessing.intensity import Intensity, Window
+from agg2exp.preprocessing.pad import Pad
 from agg2exp.scores import MarginScore, Score, SumScore
 from agg2exp.supervoxels import Cubes, Supervoxels
 from tests.conformance.methods import Choice, choices, computed, dense
@@ -86,7 +93,16 @@ def test_number_of_samples_or_steps_can_be_set() -> None:
 
 def shipped(base: type) -> list[type]:
     """Every class of the package below a base class, found by itself."""
-    for package in ("attribution", "baselines", "inference", "metrics", "run", "scores", "supervoxels"):
+    for package in (
+        "attribution",
+        "baselines",
+        "inference",
+        "metrics",
+        "preprocessing",
+        "run",
+        "scores",
+        "supervoxels",
+    ):
         folder = Path(importlib.import_module(f"agg2exp.{package}").__file__ or "").parent
         for file in sorted(folder.glob("[!_]*.py")):
             importlib.import_module(f"agg2exp.{package}.{file.stem}")
@@ -104,18 +120,23 @@ NEEDED: dict[str, Any] = {
     "volume": torch.rand(1, 2, 3, 4, generator=torch.Generator().manual_seed(0)),
     "path": "{case}/atlas.nii.gz",
     "size": (8, 8, 8),
+    "transforms": (NormalizeIntensity(),),
+    "low": -1000,
+    "high": 1000,
+    "multiple": (2, 2, 2),
 }
-"""Arguments without a default."""
+"""Arguments without a default, or of which one is needed."""
 TRIES = (0, 1, 2, 3, 5, 0.25, 0.375, "other", "gaussian", "spearman", "recomputed", "bfloat16", "value", "midpoint",
          "Saliency", (6, 6, 6), True, False, None, Constant(0.375), Cubes(5), {"n_samples": 7}, {"abs": False},
-         NEEDED["ids"] // 2, NEEDED["volume"] + 1, [4, 4, 4])  # fmt: skip
-PARTS = [cls for base in (Attributor, Baseline, EvaluationMetric, Score, SlidingWindow, Supervoxels)
-         for cls in shipped(base)]  # fmt: skip
+         NEEDED["ids"] // 2, NEEDED["volume"] + 1, [4, 4, 4], "LPI", "cubic", Window(-100, 300), ForegroundCrop(),
+         Pad((8, 8, 8)), CtBody(), Display(-10, 10), (NormalizeIntensity(nonzero=True),))  # fmt: skip
+PARTS = [cls for base in (Attributor, Baseline, EvaluationMetric, ForegroundCrop, Intensity, Pad, Preprocessor, Score,
+                          SlidingWindow, Supervoxels) for cls in shipped(base)]  # fmt: skip
 
 
 def made(cls: type, **chosen: Any) -> Any:
     names = inspect.signature(cls).parameters
-    needed = {name: NEEDED[name] for name, p in names.items() if p.default is p.empty}
+    needed = {name: NEEDED[name] for name, p in names.items() if p.default is p.empty or name == "multiple"}
     return cls(**{**needed, **chosen})
 
 
@@ -123,6 +144,7 @@ def test_every_kind_of_part_is_found() -> None:
     names = {cls.__name__ for cls in PARTS}
     assert {"KernelShap", "CaptumMethod", "Given", "Blurred", "Faithfulness", "Efficiency", "MarginScore"} <= names
     assert {"SlidingWindow", "Slic", "LabelMap", "Semantic"} <= names
+    assert {"Preprocessing", "MonaiPreprocessing", "Window", "ZScore", "Percentile", "ForegroundCrop", "Pad"} <= names
 
 
 @pytest.mark.parametrize("cls", PARTS, ids=lambda cls: f"{cls.__module__.split('.')[1]}.{cls.__name__}")
