@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hydra import compose, initialize_config_dir
 
 import agg2exp
-from agg2exp.attribution import SmoothGrad
+from agg2exp.attribution import IntegratedGradients, SmoothGrad
 from agg2exp.cli.segmentation_model import trained_model
 from agg2exp.domain.errors import CaseError, SettingError
 from agg2exp.models.segmentation_model import SegmentationModel
@@ -111,6 +112,22 @@ def test_methods_scores_and_supervoxels_may_be_names_or_objects(model: Segmentat
         ({"score": "summ"}, "summ"),
         ({"supervoxels": Cubes(8)}, "takes no supervoxels"),
         ({"settings": {"noisy_kopies": 3}}, "noisy_kopies"),
+        ({"settings": {"attribution.n_sampels": 3}}, "n_sampels"),
+        ({"settings": {"model.windows.overlap": 0.5}}, "model.windows.overlap"),
+        ({"settings": {"seed": 3}}, "settings: expected one of"),
+        ({"settings": {"score": "margin"}}, "settings: expected one of"),
+        ({"settings": ["noisy_copies"]}, "a dictionary"),
+        ({"method": SmoothGrad(2), "settings": {"noisy_copies": 3}}, "method is an object"),
+        ({"method": SmoothGrad(2), "supervoxels": "cubes"}, "has its own"),
+        ({"method": IntegratedGradients(2), "baseline": "ones"}, "has its own"),
+        ({"method": SmoothGrad}, "a Attributor"),
+        ({"method": None}, "method: expected one of 'captum'"),
+        ({"method": "../attribution/smoothgrad"}, "method: expected one of 'captum'"),
+        ({"score": None}, "a Score"),
+        ({"metrics": ["complexity"]}, "metrics: expected the name of a YAML"),
+        ({"classes": None}, "classes: expected 'all'"),
+        ({"device": "gpu"}, "device: expected a device"),
+        ({"image": []}, "at least one scan"),
         ({"image": [agg2exp.GivenCase("a.nii.gz")], "id": "a"}, "left out for several scans"),
         ({"model": "nowhere.yaml"}, "nowhere.yaml"),
     ],
@@ -151,3 +168,48 @@ def test_explaining_imports_no_lightning() -> None:
     code = "import sys, agg2exp; agg2exp.explain; print({'lightning', 'wandb'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_two_scans_of_one_id_are_refused_before_anything_is_computed(model: SegmentationModel, tiny: Tiny) -> None:
+    array = np.zeros((9, 9, 9), dtype=np.float32)
+    with pytest.raises(SettingError, match="each id once"):
+        agg2exp.explain(model, [array, array], "vanilla_gradient", show_progress=False)
+
+
+def test_a_saved_run_keeps_what_it_has(model: SegmentationModel, tiny: Tiny, tmp_path: Path) -> None:
+    folder = explained_by_python(model, tiny).save(tmp_path / "run")
+    before = {path: path.read_bytes() for path in [*sorted(folder.rglob("*.parquet")), folder / "config.yaml"]}
+    scan = tiny.root / "s0002" / "ct.nii.gz"
+    others = [
+        explained_by_python(model, tiny, score="margin"),
+        agg2exp.explain(model, scan, SmoothGrad(n_samples=3), CLASSES, show_progress=False, id="other"),
+        agg2exp.explain(model, scan, SmoothGrad(n_samples=2), CLASSES, show_progress=False, id="s0003"),
+    ]
+    for other in others:
+        with pytest.raises(SettingError, match="a run that case"):
+            other.save(folder)
+    assert [path.stem for path in (folder / "cases").glob("*.safetensors")] == ["s0003"]
+    assert {path: path.read_bytes() for path in before} == before
+    same = agg2exp.explain(model, scan, SmoothGrad(n_samples=2), CLASSES, show_progress=False, id="s0002")
+    assert set(pd.read_parquet(same.save(folder) / "tables/roi_importance.parquet")["case"]) == {"s0002", "s0003"}
+
+
+def test_what_a_case_has_cannot_be_given_beside_it(model: SegmentationModel, tiny: Tiny) -> None:
+    given = agg2exp.GivenCase(tiny.root / "s0003" / "ct.nii.gz")
+    case = given.read(model.preprocessing, model.labels)
+    for scan in (given, case):
+        with pytest.raises(SettingError, match="regions: expected left out"):
+            agg2exp.explain(model, scan, "vanilla_gradient", "heart", show_progress=False, regions={"a": case.image})
+
+
+def test_a_missing_scan_of_several_costs_itself_alone(model: SegmentationModel, tiny: Tiny) -> None:
+    scans = [tiny.root / "s0003" / "ct.nii.gz", "nowhere.nii.gz"]
+    results = agg2exp.explain(model, scans, "vanilla_gradient", "heart", show_progress=False)
+    assert list(results.failures) == ["nowhere"]
+
+
+def test_a_hydra_application_that_is_under_way_goes_on(model: SegmentationModel, tiny: Tiny, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("a: 1")
+    with initialize_config_dir(str(tmp_path), version_base="1.3"):
+        explained_by_python(model, tiny)
+        assert compose("mine") == {"a": 1}

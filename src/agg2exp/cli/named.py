@@ -45,7 +45,7 @@ def named(group: str, name: str) -> Any:
         JobError: It cannot be made.
     """
     check_choice(group, name, names_of(group))
-    with _composed([f"+{group}@{GIVEN}={name}"]) as config:
+    with composed([f"+{group}@{GIVEN}={name}"]) as config:
         return build(config, GIVEN)
 
 
@@ -70,7 +70,7 @@ def named_model(source: str | Path, weights: str | Path | None = None) -> Segmen
     if not is_file:
         check_choice("source", source, names_of("model"))
     try:
-        with _of_file(path) if is_file else _composed([f"model={source}"]) as config:
+        with _of_file(path) if is_file else composed([f"model={source}"]) as config:
             if weights is None:
                 return trained_model(config)
             return with_weights(untrained_model(config), str(weights))
@@ -90,12 +90,12 @@ def _of_file(path: Path) -> Iterator[DictConfig]:
         (Path(folder) / "model").mkdir()
         shutil.copy(path, Path(folder) / "model" / f"{GIVEN}.yaml")
         beside = [path.absolute().parent.parent] if path.absolute().parent.name == "model" else []
-        with _composed([f"model={GIVEN}"], [Path(folder), *beside]) as config:
+        with composed([f"model={GIVEN}"], [Path(folder), *beside]) as config:
             yield config
 
 
 @contextmanager
-def _composed(overrides: Sequence[str], folders: Sequence[Path] = ()) -> Iterator[DictConfig]:
+def composed(overrides: Sequence[str], folders: Sequence[Path] = ()) -> Iterator[DictConfig]:
     """The configuration of `agg2exp explain`; a Hydra that is under way goes on as it was.
 
     Args:

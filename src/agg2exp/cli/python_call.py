@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from agg2exp.attribution import Attributor
 from agg2exp.baselines import Baseline
 from agg2exp.cli.application import JobError, build
-from agg2exp.cli.conf_dir import conf_dir
-from agg2exp.domain.errors import SettingError
+from agg2exp.cli.named import composed, names_of
+from agg2exp.domain.errors import SettingError, check_choice
 from agg2exp.explaining.evaluator import Evaluator
 from agg2exp.explaining.explainer import Explainer
 from agg2exp.metrics import EvaluationMetric
@@ -27,6 +27,11 @@ GROUPS = {"attribution": "method", "score": "score", "baseline": "baseline", "su
 """Groups of the configuration, and what a call names their members by."""
 USED = {"supervoxels": "supervoxels", "baseline": "baselines"}
 """What a method uses, and its argument for it."""
+OF_METHOD = ("attribution", "supervoxels", "baseline", "noisy_copies", "coalitions", "expansion")
+"""Settings that a method is made with; one that is handed over is made already."""
+SETTINGS = (*OF_METHOD, "score", "metric", "collect", "anatomy")
+"""What `PythonCall.settings` may set; all else is an argument, or belongs to the model or to the data."""
+KINDS = {"method": Attributor, "score": Score, "baseline": Baseline, "supervoxels": Supervoxels}
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,11 @@ class PythonCall:
         twins: Networks with random weights through which a scan is explained as well.
         class_chunk: Classes attributed at a time; None for all.
         regions_from: "prediction" or "label": where the source regions come from.
-        settings: Further settings of the command line by their dotted names, such as {"noisy_copies": 5}.
+        settings: Further settings of the command line by their dotted names, such as {"noisy_copies": 5}; those below
+            `SETTINGS`.
+
+    Raises:
+        SettingError: There is no YAML of a name, an object is of another kind, or an option would change nothing.
     """
 
     method: str | Attributor = "smoothgrad"
@@ -61,6 +70,34 @@ class PythonCall:
     regions_from: str = "prediction"
     settings: Mapping[str, object] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for group, argument in GROUPS.items():
+            if isinstance(given := getattr(self, argument), str):
+                check_choice(argument, given, names_of(group))
+            elif argument in KINDS and not isinstance(given, KINDS[argument]):
+                allowed = f"one of {', '.join(map(repr, names_of(group)))}, or a {KINDS[argument].__name__}"
+                raise SettingError(argument, given, allowed)
+        if not isinstance(self.metrics, str | Mapping):
+            raise SettingError("metrics", self.metrics, "the name of a YAML in conf/metric, or {name: metric}")
+        if not isinstance(self.settings, Mapping):
+            raise SettingError("settings", self.settings, 'a dictionary such as {"noisy_copies": 5}')
+        for name in self.settings:
+            self._check_setting(name)
+        for used in USED:
+            if not isinstance(self.method, str) and getattr(self, used) != _default(used):
+                hint = "A method that is an object has its own; give it to its constructor."
+                raise SettingError(used, getattr(self, used), "left out", hint)
+
+    def _check_setting(self, name: object) -> None:
+        """Raise unless something is made with it."""
+        group, *rest = str(name).split(".")
+        if group not in SETTINGS or (not rest and group in GROUPS):
+            raise SettingError("settings", name, f"one of {', '.join(SETTINGS)}, or what is below them")
+        maker = "method" if group in OF_METHOD else GROUPS.get(group)
+        for argument in {maker, GROUPS.get(group)} - {None}:
+            if not isinstance(getattr(self, str(argument)), str):
+                raise SettingError("settings", name, f"left out, since {argument} is an object, made with its own")
+
     def configuration(self) -> DictConfig:
         """That of `agg2exp explain` with the same choices.
 
@@ -70,8 +107,8 @@ class PythonCall:
         chosen = {group: getattr(self, argument) for group, argument in GROUPS.items()}
         words = [f"{group}={name}" for group, name in chosen.items() if isinstance(name, str)]
         try:
-            with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-                config = compose("explain", overrides=words)
+            with composed(words) as config:
+                pass
             own = ("classes", "mask_policy", "seed", "twins")
             values = {**{name: getattr(self, name) for name in own}, "regions": self.regions_from,
                       "module.class_chunk": self.class_chunk, **self.settings}  # fmt: skip
@@ -79,8 +116,9 @@ class PythonCall:
                 if OmegaConf.select(config, name.rpartition(".")[0] or name, default=self) is self:
                     raise SettingError("settings", name, "the name of a setting of agg2exp explain")
                 OmegaConf.update(config, name, list(value) if isinstance(value, tuple) else value)
-        except HydraException as error:
-            raise SettingError("explain", ", ".join(words), "names of YAMLs in conf/", str(error)) from error
+        except (HydraException, OmegaConfBaseException) as error:
+            allowed = "settings of agg2exp explain"
+            raise SettingError("explain", [*words, *self.settings], allowed, str(error)) from error
         for group, thing in chosen.items():
             if not isinstance(thing, str):
                 OmegaConf.update(config, group, {"given in Python": _kind(thing)}, merge=False)
@@ -120,12 +158,16 @@ class PythonCall:
         for used, argument in USED.items():
             given = getattr(self, used)
             takes = argument in config.attribution
-            if not takes and given != PythonCall.__dataclass_fields__[used].default:
+            if not takes and given != _default(used):
                 raise SettingError(used, given, "left out", f"method={self.method} takes no {used}.")
             if takes and not isinstance(given, str):
                 objects[argument] = given
         method: Attributor = build(config, "attribution", **objects)
         return method
+
+
+def _default(argument: str) -> object:
+    return PythonCall.__dataclass_fields__[argument].default
 
 
 def _kind(thing: object) -> str:

@@ -14,10 +14,13 @@ from agg2exp.cli.collecting import collecting_of
 from agg2exp.cli.environment import write_environment
 from agg2exp.cli.kept_configuration import kept
 from agg2exp.cli.python_call import GROUPS, PythonCall
+from agg2exp.domain.errors import SettingError
 from agg2exp.explaining.collect import collect
+from agg2exp.explaining.provenance import Provenance
 from agg2exp.explaining.result import Result
 from agg2exp.models.segmentation_model import SegmentationModel
 from agg2exp.store.atomic import atomic_write
+from agg2exp.store.case_result import CASE_FILES, CaseResult
 from agg2exp.store.case_store import CaseStore
 from agg2exp.store.run_folder import claim, release
 
@@ -38,13 +41,15 @@ def keep(call: PythonCall, model: SegmentationModel, results: Sequence[Result], 
         The folder.
 
     Raises:
-        SettingError: It holds other things, or another run is in it.
-        ValueError: It has cases with other settings.
+        SettingError: It holds other things, or cases with other settings, or another scan of the same id, or another
+            run is in it; nothing was written.
     """
     folder = folder.expanduser()
     claim(folder, "folder")
     try:
         store = CaseStore(folder)
+        for result in results:
+            _check_fits(folder, result.stored, store.readable(store.finished())[0])
         for result in results:
             store.write(result.stored)
         _write_configuration(call, model, results[0], folder)
@@ -53,6 +58,18 @@ def keep(call: PythonCall, model: SegmentationModel, results: Sequence[Result], 
     finally:
         release(folder)
     return folder
+
+
+def _check_fits(folder: Path, result: CaseResult, there: Sequence[CaseResult]) -> None:
+    """Raise unless a result and those of the folder make one run."""
+    case, now = result.importance.case_id, Provenance(result.settings)
+    for other in there:
+        known = other.importance.case_id
+        parts = () if known == case else (CASE_FILES,)
+        if changes := Provenance(other.settings).without(*parts).differences(now.without(*parts)):
+            allowed = f"a new folder, or a run that case {case} fits into (case {known}: {changes})"
+            hint = "Give each scan an id of its own." if known == case else "Save it elsewhere."
+            raise SettingError("folder", str(folder), allowed, hint)
 
 
 def _write_configuration(call: PythonCall, model: SegmentationModel, result: Result, folder: Path) -> None:

@@ -48,6 +48,11 @@ class GivenCase:
     regions: Mapping[str, object] = field(default_factory=dict)
     label_map: object = None
 
+    @property
+    def name(self) -> str:
+        """The id that the case gets."""
+        return self.id or _name(self.image)
+
     def read(self, preprocessing: Preprocessor, labels: Labels) -> Case:
         """Read and preprocess it. What is in memory goes through a file, so that whatever holds for files holds for it.
 
@@ -55,7 +60,7 @@ class GivenCase:
             SettingError: Something is given in an unknown form.
             CaseError: A volume is damaged, or does not lie on the scan's grid.
         """
-        case_id = self.id or _name(self.image)
+        case_id = self.name
         if wrong := problem_of([case_id]):
             raise SettingError("id", case_id, wrong)
         ExtraMasks({}, labels).check(self.regions, "regions")

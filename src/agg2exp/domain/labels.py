@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from agg2exp.domain.errors import SettingError, check_choice
@@ -79,7 +79,7 @@ class Labels:
         """
         if names == "all":
             return tuple(range(len(self)))
-        chosen = [names] if isinstance(names, str) else list(names)
+        chosen = list(names) if isinstance(names, Iterable) and not isinstance(names, str) else [names]
         unknown = [n for n in chosen if n not in self.classes]
         if unknown or not chosen or len(set(chosen)) != len(chosen):
             raise SettingError("classes", chosen, f"'all' or a list without repeats from {list(self.classes)}")
