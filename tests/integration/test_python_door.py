@@ -50,6 +50,8 @@ def test_python_gives_the_numbers_of_the_command_line(
     map_, _ = read_volume(result.attribution("heart").to_nifti(tmp_path / "heart.nii.gz"))
     written, _ = read_volume(explained.output / "volumes" / "s0003" / "attribution_heart.nii.gz")
     np.testing.assert_array_equal(map_, written)
+    with pytest.raises(SettingError, match=r"ends in \.nii\.gz"):
+        result.attribution("heart").to_nifti(tmp_path / "heart.txt")
     predicted, _ = read_volume(explained.output / "volumes" / "s0003" / "prediction.nii.gz")
     np.testing.assert_array_equal(result.region("heart"), predicted == model.labels.classes.index("heart"))
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from agg2exp.data.given_image import GivenImage, given_image
 from agg2exp.data.reading.annotation import AnnotationReader
 from agg2exp.data.reading.extra_masks import ExtraMasks
+from agg2exp.data.reading.masks import labels_in
 from agg2exp.data.reading.reader import CaseReader
 from agg2exp.data.records import CaseRecord
 from agg2exp.domain.case import Case
@@ -63,6 +64,8 @@ class GivenCase:
         case_id = self.name
         if wrong := problem_of([case_id]):
             raise SettingError("id", case_id, wrong)
+        if not isinstance(self.regions, Mapping):
+            raise SettingError("regions", type(self.regions).__name__, "a dictionary {name: mask}")
         ExtraMasks({}, labels).check(self.regions, "regions")
         with TemporaryDirectory(prefix="agg2exp_") as folder:
             files = _Files(Path(folder))
@@ -76,21 +79,29 @@ class GivenCase:
                 extra={name: MaskFile(files.of(mask, f"regions[{name!r}]")) for name, mask in self.regions.items()},
                 label_map=None if self.label_map is None else files.of(self.label_map, "label_map"),
             )
-            limits = ANY if files.n_written else Limits()
-            case = CaseReader(preprocessing, AnnotationReader(labels), limits=limits).read(record)
+            limits = ANY if files.written else Limits()
+            try:
+                case = CaseReader(preprocessing, AnnotationReader(labels), limits=limits).read(record)
+            except CaseError as error:
+                problem = str(error).removeprefix(f"case {case_id}: ")
+                raise CaseError(case_id, files.as_given(problem)) from error
         notices = tuple(dict.fromkeys([*files.notices, *case.notices]))
-        return replace(case, notices=notices, origin=None if files.n_written else case.origin)
+        return replace(case, notices=notices, origin=None if files.written else case.origin)
 
     def _structures(self, files: _Files, labels: Labels) -> dict[str, MaskFile]:
         if self.annotation is None:
             return {}
         if isinstance(self.annotation, Mapping):
-            labels.indices(list(self.annotation))
+            if unknown := [name for name in self.annotation if name not in labels.classes]:
+                raise SettingError("annotation", unknown, f"masks of {list(labels.classes)}")
             return {name: MaskFile(files.of(m, f"annotation[{name!r}]")) for name, m in self.annotation.items()}
         if not labels.exclusive:
             allowed = "a mask for each class, {class: mask}, since regions may overlap"
             raise SettingError("annotation", type(self.annotation).__name__, allowed)
         path = files.of(self.annotation, "annotation")
+        if unknown := sorted(labels_in(path) - {*range(len(labels))}):
+            allowed = f"a label map with labels from 0 to {len(labels) - 1}, the indices of {list(labels.classes)}"
+            raise SettingError("annotation", f"labels {unknown[:5]}", allowed, "Or give {class: mask}.")
         return {name: MaskFile(path, label) for label, name in enumerate(labels.classes) if label}
 
 
@@ -101,12 +112,12 @@ class _Files:
     Attributes:
         folder: For what is in memory.
         notices: What had to be assumed of them.
-        n_written: How many were in memory.
+        written: Files of what was in memory, by what it was given as.
     """
 
     folder: Path
     notices: list[str] = field(default_factory=list)
-    n_written: int = 0
+    written: dict[str, Path] = field(default_factory=dict)
 
     def of_scan(self, channels: Mapping[Any, object]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
         """A file per channel, and their names."""
@@ -114,7 +125,7 @@ class _Files:
             raise SettingError("image", {}, "at least one channel")
         if len(channels) == 1 and not isinstance((only := next(iter(channels.values()))), str | PathLike):
             given = given_image(only)
-            paths = [self._written(given, channel, f"image_{channel}") for channel in range(len(given.voxels))]
+            paths = [self._written(given, channel, f"image, channel {channel}") for channel in range(len(given.voxels))]
             names = tuple(map(str, channels)) if len(paths) == 1 else given.channels
             return tuple(paths), names if names != ("",) else ()
         paths = [self.of(image, "image" if name == "" else f"image[{name!r}]") for name, image in channels.items()]
@@ -132,12 +143,17 @@ class _Files:
             raise SettingError(setting, f"{len(given.voxels)} channels", "one channel")
         return self._written(given, 0, setting)
 
+    def as_given(self, problem: str) -> str:
+        """A message that calls files what they were given as."""
+        for setting, path in self.written.items():
+            problem = problem.replace(str(path), setting).replace(path.name, setting)
+        return problem
+
     def _written(self, given: GivenImage, channel: int, setting: str) -> Path:
         import nibabel as nib
 
-        self.n_written += 1
         self.notices += [notice for notice in given.notices if notice not in self.notices]
-        path = self.folder / f"{safe_name(setting)}.nii"
+        path = self.written[setting] = self.folder / f"{safe_name(setting)}.nii"
         image = nib.Nifti1Image(_storable(given.voxels[channel]), given.grid.affine)
         image.header.set_xyzt_units("mm")
         nib.save(image, path)
@@ -150,6 +166,8 @@ def _storable(voxels: NDArray[Any]) -> NDArray[Any]:
         return voxels.astype(np.uint8)
     if voxels.dtype == np.float16:
         return voxels.astype(np.float32)
+    if voxels.dtype.itemsize > 8:
+        return voxels.astype(np.float64)  # long doubles; the network takes float32 anyway
     if voxels.dtype in (np.int64, np.uint64):
         low, high = np.iinfo(np.int32).min, np.iinfo(np.int32).max
         if voxels.min() < low or voxels.max() > high:

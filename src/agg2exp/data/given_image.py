@@ -86,6 +86,8 @@ def _array(array: NDArray[Any], affine: NDArray[np.float64] | None, setting: str
         raise SettingError(
             setting, f"an array {array.shape}", "voxels (D, H, W), or (C, D, H, W) with several channels"
         )
+    if array.dtype.kind not in "biuf":  # complex numbers, colours
+        raise SettingError(setting, f"an array of {array.dtype}", "one number for each voxel and channel")
     voxels = array if array.ndim == 4 else array[None]
     d, h, w = voxels.shape[1:]
     notices = () if affine is not None else (WITHOUT_AFFINE,)
@@ -113,8 +115,9 @@ def _channels(images: Mapping[Any, object], setting: str) -> GivenImage:
 
 def _plain(array: object, setting: str) -> NDArray[Any]:
     if isinstance(array, torch.Tensor):
-        return array.detach().cpu().as_subclass(torch.Tensor).numpy()
-    if isinstance(array, np.ndarray) and array.dtype.kind in "biuf":
+        plain = array.detach().cpu().as_subclass(torch.Tensor)
+        return (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy()  # NumPy has no bfloat16
+    if isinstance(array, np.ndarray):
         return array
     raise SettingError(setting, type(array).__name__, FORMS)
 

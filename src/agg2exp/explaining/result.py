@@ -43,7 +43,13 @@ class Map:
     grid: Grid
 
     def to_nifti(self, path: str | Path) -> Path:
-        """Write the sum over channels as `.nii.gz`, for 3D Slicer and the like."""
+        """Write the sum over channels as `.nii.gz`, for 3D Slicer and the like.
+
+        Raises:
+            SettingError: The path ends in something else than .nii.gz or .nii.
+        """
+        if not str(path).endswith((".nii.gz", ".nii")):
+            raise SettingError("path", str(path), "a path that ends in .nii.gz or .nii")
         write_volume(Path(path), self.values.sum(axis=0), self.grid)
         return Path(path)
 

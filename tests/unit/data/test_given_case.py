@@ -127,3 +127,33 @@ def test_a_mask_elsewhere_in_space_is_refused() -> None:
     moved = AFFINE + np.array([[0, 0, 0, 50.0]] + [[0, 0, 0, 0.0]] * 3)
     with pytest.raises(CaseError, match="elsewhere in space"):
         GivenCase((SCAN, AFFINE), regions={"nodule": (NODULE, moved)}).read(PREPROCESSING, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"regions": [NODULE]}, "regions: expected a dictionary"),
+        ({"annotation": {"liver": NODULE}}, "annotation: expected masks of"),
+        ({"annotation": LABEL_MAP + 1}, "a label map with labels from 0 to 2"),
+        ({"annotation": LABEL_MAP - 1}, "a label map with labels from 0 to 2"),
+        ({"image": torch.zeros(4, 4, 4, dtype=torch.complex64)}, "one number for each voxel"),
+    ],
+)
+def test_what_has_no_meaning_is_refused(given: dict[str, object], said: str) -> None:
+    with pytest.raises(SettingError, match=said):
+        GivenCase(**{"image": SCAN, **given}).read(PREPROCESSING, LABELS)
+
+
+def test_an_error_calls_what_is_in_memory_by_what_it_was_given_as() -> None:
+    with pytest.raises(CaseError) as nan:
+        GivenCase(np.full_like(SCAN, np.nan)).read(PREPROCESSING, LABELS)
+    assert str(nan.value).startswith("case scan: image, channel 0 has 960 voxels that are NaN")
+    with pytest.raises(CaseError, match=r"expected a mask in regions\['nodule'\], 0 outside"):
+        GivenCase(SCAN, regions={"nodule": LABEL_MAP}).read(PREPROCESSING, LABELS)
+
+
+@pytest.mark.parametrize("scan", [torch.tensor(SCAN).bfloat16(), SCAN.astype(np.longdouble)])
+def test_types_that_files_do_not_have_are_converted(scan: object) -> None:
+    expected = torch.tensor(SCAN).bfloat16().float().numpy() if isinstance(scan, torch.Tensor) else SCAN
+    read = GivenCase(scan).read(PREPROCESSING, LABELS)
+    torch.testing.assert_close(read.image, GivenCase(expected).read(PREPROCESSING, LABELS).image, rtol=0, atol=0)
