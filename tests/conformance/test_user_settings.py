@@ -18,6 +18,7 @@ from agg2exp.explaining.hooks import Hooks
 from agg2exp.explaining.provenance import Provenance
 from agg2exp.inference import SlidingWindow
 from agg2exp.metrics import Faithfulness
+from agg2exp.models.checkpoint import fingerprint
 from agg2exp.models.segmentation_model import SegmentationModel
 from agg2exp.preprocessing.preprocessing import Preprocessing
 from agg2exp.scores import Score, SumScore
@@ -125,6 +126,56 @@ def test_a_changed_part_hits_no_cache(part: str, change: str, tmp_path: Path) ->
     for kept, arguments in zip((1, 1, 2), (*CHANGES[change][:1] * 2, CHANGES[change][1]), strict=True):
         evaluator(part, tmp_path, **arguments).explain(CASE)
         assert len(list(tmp_path.rglob("*.safetensors"))) == kept
+
+
+class Loose(Hooks):
+    """Steps that keep what they were given without naming it, and that count."""
+
+    def __init__(self, **arguments: float) -> None:
+        super().__init__()
+        self.factor = arguments.get("factor", 1.0)
+        self.calls, self.seen = 0, list[int]()
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        self.seen.append(len(x))
+        self.last = x
+        return super().forward(self.factor * x)
+
+
+def loose(factor: float) -> Explainer:
+    model = SegmentationModel(ToyNetwork(), scheme(), Preprocessing(), SlidingWindow((9, 8, 7)))
+    return Explainer(model, VanillaGradient(), hooks=Loose(factor=factor))
+
+
+def test_every_attribute_of_steps_counts_but_what_changes_while_they_run() -> None:
+    explainer = loose(2.0)
+    settings = [explainer.explain(CASE).settings for _ in range(3)]
+    assert explainer.hooks.calls > 2  # type: ignore[operator]
+    assert settings[0] == settings[1] == settings[2] == loose(2.0).explain(CASE).settings
+    assert settings[0] != loose(3.0).explain(CASE).settings
+    explainer.hooks.factor = 3.0
+    assert settings[0] != explainer.explain(CASE).settings
+
+
+def test_a_network_that_was_changed_after_it_was_loaded_has_other_weights() -> None:
+    network = ToyNetwork()
+    told = {"weights": fingerprint(network.state_dict())}
+    model = SegmentationModel(network, scheme(), Preprocessing(), SlidingWindow((9, 8, 7)), provenance=told)
+    explainer = Explainer(model, VanillaGradient())
+    before = explainer.hooks.settings()
+    assert before["weights"] == told["weights"]
+    with torch.no_grad():
+        network.first.weight.mul_(2)
+    assert explainer.hooks.settings()["weights"] != before["weights"]
+
+
+def test_a_network_that_steps_put_in_place_of_the_models_counts() -> None:
+    explainers = [loose(1.0) for _ in range(3)]
+    for explainer, seed in zip(explainers, (1, 1, 2), strict=True):
+        explainer.hooks.network = ToyNetwork(seed=seed)
+    first, again, other = (explainer.hooks.settings() for explainer in explainers)
+    assert loose(1.0).hooks.settings() != first == again != other
 
 
 def test_what_cannot_be_described_is_refused_before_anything_is_computed() -> None:

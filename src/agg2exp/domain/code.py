@@ -7,13 +7,18 @@ import hashlib
 import importlib.util
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import NamedTuple
 
+import numpy as np
+from torch import Tensor
+
 from agg2exp import __version__
+from agg2exp.domain.array_digest import of_array
 
 RECORDED = ("agg2exp", "torch", "monai", "captum", "lightning", "torchmetrics")
 """Packages whose versions are settings of their own where results depend on them."""
@@ -156,20 +161,58 @@ def _version(top: str) -> str | None:
 def _compiled(part: type | FunctionType) -> str:
     """A class or function as it is in memory: its methods, plain attributes, and the functions beside it that it names.
 
-    This sees a class that was typed into a session, and a method that was replaced after its file was read.
+    This sees a class that was typed into a session, with the plain variables that it names, and a method that was
+    replaced after its file was read.
     """
-    members = vars(part) if isinstance(part, type) else {part.__name__: part}
-    plain = [f"{name}={value!r}" for name, value in members.items()
-             if isinstance(value, str | int | float | None) and not name.startswith("__")]  # fmt: skip
-    todo = [value for value in members.values() if isinstance(value, FunctionType)]
+    members = vars(part) if isinstance(part, type) else {}
+    plain = [f"{name}={value!r}" for name, value in members.items() if _is_plain(value) and not name.startswith("__")]
+    todo = functions_of(part)
     seen: dict[FunctionType, str] = {}
     while todo:
         function = todo.pop(0)
         if function not in seen:
-            seen[function] = _of_code(function.__code__)
-            named = (function.__globals__.get(name) for name in function.__code__.co_names)
-            todo += [f for f in named if isinstance(f, FunctionType) and f.__module__ == part.__module__]
+            named = {name: function.__globals__.get(name) for name in function.__code__.co_names}
+            values = (function.__defaults__, function.__kwdefaults__, named if _source(part.__module__) is None else {})
+            seen[function] = _digest(_of_code(function.__code__), *(_of_plain(value) for value in values))
+            todo += [f for f in named.values() if isinstance(f, FunctionType) and f.__module__ == part.__module__]
     return _digest(*plain, *seen.values())
+
+
+def functions_of(part: type | FunctionType) -> list[FunctionType]:
+    """The functions that a class is made from: methods of every kind, and properties."""
+    found: list[FunctionType] = []
+    for value in vars(part).values() if isinstance(part, type) else (part,):
+        parts = (value, *(getattr(value, name, None) for name in ("__func__", "fget", "fset", "func", "__wrapped__")))
+        found += [f for f in parts if isinstance(f, FunctionType)]
+    return found
+
+
+def closed_over(function: FunctionType) -> list[object]:
+    """What a function took from where it was made, as far as it is there yet."""
+    found = []
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # empty
+            found.append(cell.cell_contents)
+    return found
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(map(_is_plain, (*value, *value.values())))
+    return isinstance(value, str | int | float | None)
+
+
+def _of_plain(value: object) -> str:
+    """A plain value, tensor or array; of the values of a dict those that are one."""
+    if isinstance(value, dict):
+        return str([f"{name}: {words}" for name, inner in value.items() if (words := _of_plain(inner))])
+    if isinstance(value, tuple):
+        return str([_of_plain(inner) for inner in value])
+    if isinstance(value, Tensor | np.ndarray):
+        return of_array(value, repr)
+    return repr(value) if value is not None and _is_plain(value) else ""
 
 
 def _of_code(code: CodeType) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import enum
 import random
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import is_dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -17,13 +18,14 @@ import torch
 from torch import Tensor, nn
 
 from agg2exp.domain.array_digest import of_array, sha256_of
-from agg2exp.domain.code import code_of
+from agg2exp.domain.code import closed_over, code_of, functions_of
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.object_state import _slots, state_of
 from agg2exp.domain.pickled import made_from
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
 LIKE_WORDS = ("None", "True", "False", "nan", "inf")
+CACHED = type(lru_cache(len))
 CONTAINERS = (dict, list, tuple, set, frozenset)
 USED_UP = (np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random, torch.Generator, Iterator)
 """What is another after each use."""
@@ -62,10 +64,10 @@ def kind(cls: type) -> str:
     name, code = f"{cls.__module__}.{cls.__qualname__}", code_of(cls)
     if not code:
         return name
-    inner = [f for base in cls.__mro__ if "<locals>" in base.__qualname__ for f in vars(base).values()]
-    closed = [c.cell_contents for f in inner if isinstance(f, FunctionType) for c in f.__closure__ or ()]
-    plain = [value for value in closed if isinstance(value, (*PLAIN, Tensor, np.ndarray))]
-    return f"{name} (code {code}{', ' + text(plain) if plain else ''})"
+    inner = [f for base in cls.__mro__ if "<locals>" in base.__qualname__ for f in functions_of(base)]
+    closed = [value for function in dict.fromkeys(inner) for value in closed_over(function)]
+    taken = [value for value in closed if not isinstance(value, type)]  # a class closes over itself for super()
+    return f"{name} (code {code}{', ' + text(taken, name) if taken else ''})"
 
 
 def text(value: object, setting: str = "a setting", above: tuple[int, ...] = ()) -> str:
@@ -95,6 +97,8 @@ def text(value: object, setting: str = "a setting", above: tuple[int, ...] = ())
     if isinstance(value, CONTAINERS) and type(value) not in CONTAINERS and code_of(type(value)):
         plain = next(cls for cls in CONTAINERS if isinstance(value, cls))
         return f"{kind(type(value))}({inside(plain(value))}, {inside(state_of(value))})"
+    if isinstance(value, defaultdict) and value.default_factory is not None:
+        return f"defaultdict({inside(value.default_factory)}, {inside(dict(value))})"
     if isinstance(value, Mapping):
         pairs = [(inside(k), inside(v)) for k, v in value.items()]
         return "{" + ", ".join(f"{k}: {v}" for k, v in sorted(pairs)) + "}"
@@ -113,9 +117,13 @@ def _of_network(network: nn.Module, inside: Any) -> str:
 
     Attributes that cannot be described count by their class.
     """
-    parts = [f"{name} {inside(value)}" for name, value in network.state_dict().items() if isinstance(value, Tensor)]
+    tensors = {**dict(network.named_buffers()), **network.state_dict()}  # not all buffers are stored
+    parts = [f"{name} {inside(value)}" for name, value in tensors.items() if isinstance(value, Tensor)]
     for name, module in network.named_modules():
         own = {k: v for k, v in vars(module).items() if not k.startswith("_") and k != "training"}
+        if code_of(type(module)):
+            state = state_of(module, {*module._parameters, *module._buffers, *module._modules})
+            own |= {k: v for k, v in state.items() if k != "training"}
         for attribute, value in sorted(own.items()):
             try:
                 words = inside(value)
@@ -127,10 +135,12 @@ def _of_network(network: nn.Module, inside: Any) -> str:
 
 
 def code_of_network(network: nn.Module) -> str:
-    """Of the classes of all its modules, and of what TorchScript holds; "" where all of it is recorded otherwise."""
+    """Of the classes of all its modules, their hooks and TorchScript; "" where all of it is recorded otherwise."""
     code = code_of(*dict.fromkeys(type(module) for module in network.modules()))
     scripts = [_of_script(m) for m in network.modules() if isinstance(m, torch.jit.ScriptModule)]
-    return sha256_of(*(part.encode() for part in (code, *scripts))) if any(scripts) else code
+    hooks = [f"{name} {text(hook, 'a hook of the network')}" for name, m in network.named_modules()
+             for of in (m._forward_pre_hooks, m._forward_hooks) for hook in of.values()]  # fmt: skip
+    return sha256_of(*(part.encode() for part in (code, *scripts, *hooks))) if any((*scripts, *hooks)) else code
 
 
 def _of_script(module: torch.jit.ScriptModule) -> str:
@@ -147,8 +157,7 @@ def _of_object(value: object, setting: str, inside: Any) -> str:
     if isinstance(value, MethodType):
         return f"{inside(value.__self__)}.{value.__func__.__name__}"
     if isinstance(value, FunctionType):
-        closed = [cell.cell_contents for cell in value.__closure__ or ()]
-        also = [part for part in (value.__defaults__, value.__kwdefaults__, closed) if part]
+        also = [part for part in (value.__defaults__, value.__kwdefaults__, closed_over(value)) if part]
         code = [f"code {code}"] if (code := code_of(value)) else []
         return f"{value.__module__}.{value.__qualname__}({', '.join([*code, *map(inside, also)])})"
     if isinstance(value, BuiltinFunctionType | np.ufunc):
@@ -158,6 +167,8 @@ def _of_object(value: object, setting: str, inside: Any) -> str:
         return f"{getattr(value, '__module__', None)}.{value.__name__}"
     if isinstance(value, type):
         return kind(value)
+    if isinstance(value, CACHED):
+        return f"cached({inside(value.__wrapped__)})"
     words = repr(value)
     if isinstance(value, USED_UP):
         raise SettingError(setting, words, "a value that stays as it is when it is used", REMEDY)

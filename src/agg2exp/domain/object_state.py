@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import inspect
 from collections.abc import Collection
 from dataclasses import fields, is_dataclass
@@ -11,6 +12,10 @@ from typing import Any
 
 from torch import nn
 
+from agg2exp.domain.code import RECORDED, functions_of
+
+VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
 
 def state_of(thing: object, without: Collection[str] = ()) -> dict[str, Any]:
     """Name -> value of all that tells an object from others of its class."""
@@ -18,9 +23,10 @@ def state_of(thing: object, without: Collection[str] = ()) -> dict[str, Any]:
     own = [field.name for field in fields(thing)] if is_dataclass(thing) else []
     computed = {n for cls in type(thing).__mro__ for n, v in vars(cls).items() if isinstance(v, cached_property)}
     state = {n: v for n, v in members.items() if n in own or not (n.startswith("_") or n in computed)}
-    hidden = [name for name in arguments(type(thing)) if name not in {*state, *without}]
-    if all(f"_{name}" in members for name in hidden):
-        return state | {f"_{name}": members[f"_{name}"] for name in hidden}
+    given = [*arguments(type(thing)), *variadic(type(thing))]
+    given = [name for name in (*arguments(type(thing)), *variadic(type(thing))) if name not in without]
+    if all(name in state or f"_{name}" in members for name in given):
+        return state | {f"_{name}": members[f"_{name}"] for name in given if f"_{name}" in members}
     return state | {name: value for name, value in members.items() if name.startswith("_")}
 
 
@@ -35,13 +41,27 @@ def _members(thing: object) -> dict[str, Any]:
 
 
 def arguments(cls: type) -> list[str]:
-    """Names of the arguments of the constructors of a class and its bases, as far as they are the user's."""
-    found: dict[str, None] = {}
-    for base in cls.__mro__:
-        if isinstance(own := vars(base).get("__init__"), FunctionType):
-            parameters = list(inspect.signature(own).parameters.values())[1:]
-            found |= {p.name: None for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
-    return list(found)
+    """Names of the arguments of the constructors of a class and its bases, but for `variadic` ones."""
+    return list(dict.fromkeys(p.name for base in cls.__mro__ for p in _parameters(base) if p.kind not in VARIADIC))
+
+
+def variadic(cls: type) -> list[str]:
+    """Names of `*args` and `**kwargs` of the constructors of a user's class and its bases."""
+    own = [base for base in cls.__mro__ if base.__module__.partition(".")[0] not in RECORDED]
+    return list(dict.fromkeys(p.name for base in own for p in _parameters(base) if p.kind in VARIADIC))
+
+
+def assigned_in_use(cls: type) -> set[str]:
+    """Attributes that methods of a user's class, other than its constructor, assign, such as counters."""
+    own = [base for base in cls.__mro__ if base.__module__.partition(".")[0] not in RECORDED]
+    methods = [f for base in own for f in functions_of(base) if f.__name__ != "__init__"]
+    return {i.argval for f in methods for i in dis.get_instructions(f) if i.opname == "STORE_ATTR"}
+
+
+def _parameters(cls: type) -> list[inspect.Parameter]:
+    """Of the constructor that a class defines itself."""
+    own = vars(cls).get("__init__")
+    return list(inspect.signature(own).parameters.values())[1:] if isinstance(own, FunctionType) else []
 
 
 def _slots(cls: type) -> list[str]:

@@ -52,7 +52,7 @@ class Explainer(Setup):
         super().__init__(model, method, score, classes, mask_policy, class_chunk, seed, twins)
         self.predictions = predictions
         self.hooks = Hooks() if hooks is None else hooks
-        self.hooks.network, self.hooks.explainer = model.network, self
+        self.hooks.network, self.hooks.explainer, self.hooks.before_running = model.network, self, {}
         self._head_is_known = model.head_is_known and model.labels.exclusive
 
     def explain(
@@ -85,6 +85,7 @@ class Explainer(Setup):
         attribution = at.attribute(scores)
         synchronize(case.image.device)
         done = time.perf_counter()
+        self.hooks.settle(at.settings)
 
         def attribute_twin(twin: nn.Module) -> Attribution:
             fixed = at.scores(prediction, "fixed")  # its own masks show other things

@@ -2,43 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from torch import nn
 
 from agg2exp.domain.code import versions
 from agg2exp.domain.description import code_of_network, described, text
-from agg2exp.domain.object_state import arguments
 from agg2exp.explaining.setup import Setup
+from agg2exp.models.checkpoint import fingerprint
+from agg2exp.models.segmentation_model import SegmentationModel
 from agg2exp.preprocessing.base import provenance_of
 
 
-def settings_of(explainer: Setup, hooks: nn.Module, uncounted: Collection[str]) -> dict[str, str]:
+def settings_of(
+    explainer: Setup, hooks: nn.Module, uncounted: Collection[str], before: Mapping[str, str]
+) -> dict[str, str]:
     """Of an explainer, its model and its steps, each with its class, the user's code and its arguments.
 
     Args:
         explainer: The explainer.
         hooks: Its steps.
         uncounted: Attributes of them on which no result depends, or that are described by themselves.
+        before: Of attributes that change while cases are explained, such as counters: how they were described before;
+            "" where there was none.
     """
     model = explainer.model
     method = explainer.method.settings()
     parts = {
-        "module": _steps(hooks, uncounted),
+        "module": {**steps_of(hooks, uncounted), **before},
         "attribution": {name: value for name, value in method.items() if name != "method"},
         "score": described(explainer.score),
         "inference": described(model.windows),
     }
     return {
         **versions(),
-        **({} if "weights" in model.provenance else {"weights": text(model.network)}),
         **model.provenance,
+        "weights": _weights(model),
         **provenance_of(model.preprocessing),
         "module": "usual" if _is_ours(hooks) else f"{type(hooks).__module__}.{type(hooks).__qualname__}",
         "network code": code_of_network(model.network),
+        **({} if hooks.network is model.network else {"module: network": text(hooks.network)}),
         "method": method.get("method", explainer.method.name),
         "score": explainer.score.name,
-        **{f"{part}: {name}": value for part, settings in parts.items() for name, value in settings.items()},
+        **{f"{part}: {name}": value for part, settings in parts.items() for name, value in settings.items() if value},
         "mask_policy": explainer.mask_policy,
         "compiled": str(model.network._compiled_call_impl is not None),
         "classes": ",".join(model.labels.classes[c] for c in explainer.classes),
@@ -54,16 +60,16 @@ def _is_ours(hooks: nn.Module) -> bool:
     return type(hooks).__module__.startswith("agg2exp.")
 
 
-def _steps(hooks: nn.Module, uncounted: Collection[str]) -> dict[str, str]:
-    found = described(hooks, without={*uncounted, *_counted_while_running(hooks, uncounted)})
+def steps_of(hooks: nn.Module, uncounted: Collection[str]) -> dict[str, str]:
+    """The user's class of steps, its arguments and all other attributes, but for those that are not counted."""
+    found = described(hooks, without=uncounted)
     return {name: value for name, value in found.items() if name != "class" or not _is_ours(hooks)}
 
 
-def _counted_while_running(hooks: nn.Module, uncounted: Collection[str]) -> set[str]:
-    """Public attributes that are no argument of a subclass, such as a counter; none if an argument is not kept.
-
-    They may change from case to case, and cases of one run are made with the same settings.
-    """
-    own = set(arguments(type(hooks))) - set(uncounted)
-    kept = all(hasattr(hooks, name) or hasattr(hooks, f"_{name}") for name in own)
-    return {name for name in vars(hooks) if not name.startswith("_") and name not in own} if kept else set()
+def _weights(model: SegmentationModel) -> str:
+    """What was told when they were loaded, and what they are if they are no longer that."""
+    told = model.provenance.get("weights")
+    if told is None:
+        return text(model.network)
+    now = fingerprint(model.network.state_dict())
+    return told if now == told else f"{told} ({text(model.network)})"

@@ -100,6 +100,36 @@ def test_classes_without_a_file_are_told_apart_by_what_they_do() -> None:
     assert code_of(typed(2)) == code_of(typed(2)) != code_of(typed(3))
 
 
+SESSION = """
+import functools
+FACTOR = {0}
+class Mine:
+    own = ({1}, [{2}])
+    def __call__(self, x, by={3}):
+        return FACTOR * x * by
+    @staticmethod
+    def fixed(x):
+        return {4} * x
+    @property
+    def bound(self):
+        return {5}
+    @functools.cached_property
+    def kept(self):
+        return {6}
+"""
+
+
+@pytest.mark.parametrize("place", range(7))
+def test_of_a_class_without_a_file_each_value_in_it_or_named_by_it_counts(place: int) -> None:
+    def typed(*values: int) -> type:
+        session = {"__name__": "a_session"}
+        exec(SESSION.format(*values), session)
+        return session["Mine"]
+
+    usual = [1] * 7
+    assert code_of(typed(*usual)) == code_of(typed(*usual)) != code_of(typed(*usual[:place], 2, *usual[place + 1 :]))
+
+
 def test_the_folders_whose_code_does_not_count_are_there() -> None:
     root = Path(agg2exp.__file__).parent
     assert [folder for folder in WITHOUT_RESULTS if not (root / folder).is_dir()] == []

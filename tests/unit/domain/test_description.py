@@ -88,6 +88,45 @@ class Learned(nn.Module):
         nn.init.zeros_(self.layer.bias)
 
 
+class Collected:
+    """What it was given is kept under other names."""
+
+    def __init__(self, *edges: int, **named: int) -> None:
+        self._edges, self._first = edges, named.get("first")
+
+    def scaled(self, x: int) -> int:
+        return x * self._edges[0]
+
+
+class Hidden(Learned):
+    def __init__(self, factor: float = 1.0, volume: float = 1.0) -> None:
+        super().__init__()
+        self._factor = factor
+        self.register_buffer("volume", torch.full((3,), volume), persistent=False)
+
+
+def hooked(factor: float) -> nn.Module:
+    network = Learned()
+    network.layer.register_forward_hook(lambda module, given, logits: factor * logits)
+    return network
+
+
+def cached(factor: float) -> object:
+    @functools.lru_cache
+    def scaled(x: float) -> float:
+        return factor * x
+
+    return scaled
+
+
+def closed(by: object) -> object:
+    class Closed:
+        def __call__(self, x: float) -> object:
+            return x, by
+
+    return Closed()
+
+
 def changed(tensor: torch.Tensor, at: int = 2500) -> torch.Tensor:
     """Where an abbreviated print shows nothing."""
     other = tensor.clone()
@@ -116,6 +155,18 @@ def changed(tensor: torch.Tensor, at: int = 2500) -> torch.Tensor:
         (Record(LARGE), Record(LARGE.clone()), Record(changed(LARGE))),
         (Record(LARGE.bfloat16()), Record(LARGE.bfloat16()), Record(changed(LARGE, 2).bfloat16())),
         (Learned(1.0), Learned(1.0), Learned(2.0)),
+        (Collected(1), Collected(1), Collected(2)),
+        (Collected(first=1), Collected(first=1), Collected(first=2)),
+        (Plain(table=Collected(1).scaled), Plain(table=Collected(1).scaled), Plain(table=Collected(2).scaled)),
+        (Plain(table=Hidden(2.0)), Plain(table=Hidden(2.0)), Plain(table=Hidden(3.0))),
+        (Plain(table=Hidden(volume=2.0)), Plain(table=Hidden(volume=2.0)), Plain(table=Hidden(volume=3.0))),
+        (Plain(table=cached(2.0)), Plain(table=cached(2.0)), Plain(table=cached(3.0))),
+        (closed([2.0]), closed([2.0]), closed([3.0])),
+        (closed(cached(2.0)), closed(cached(2.0)), closed(cached(3.0))),
+        (closed(Private(3)), closed(Private(3)), closed(Private(4))),
+        (Plain(table=collections.defaultdict(functools.partial(int, 2))),
+         Plain(table=collections.defaultdict(functools.partial(int, 2))),
+         Plain(table=collections.defaultdict(functools.partial(int, 3)))),
         (Plain(table=np.mean), Plain(table=np.mean), Plain(table=np.median)),
         (Plain(table=np.add), Plain(table=np.add), Plain(table=np.subtract)),
         (Plain(table=fractions.Fraction(1, 3)), Plain(table=fractions.Fraction(1, 3)),
@@ -140,6 +191,11 @@ def test_equal_things_are_described_alike_and_others_otherwise(one: object, same
     assert described(one) != described(other)
     assert text(one) == text(same) != text(other)
     assert "0x" not in str(described(one))
+
+
+def test_what_hangs_on_a_network_is_its_code() -> None:
+    assert code_of_network(hooked(2.0)) == code_of_network(hooked(2.0))
+    assert len({code_of_network(network) for network in (Learned(), hooked(2.0), hooked(3.0))}) == 3
 
 
 def test_a_changed_weight_changes_a_network() -> None:
