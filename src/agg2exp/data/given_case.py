@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agg2exp.data.given_image import GivenImage, given_image
+from agg2exp.data.given_image import WITHOUT_AFFINE, GivenImage, given_image
 from agg2exp.data.reading.annotation import AnnotationReader
 from agg2exp.data.reading.extra_masks import ExtraMasks
 from agg2exp.data.reading.masks import labels_in
@@ -82,7 +82,9 @@ class GivenCase:
             limits = ANY if files.written else Limits()
             try:
                 case = CaseReader(preprocessing, AnnotationReader(labels), limits=limits).read(record)
-            except CaseError as error:
+            except SettingError:
+                raise
+            except Exception as error:  # as of a data set: whatever one scan does costs that scan
                 problem = str(error).removeprefix(f"case {case_id}: ")
                 raise CaseError(case_id, files.as_given(problem)) from error
         notices = tuple(dict.fromkeys([*files.notices, *case.notices]))
@@ -147,7 +149,8 @@ class _Files:
         """A message that calls files what they were given as."""
         for setting, path in self.written.items():
             problem = problem.replace(str(path), setting).replace(path.name, setting)
-        return problem
+        hint = " Give (array, affine) where an array came without affine."
+        return problem + (hint if WITHOUT_AFFINE in self.notices and "elsewhere in space" in problem else "")
 
     def _written(self, given: GivenImage, channel: int, setting: str) -> Path:
         import nibabel as nib

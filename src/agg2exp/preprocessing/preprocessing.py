@@ -77,6 +77,11 @@ class Preprocessing(Preprocessor):
                 check_range("spacing", mm, 0.05)
             object.__setattr__(self, "spacing", tuple(float(mm) for mm in self.spacing))
         check_choice("interpolation", self.interpolation, tuple(INTERPOLATIONS))
+        for name in ("crop", "pad", "body"):
+            if (part := getattr(self, name)) is not None and not callable(part):
+                raise SettingError(
+                    name, part, f"null, or an object such as conf/model/preprocessing/*.yaml have as {name}"
+                )
         if isinstance(self.intensity, Sequence):
             object.__setattr__(self, "intensity", checked("intensity", self.intensity))
 

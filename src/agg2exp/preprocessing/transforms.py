@@ -18,8 +18,12 @@ def checked(setting: str, transforms: Sequence[Any]) -> tuple[Transform, ...]:
     """The transforms, none of which may be random.
 
     Raises:
-        SettingError: One cannot be called, or throws dice.
+        SettingError: One cannot be called, or throws dice; or a word came.
     """
+    if isinstance(transforms, str):
+        raise SettingError(
+            setting, transforms, "null, an object such as conf/model/preprocessing/ct.yaml has, or a list"
+        )
     for i, transform in enumerate(transforms):
         if not callable(transform) or isinstance(transform, Randomizable):
             allowed = "a transform that can be called with (C, D, H, W) and gives the same each time"

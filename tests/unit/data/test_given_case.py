@@ -15,6 +15,7 @@ from agg2exp.data.reading.reader import CaseReader
 from agg2exp.domain.case import Case, Grid
 from agg2exp.domain.errors import CaseError, SettingError
 from agg2exp.domain.labels import Labels
+from agg2exp.preprocessing.crop import ForegroundCrop
 from agg2exp.preprocessing.preprocessing import Preprocessing
 from agg2exp.store.nifti import write_volume
 
@@ -157,3 +158,14 @@ def test_types_that_files_do_not_have_are_converted(scan: object) -> None:
     expected = torch.tensor(SCAN).bfloat16().float().numpy() if isinstance(scan, torch.Tensor) else SCAN
     read = GivenCase(scan).read(PREPROCESSING, LABELS)
     torch.testing.assert_close(read.image, GivenCase(expected).read(PREPROCESSING, LABELS).image, rtol=0, atol=0)
+
+
+def test_a_scan_that_cannot_be_prepared_fails_by_itself() -> None:
+    empty = Preprocessing(crop=ForegroundCrop(above=1e6))
+    with pytest.raises(CaseError, match="case scan: expected foreground to crop to"):
+        GivenCase(SCAN).read(empty, LABELS)
+
+
+def test_an_array_that_lies_elsewhere_since_it_has_no_affine_says_so() -> None:
+    with pytest.raises(CaseError, match=r"regions\['nodule'\] lies elsewhere .* Give \(array, affine\)"):
+        GivenCase((SCAN, AFFINE), regions={"nodule": NODULE}).read(PREPROCESSING, LABELS)

@@ -143,3 +143,9 @@ def test_labels_there_and_back_agree_away_from_borders(native: Grid):
 def test_wrong_settings_are_named(settings, key):
     with pytest.raises(SettingError, match=key):
         Preprocessing(**settings)
+
+
+@pytest.mark.parametrize("part", ["crop", "pad", "body", "intensity"])
+def test_a_part_that_is_only_named_is_refused(part: str) -> None:
+    with pytest.raises(SettingError, match=f"{part}: expected null, "):
+        Preprocessing(**{part: "zscore"})
