@@ -29,6 +29,7 @@ REQUIRED = {
     "train": ["data.root=data"],
     "report": ["runs=runs"],
     "analyze": ["runs=runs"],
+    "collect": ["runs=runs"],
 }
 INNER = ("model/labels", "model/preprocessing", "model/preprocessing/display", "model/windows", "data/merge")
 GPU = torch.cuda.is_available()
