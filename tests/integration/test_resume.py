@@ -61,6 +61,22 @@ def test_a_changed_setting_is_named(dozen: list[str], unbroken: Finished, capsys
     assert tables(unbroken.output) == before
 
 
+def recorded(output: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in output.rglob(".hydra/*.yaml")}
+
+
+@pytest.mark.parametrize("flags", [[], ["-m"]], ids=["run", "multirun"])
+def test_a_refused_command_leaves_what_is_recorded_of_the_run(tiny: Tiny, tmp_path: Path, flags: list[str]) -> None:
+    usual = [*flags, *tiny.explain(*CHEAP, "data.limit=1")]
+    assert run("explain", usual, tmp_path).code == 0
+    before = recorded(tmp_path)
+    assert len(before) == 3
+    assert run("explain", [*usual, "attribution=input_x_gradient"], tmp_path).code == 1
+    assert recorded(tmp_path) == before  # reports would name the other method
+    assert run("explain", [*usual, "data.limit=2"], tmp_path).code == 0
+    assert recorded(tmp_path) != before
+
+
 def test_a_case_that_failed_is_tried_again(dozen: list[str], unbroken: Finished, tmp_path: Path) -> None:
     explain = ExplanationModule.explain
     with pytest.MonkeyPatch.context() as patch:

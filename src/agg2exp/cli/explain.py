@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from agg2exp.cli.application import JobError, job, one_log
 from agg2exp.cli.conf_dir import conf_dir
+from agg2exp.cli.hydras_record import accept
 from agg2exp.cli.interruption import telling_how_to_resume
 from agg2exp.cli.own_folder import unwritable
 from agg2exp.store.atomic import UNWRITABLE, atomic_write
@@ -143,6 +144,7 @@ def _begin(config: DictConfig, run: Trainer, part: Part) -> None:
     from agg2exp.store.under_way import UnderWay
 
     output = Path(config.paths.output)
+    accept(output)
     with atomic_write(output / "config.yaml") as path:
         OmegaConf.save(kept(config), path)
     write_environment(output, str(run.strategy.root_device))

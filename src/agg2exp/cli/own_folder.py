@@ -16,11 +16,15 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from agg2exp.cli.hydras_record import remember, restore
 from agg2exp.cli.run_dir import OUTPUT, RESUME, checked, given_folder
 from agg2exp.domain.errors import SettingError
 from agg2exp.domain.names import leads_outside
 from agg2exp.store.atomic import UNWRITABLE
 from agg2exp.store.run_folder import RUN, SWEEP, claim, release
+
+RECORDED = "explain"
+"""The job whose runs are read with what Hydra recorded of them."""
 
 
 class OwnFolder(Callback):
@@ -70,6 +74,7 @@ def owned_output(config: DictConfig) -> Iterator[None]:
         claim(output, "paths.output", made_just_now=settings is not None and output == own and _hydras(settings, own))
         yield
     finally:
+        restore(output)
         for folder in {output, own} - {None}:
             release(folder)  # type: ignore[arg-type]  # None is left out
 
@@ -103,6 +108,8 @@ def _claim(config: DictConfig, setting: str, name: str) -> None:
                 setting, str(folder), f"the folder that {given[0]} names ({given[1]}), or one of the two settings alone"
             )
         claim(folder, setting, name)
+        if config.hydra.job.name == RECORDED:
+            remember(folder)
     except OSError as error:
         _end(unwritable(error) if error.errno in UNWRITABLE else error)
     except Exception as error:  # noqa: BLE001 - Hydra would go on, and write
