@@ -44,7 +44,7 @@ def code_of(*things: type | FunctionType) -> str:
     Seen are the methods as they are in memory, the files that define the classes and their bases, and all that these
     files import from files that are not installed; an installed package counts by its version. Not seen is what is
     imported under a computed name, read from a file, or called in another language, nor, of what was typed into a
-    session, its variables.
+    session, variables that are no plain values, tensors or arrays.
     """
     found: dict[str, str] = {}
     for thing in things:
