@@ -40,9 +40,9 @@ def described(thing: object, without: Collection[str] = ()) -> dict[str, str]:
     """The class of an object (and its code, if that is the user's) and its state, by name.
 
     The state is every public attribute; of a private one `_x` it is the value if the constructor has an argument `x`,
-    and every private attribute counts where an argument (or `*args`, `**kwargs`) is found under neither name. Tensors and arrays count by their
-    values, networks by their weights, modules and plain attributes, files (`Path`) by their content; paths that are
-    plain text do not tell what is in the file.
+    and every private attribute counts where an argument (or `*args`, `**kwargs`) is found under neither name. Tensors
+    and arrays count by their values, networks by their weights, modules and attributes, files (`Path`) by their
+    content; paths that are plain text do not tell what is in the file.
 
     Args:
         thing: What is described.
