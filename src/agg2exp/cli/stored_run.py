@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 WEIGHTS = "weights"
 """The setting of a case that says which weights made it, by their content."""
+OWN = "code of your own"
+CODE = " (code "  # in the description of a class that is no part of an installed package
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,14 +64,26 @@ def read_stored_run(folder: Path) -> StoredRun:
     weights = {result.settings.get(WEIGHTS) for result in results.values() if result is not None}
     if len(weights) == 1 and None not in weights:  # what they are, not where they lay
         config["model"] = {**config["model"], "weights": weights.pop()}
+    own = {OWN: _of_own_code(next((result.settings for result in results.values() if result is not None), {}))}
     return StoredRun(
         folder,
         labels,
         tables,
         {case: ScanIdentity() if result is None else _identity(result) for case, result in results.items()},
-        settings=settings_of(config),
-        choices=settings_of(config, SETTINGS + FILES),
+        settings={**settings_of(config), **own},
+        choices={**settings_of(config, SETTINGS + FILES), **own},
     )
+
+
+def _of_own_code(settings: Mapping[str, str]) -> dict[str, str]:
+    """What the provenance of a case tells of parts of the user's own, whose tensors and code no configuration has."""
+    classes = {name: word for name, word in settings.items() if name.endswith(": class")}
+    parts = {name.removesuffix(": class") for name, word in classes.items() if CODE in word}
+    return {
+        name: word
+        for name, word in settings.items()
+        if name.partition(": ")[0] in parts or (name == "network code" and word)
+    }
 
 
 def _result(store: CaseStore, case: str) -> CaseResult | None:

@@ -15,6 +15,7 @@ from agg2exp.domain.errors import DataError
 from agg2exp.domain.labels import Labels
 from agg2exp.report.between import shared_cases
 from agg2exp.report.data_set import differing_settings
+from agg2exp.store.case_store import CaseStore
 from tests.helpers.stored_runs import CLASSES, stored_run
 from tests.unit.store.test_published_table import wide
 
@@ -120,6 +121,27 @@ def test_settings_in_which_data_sets_differ_are_named(tmp_path: Path):
     assert differing_settings(a, b) == ["attribution", "model.preprocessing"]
     assert differing_settings(a, c) == []
     assert differing_settings(replace(a, settings=None), b) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "differing"),
+    [
+        ({"score: class": "mine.Weighted (code 12)", "score: weights": "Tensor({})"}, ["code of your own"]),
+        ({"network code": "{}"}, ["code of your own"]),
+        ({"score: class": "agg2exp.scores.sum.SumScore", "seed": "{}"}, []),
+    ],
+)
+def test_parts_of_ones_own_count_by_what_the_cases_tell_of_them(
+    tmp_path: Path, settings: dict[str, str], differing: list[str]
+):
+    runs = [stored_run(tmp_path / name, n=2) for name in "ab"]
+    for word, run in zip(("one", "two"), runs, strict=True):
+        store = CaseStore(run)
+        for case in store.finished():
+            told = {name: value.format(word) for name, value in settings.items()}
+            store.write(replace(store.read(case), settings=told))
+    a, b = read_data_sets(OmegaConf.create({run.name: str(run) for run in runs}), SCHEME)
+    assert differing_settings(a, b) == differing
 
 
 def test_a_case_of_published_tables_is_one_scan(tmp_path: Path):
