@@ -115,6 +115,8 @@ class ExplanationModule(Hooks, lightning.LightningModule):
         return with_oom_fallback(batch.id, fallbacks, partial(self.explain, batch))
 
 
+MADE_LATER = ("_hparams", "_hparams_name", "_hparams_initial")
+"""Attributes that Lightning gives a module when it first asks for them."""
 ExplanationModule.UNCOUNTED = Hooks.UNCOUNTED | {
-    *vars(lightning.LightningModule()), *arguments(ExplanationModule), "evaluator", "progress",
+    *vars(lightning.LightningModule()), *MADE_LATER, *arguments(ExplanationModule), "evaluator", "progress",
 }  # fmt: skip

@@ -311,3 +311,15 @@ def test_a_precision_of_lightning_s_is_refused_in_one_sentence(precision: str):
     trainer = Trainer(accelerator="cpu", devices=1, precision=precision, inference_mode=False, **quiet)
     with pytest.raises(SettingError, match=rf"trainer.precision: expected 32-true, got '{precision}'"):
         trainer.predict(module(), DataLoader([small_case()], batch_size=None))
+
+
+class PassesOn(ExplanationModule):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+
+
+def test_what_lightning_makes_later_is_no_setting_of_a_subclass_that_passes_arguments_on():
+    module = module_of(ToyNetwork(), VanillaGradient(), SumScore(), WINDOW, scheme(), cls=PassesOn)
+    before = module.settings()
+    assert module.hparams == {} and module.hparams_initial == {}
+    assert module.settings() == before

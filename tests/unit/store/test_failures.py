@@ -16,6 +16,12 @@ FAILURES = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def warnings_are_heard(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever level a library has set before."""
+    caplog.set_level(logging.WARNING)
+
+
 def test_failures_are_merged_sorted_by_case_and_stage(tmp_path: Path):
     log = FailureLog(tmp_path)
     for failure in FAILURES:
