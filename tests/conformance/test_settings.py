@@ -225,10 +225,10 @@ def test_every_argument_of_the_module_is_in_its_settings(change: dict[str, Any])
 
 
 def test_a_provenance_hides_no_setting() -> None:
-    hidden = {"classes": "all of the model", "inference: size": "8", "weights": "w"}
+    hidden = {"classes": "all of the model", "windows: size": "8", "weights": "w"}
     module = module_of(
         IntensityNetwork(classes=4), SmoothGrad(2), SumScore(), SlidingWindow((6, 6, 6)), scheme(), ["heart"],
         provenance=hidden,
     )  # fmt: skip
     assert module.settings()["classes"] == "heart"
-    assert module.settings()["inference: size"] == "(6, 6, 6)"
+    assert module.settings()["windows: size"] == "(6, 6, 6)"

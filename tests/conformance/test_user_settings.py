@@ -12,10 +12,10 @@ from torch import Tensor
 from agg2exp.attribution import Attributor, KernelShap, VanillaGradient
 from agg2exp.domain.attribution import DenseAttribution
 from agg2exp.domain.description import described
+from agg2exp.domain.provenance import Provenance
 from agg2exp.explaining.evaluator import Evaluator
 from agg2exp.explaining.explainer import Explainer
 from agg2exp.explaining.hooks import Hooks
-from agg2exp.explaining.provenance import Provenance
 from agg2exp.inference import SlidingWindow
 from agg2exp.metrics import Faithfulness
 from agg2exp.models.checkpoint import fingerprint

@@ -88,8 +88,9 @@ def stored_run(
     )
     local = pd.DataFrame(columns, index=index).reset_index()
     write_tables(folder / "tables", {ROI_IMPORTANCE: local, SEGMENTATION: segmentation})
+    told = {"weights": model, "method": attribution, "labels": ",".join(names)}
     for case, values in zip(cases, np.split(local[[kind.value for kind in Kind]].to_numpy(), n), strict=True):
-        _write_result(folder, case, root, names, values)
+        _write_result(folder, case, root, names, values, told)
     _write_configuration(folder, {"name": model, "labels": names}, root, attribution)
     return folder
 
@@ -133,7 +134,9 @@ def _write_configuration(folder: Path, model: dict[str, object], root: str, attr
     OmegaConf.save(OmegaConf.create({"hydra": {"runtime": {"choices": choices}}}), folder / ".hydra" / "hydra.yaml")
 
 
-def _write_result(folder: Path, case: str, root: str, classes: list[str], values: np.ndarray) -> None:
+def _write_result(
+    folder: Path, case: str, root: str, classes: list[str], values: np.ndarray, settings: dict[str, str]
+) -> None:
     """The result of a case whose scan is what its id and the folder of its data set say."""
     matrices = values.reshape(len(classes), len(classes) + 1, len(Kind))
     importance = LocalImportance(
@@ -151,7 +154,7 @@ def _write_result(folder: Path, case: str, root: str, classes: list[str], values
         voxels=np.ones(len(classes), np.int64),
         dice=unknown,
         iou=unknown,
-        settings={},
+        settings=settings,
         passes=PassCounts(1, 1),
         seconds=0.0,
         origin=Origin(digest, (Path(root) / case / "ct.nii.gz",)),

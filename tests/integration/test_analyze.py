@@ -271,7 +271,7 @@ def test_a_reference_that_was_made_otherwise_is_refused(tmp_path: Path, capsys):
     a, b = stored_run(tmp_path / "a", n=12), stored_run(tmp_path / "b", n=12, first=12, attribution="other")
     assert analyze(tmp_path / "out", f"runs={{a: {a}, b: {b}}}", "reference=a").code == 1
     said = " ".join(capsys.readouterr().err.split())
-    expected = "reference: expected a data set made with the same settings as b, got 'a'. They differ in ['attribution'"
+    expected = "reference: expected a data set made with the same settings as b, got 'a'. They differ in ['method'"
     assert expected in said
 
 

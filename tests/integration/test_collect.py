@@ -132,7 +132,7 @@ def test_shards_with_other_settings_are_refused_and_nothing_is_written(
     assert collect([shards[0], other], tmp_path / "joined") == 1
     said = capsys.readouterr().err
     assert "were explained with different settings and do not make one run" in said
-    assert "score: sum and mean" in said
+    assert "score: then sum, now mean" in said
     assert not (tmp_path / "joined" / "cases").exists()
 
 

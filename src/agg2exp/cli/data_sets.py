@@ -130,7 +130,9 @@ def _from_runs(name: str, folders: Sequence[Path], damaged: list[LeftOut]) -> Da
     damaged += problems
     first = runs[0]
     for run in runs[1:]:
-        differing = [key for key in first.choices if run.choices[key] != first.choices[key]]
+        differing = [name for name in first.files if run.files[name] != first.files[name]]
+        if first.provenance is not None and run.provenance is not None:
+            differing += first.provenance.differing_parts(run.provenance)
         if differing:
             raise JobError(
                 f"agg2exp: runs: {name}: {first.folder} and {run.folder} differ in {differing} and are not one data "
@@ -144,7 +146,7 @@ def _from_runs(name: str, folders: Sequence[Path], damaged: list[LeftOut]) -> Da
         first.labels,
         {case: scan for run in runs for case, scan in run.scans.items()},
         runs=tuple(run.folder for run in runs),
-        settings=first.settings,
+        provenance=first.provenance,
         channel_shares=read_channels([run.folder for run in runs]),
         twins=read_twins([run.folder for run in runs], [configuration(run.folder) for run in runs]),
     )

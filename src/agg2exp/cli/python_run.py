@@ -15,12 +15,12 @@ from agg2exp.cli.environment import write_environment
 from agg2exp.cli.kept_configuration import kept
 from agg2exp.cli.python_call import GROUPS, PythonCall
 from agg2exp.domain.errors import SettingError
+from agg2exp.domain.provenance import CASE_FILES, Provenance
 from agg2exp.explaining.collect import collect
-from agg2exp.explaining.provenance import Provenance
 from agg2exp.explaining.result import Result
 from agg2exp.models.segmentation_model import SegmentationModel
 from agg2exp.store.atomic import atomic_write
-from agg2exp.store.case_result import CASE_FILES, CaseResult
+from agg2exp.store.case_result import CaseResult
 from agg2exp.store.case_store import CaseStore
 from agg2exp.store.run_folder import claim, release
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agg2exp.domain.errors import SettingError
-from agg2exp.explaining.provenance import Provenance
+from agg2exp.domain.provenance import CASE_FILES, Provenance
 from agg2exp.run.datamodule import CaseDataModule
-from agg2exp.store.case_result import CASE_FILES
 from agg2exp.store.case_store import CaseStore, DamagedResultError, EarlierResultError
 from agg2exp.store.failures import FailureLog
 from agg2exp.store.under_way import UnderWay

@@ -13,18 +13,8 @@ from agg2exp.domain.errors import DataError, SettingError
 from agg2exp.domain.labels import Labels
 from agg2exp.store.stored_yaml import read_stored_yaml
 
-SETTINGS = ("model", "attribution", "score", "supervoxels", "baseline", "mask_policy", "regions", "expansion",
-            "module", "model.preprocessing", "model.windows")  # fmt: skip
-"""What the importances of a case depend on besides its files."""
 FILES = ("data.layout", "data.merge", "data.extra_masks", "data.mask_threshold", "data.resample")
 """Which files of a case are read, extra masks among them, and how."""
-NEUTRAL = {
-    "model": {"preprocessing", "windows"},
-    "model.windows": {"batch"},
-    "model.preprocessing": {"display"},
-    "module": {"classes", "class_chunk", "compile_network", "cache", "cache_predictions", "seed", "twins"},
-}
-"""Members of these nodes that importances do not depend on, or that stand elsewhere too."""
 GROUPS = ("data", "attribution", "supervoxels")
 CHOICE = re.compile(r"\w[\w.+-]{0,79}(/\w[\w.+-]{0,79})*")
 """A name of a YAML file of a group, or of one in a folder of it."""
@@ -79,15 +69,9 @@ def configuration(folder: Path) -> dict[str, Any]:
     return {str(key): value for key, value in config.items()}
 
 
-def settings_of(config: Mapping[str, Any], names: tuple[str, ...] = SETTINGS) -> dict[str, Any]:
-    """The nodes of a configuration that results depend on, by their dotted name."""
-    nodes = {name: _at(config, name) for name in names}
-    return {
-        name: {key: value for key, value in node.items() if key not in NEUTRAL.get(name, ())}
-        if isinstance(node, Mapping)
-        else node
-        for name, node in nodes.items()
-    }
+def files_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The nodes of a configuration that say which files of a case are read, by their dotted name."""
+    return {name: _at(config, name) for name in FILES}
 
 
 def labels_of(folder: Path, config: Mapping[str, Any]) -> Labels:

@@ -19,7 +19,7 @@ from torch import nn
 from agg2exp.domain.code import versions
 from agg2exp.domain.description import described, text
 from agg2exp.domain.errors import SettingError
-from agg2exp.explaining.provenance import Provenance
+from agg2exp.domain.provenance import Provenance
 from agg2exp.run.datamodule import CaseDataModule
 from agg2exp.run.training_module import SegmentationModule
 from agg2exp.run.training_state import TrainingState

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Mapping
 
 from agg2exp.domain.case import Case
+from agg2exp.domain.provenance import Provenance
 from agg2exp.explaining.memory_fallback import MemoryFallback
-from agg2exp.explaining.provenance import Provenance
 
 
 def score_key(settings: Mapping[str, str], case: Case, memory_fallback: MemoryFallback) -> dict[str, str]:
@@ -29,4 +29,4 @@ def score_key(settings: Mapping[str, str], case: Case, memory_fallback: MemoryFa
 
 def prediction_key(of_scores: Mapping[str, str]) -> dict[str, str]:
     """Of a prediction, from the key of scores at the same image."""
-    return dict(Provenance(of_scores).without("score").settings)
+    return dict(Provenance(of_scores).without("score", "classes", "seed").settings)

@@ -22,9 +22,10 @@ from agg2exp.domain.doubt import POOR_DICE
 from agg2exp.domain.errors import CaseError
 from agg2exp.domain.explanation import Explanation
 from agg2exp.domain.labels import Labels
+from agg2exp.domain.provenance import CASE_FILES
 from agg2exp.domain.roi_importance import Kind, LocalImportance
 from agg2exp.inference.network_check import is_out_of_memory
-from agg2exp.store.case_result import CASE_FILES, CaseResult, SupervoxelValues
+from agg2exp.store.case_result import CaseResult, SupervoxelValues
 
 log = logging.getLogger(__name__)
 

@@ -32,7 +32,7 @@ def settings_of(
         "module": {**steps_of(hooks, uncounted), **before},
         "attribution": {name: value for name, value in method.items() if name != "method"},
         "score": described(explainer.score),
-        "inference": described(model.windows),
+        "windows": described(model.windows),
     }
     return {
         **versions(),

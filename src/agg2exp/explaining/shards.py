@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.names import safe_name
 from agg2exp.store.atomic import atomic_write
-from agg2exp.store.case_result import CASE_FILES, CaseResult
+from agg2exp.store.case_result import CaseResult
 from agg2exp.store.case_store import CaseStore, DamagedResultError, EarlierResultError
 from agg2exp.store.expected_cases import read_expected, write_expected
 from agg2exp.store.failures import FailureLog
@@ -79,18 +79,11 @@ def _places(folders: Sequence[Path]) -> dict[str, Path]:
 
 def _check_settings(first: CaseResult, other: CaseResult, folder: Path) -> None:
     """Raise unless two cases were explained in the same way."""
-    a, b = first.settings, other.settings
-    differing = [key for key in sorted({*a, *b} - {CASE_FILES}) if a.get(key) != b.get(key)]
-    if differing:
-        said = "; ".join(f"{key}: {_short(a, key)} and {_short(b, key)}" for key in differing)
+    if changes := first.provenance.differences(other.provenance):
         raise DataError(
             f"cases {first.importance.case_id} and {other.importance.case_id} (in {folder}) were explained with "
-            f"different settings and do not make one run: {said}."
+            f"different settings and do not make one run: {changes}."
         )
-
-
-def _short(settings: Mapping[str, str], key: str) -> str:
-    return str(settings.get(key))[:100]
 
 
 def _is_same(one: CaseResult, other: CaseResult) -> bool:

@@ -14,6 +14,7 @@ from agg2exp.analysis.importances import Importances
 from agg2exp.analysis.joining import ADDITIVE, joined
 from agg2exp.domain.errors import DataError, SettingError
 from agg2exp.domain.labels import Labels
+from agg2exp.domain.provenance import Provenance
 from agg2exp.domain.roi_importance import GlobalImportance, Kind
 from agg2exp.figures.anatomy import Anatomy
 
@@ -48,7 +49,7 @@ class DataSet:
         labels: Classes of the model.
         scans: What the scan of each case is: cases of one id are one scan if that is the same.
         runs: Folders of the runs; none for a published table.
-        settings: What the importances of a case depend on besides its files; None: not known.
+        provenance: What the importances of a case depend on besides its files; None: not known.
         metadata: Facts per case, indexed by case id; None if none were given.
         patients: Patient of each case; None: each case is a patient.
         join: Classes to analyse as one, by the new name; none of a model whose classes may overlap.
@@ -67,7 +68,7 @@ class DataSet:
     labels: Labels
     scans: Mapping[str, ScanIdentity]
     runs: tuple[Path, ...] = ()
-    settings: Mapping[str, object] | None = None
+    provenance: Provenance | None = None
     metadata: pd.DataFrame | None = None
     patients: Mapping[str, str] | None = None
     join: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -132,8 +133,7 @@ class DataSet:
 
 
 def differing_settings(first: DataSet, second: DataSet) -> list[str]:
-    """Settings in which two data sets were made differently; none where those of one are not known."""
-    if first.settings is None or second.settings is None:
+    """In which parts of their settings two data sets were made differently; none where those of one are not known."""
+    if first.provenance is None or second.provenance is None:
         return []
-    names = dict.fromkeys([*first.settings, *second.settings])
-    return [name for name in names if first.settings.get(name) != second.settings.get(name)]
+    return first.provenance.differing_parts(second.provenance)

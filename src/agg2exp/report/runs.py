@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from agg2exp.explaining.provenance import Provenance
-from agg2exp.store.case_result import CASE_FILES
 from agg2exp.store.case_store import CaseStore, DamagedResultError
 
 log = logging.getLogger(__name__)
@@ -64,9 +62,9 @@ def _settings(run: Run) -> dict[str, str]:
     store = CaseStore(run.folder)
     for case in store.finished():
         try:
-            settings = store.read(case).settings
+            provenance = store.read(case).provenance
         except DamagedResultError as error:
             log.warning("%s", error)
             continue
-        return dict(Provenance(settings).without("method", CASE_FILES).settings)
+        return dict(provenance.without("method").settings)
     return {}

@@ -13,8 +13,8 @@ from agg2exp.report.study import Study
 
 Groups = Mapping[str, Sequence[str]]
 
-SEGMENTING = ("model", "model.windows", "model.preprocessing")
-"""Settings that a segmentation depends on."""
+SEGMENTING = ("model", "preprocessing", "windows", "module")
+"""Parts of the settings that a segmentation depends on."""
 
 
 def dice_tables(data_sets: Sequence[DataSet], groups: Groups) -> Iterator[Output]:
@@ -33,7 +33,7 @@ def of_other_models(data_sets: Sequence[DataSet]) -> list[DataSet]:
     """Of each way to segment the data set with most Dice, since methods that explain one model have it in common."""
     alike: dict[str, list[DataSet]] = {}
     for data in data_sets:
-        segmenting = data.name if data.settings is None else repr([data.settings.get(name) for name in SEGMENTING])
+        segmenting = data.name if data.provenance is None else str(data.provenance.only(*SEGMENTING))
         alike.setdefault(segmenting, []).append(data)
     return [max(same, key=_n_dice) for same in alike.values()]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from agg2exp.domain.errors import SettingError
+from agg2exp.domain.provenance import Provenance
 from agg2exp.store.atomic import atomic_write
 from agg2exp.store.cache_folder import check_cache, claim_cache
 from agg2exp.store.digests import arrays_digest
@@ -53,7 +53,7 @@ class ArrayCache:
         """
         if self.folder is None:
             return compute()
-        path = self.folder / kind / f"{hashlib.sha256(_text(key).encode()).hexdigest()}.safetensors"
+        path = self.folder / kind / f"{Provenance(key).digest()}.safetensors"
         if path.exists():
             try:
                 return _read(path, key)
@@ -69,13 +69,9 @@ class ArrayCache:
         return arrays
 
 
-def _text(key: Mapping[str, str]) -> str:
-    return json.dumps(dict(key), sort_keys=True)
-
-
 def _content(arrays: Arrays, key: Mapping[str, str]) -> bytes:
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    return save(whole, metadata={"key": _text(key), "checksum": arrays_digest(whole)})
+    return save(whole, metadata={"key": str(Provenance(key)), "checksum": arrays_digest(whole)})
 
 
 def _read(path: Path, key: Mapping[str, str]) -> Arrays:
@@ -83,8 +79,8 @@ def _read(path: Path, key: Mapping[str, str]) -> Arrays:
     arrays = load(content)
     length = int.from_bytes(content[:8], "little")  # safetensors: size of the JSON header, header, arrays
     metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
-    if metadata["key"] != _text(key):
-        raise ValueError(f"expected the key {_text(key)}, got {metadata['key']}")
+    if metadata["key"] != str(Provenance(key)):
+        raise ValueError(f"expected the key {Provenance(key)}, got {metadata['key']}")
     if metadata["checksum"] != arrays_digest(arrays):
         raise ValueError("its arrays are not those that were written")
     return arrays

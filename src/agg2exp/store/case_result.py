@@ -12,10 +12,8 @@ from agg2exp.domain.explanation import PassCounts
 from agg2exp.domain.files import Origin
 from agg2exp.domain.labels import Labels
 from agg2exp.domain.metric_facts import MetricFacts
+from agg2exp.domain.provenance import CASE_FILES, Provenance
 from agg2exp.domain.roi_importance import LocalImportance
-
-CASE_FILES = "files of the case"
-"""The one setting in which the cases of a run differ: the fingerprint of what was read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +76,11 @@ class CaseResult:
     twins: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     supervoxels: SupervoxelValues | None = None
     origin: Origin | None = None
+
+    @property
+    def provenance(self) -> Provenance:
+        """What the result depends on besides the files of its case: the same for all cases of a run."""
+        return Provenance(self.settings).without(CASE_FILES)
 
     @property
     def labels(self) -> Labels:

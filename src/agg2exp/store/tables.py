@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from agg2exp.store.atomic import atomic_write
-from agg2exp.store.case_result import CASE_FILES, CaseResult
+from agg2exp.store.case_result import CaseResult
 
 ROI_IMPORTANCE = "roi_importance"
 GLOBAL_IMPORTANCE = "global_importance"
@@ -37,12 +37,10 @@ def check_same_settings(results: Sequence[CaseResult]) -> None:
     """
     first = results[0]
     for other in results[1:]:
-        keys = {*first.settings, *other.settings} - {CASE_FILES}
-        differing = sorted(k for k in keys if first.settings.get(k) != other.settings.get(k))
-        if differing:
+        if changes := first.provenance.differences(other.provenance):
             raise ValueError(
                 f"cases {first.importance.case_id} and {other.importance.case_id} were computed with different "
-                f"settings ({', '.join(differing)}). Use another run folder for other settings."
+                f"settings ({changes}). Use another run folder for other settings."
             )
 
 

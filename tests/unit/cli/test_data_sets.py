@@ -41,7 +41,7 @@ def test_each_run_of_a_list_is_a_data_set_and_named_runs_are_one(tmp_path: Path)
         ("nowhere", "runs: expected folders of finished runs or sweeps"),
         ("empty", "expected finished runs in .*empty, got none"),
         (["a", "a2"], "several are named .*totalsegmentator/smoothgrad.*; name them: "),
-        ({"x": ["a", "vanilla"]}, r"x: .*differ in \['attribution'\] and are not one data set"),
+        ({"x": ["a", "vanilla"]}, r"x: .*differ in \['method'\] and are not one data set"),
         ({"x": ["a", "other.csv"]}, "x: expected one published CSV or runs"),
         ({"x": "no_config"}, "expected the configuration of a run of agg2exp explain in .*config.yaml"),
         ("missing.csv", "missing: .*No such file"),
@@ -73,33 +73,59 @@ def changed(run: Path, **nodes: object) -> Path:
     return run
 
 
+def retold(run: Path, **settings: str) -> Path:
+    """The run with other settings of its cases, by their name with __ for ": "."""
+    store, told = CaseStore(run), {name.replace("__", ": "): value for name, value in settings.items()}
+    for case in store.finished():
+        result = store.read(case)
+        store.write(replace(result, settings={**result.settings, **told}))
+    return run
+
+
 @pytest.mark.parametrize(
     ("nodes", "name"),
     [
-        ({"model__windows": {"size": [96, 96, 96], "overlap": 0.5}}, "model.windows"),
-        ({"model__windows": {"precision": "bfloat16"}}, "model.windows"),
-        ({"model__preprocessing": {"intensity": {"low": -1000, "high": 1000}}}, "model.preprocessing"),
         ({"data__resample": "any"}, "data.resample"),
         ({"data__extra_masks": {"nodule": "{case}/nodule.nii.gz"}}, "data.extra_masks"),
         ({"data__mask_threshold": 0.5}, "data.mask_threshold"),
         ({"data__layout": {"images": "{case}/t1.nii.gz"}}, "data.layout"),
-        ({"module": {"_target_": "own.Module"}}, "module"),
-        ({"score": {"_target_": "agg2exp.scores.MeanScore"}}, "score"),
     ],
 )
-def test_runs_that_differ_in_what_importances_depend_on_are_not_one_data_set(tmp_path: Path, nodes: dict, name: str):
+def test_runs_that_read_other_files_are_not_one_data_set(tmp_path: Path, nodes: dict, name: str):
     a, b = stored_run(tmp_path / "a", n=2), changed(stored_run(tmp_path / "b", n=2, first=2), **nodes)
     with pytest.raises(JobError, match=rf"x: .*/a and .*/b differ in \['{name}'\] and are not one data set"):
+        read_data_sets(OmegaConf.create({"x": [str(a), str(b)]}), SCHEME)
+
+
+@pytest.mark.parametrize(
+    ("setting", "part"),
+    [
+        ("windows__overlap", "windows"),
+        ("preprocessing__intensity", "preprocessing"),
+        ("weights", "model"),
+        ("network code", "model"),
+        ("module__factor", "module"),
+        ("score__weights", "score"),
+        ("mask_policy", "score"),
+        ("attribution__n_samples", "method"),
+        ("regions", "regions"),
+    ],
+)
+def test_runs_that_differ_in_what_importances_depend_on_are_not_one_data_set(tmp_path: Path, setting: str, part: str):
+    a = retold(stored_run(tmp_path / "a", n=2), **{setting: "one"})
+    b = retold(stored_run(tmp_path / "b", n=2, first=2), **{setting: "Tensor(two)"})
+    with pytest.raises(JobError, match=rf"x: .*/a and .*/b differ in \['{part}'\] and are not one data set"):
         read_data_sets(OmegaConf.create({"x": [str(a), str(b)]}), SCHEME)
 
 
 def test_what_importances_do_not_depend_on_may_differ(tmp_path: Path):
     runs = [
         changed(
-            stored_run(tmp_path / str(i), n=2, first=2 * i),
-            model__windows={"overlap": 0.25, "batch": i},
-            model__preprocessing={"axes": "LPI", "display": {"low": i}},
-            module={"classes": "all", "class_chunk": i, "cache": str(i), "cache_predictions": bool(i), "seed": i},
+            retold(
+                stored_run(tmp_path / str(i), n=2, first=2 * i),
+                **{"windows__batch": str(i), "metric complexity__n": str(i), "files of the case": str(i)},
+                **dict.fromkeys(("classes", "seed", "twins", "compiled", "torch", "agg2exp"), str(i)),
+            ),
             data__cache=str(i),
             data__shard=f"{i + 1}/2",
             data__cases=[str(i)],
@@ -108,40 +134,20 @@ def test_what_importances_do_not_depend_on_may_differ(tmp_path: Path):
     ]
     (data,) = read_data_sets(OmegaConf.create({"x": [*map(str, runs)]}), SCHEME)
     assert len(data.cases) == 4
-    assert data.settings is not None and data.settings["model.windows"] == {"overlap": 0.25}
+    assert data.provenance is not None
+    assert set(data.provenance.settings) == {"method", "weights", "labels"}
 
 
-def test_settings_in_which_data_sets_differ_are_named(tmp_path: Path):
+def test_parts_of_the_settings_in_which_data_sets_differ_are_named(tmp_path: Path):
     runs = {
         "a": stored_run(tmp_path / "a", n=2),
-        "b": changed(stored_run(tmp_path / "b", n=2, attribution="x"), model__preprocessing={"spacing": [1, 1, 1]}),
+        "b": retold(stored_run(tmp_path / "b", n=2, attribution="x"), preprocessing__spacing="(1, 1, 1)"),
         "c": changed(stored_run(tmp_path / "c", n=2), data__extra_masks={"nodule": "other"}),
     }
     a, b, c = read_data_sets(OmegaConf.create({name: str(run) for name, run in runs.items()}), SCHEME)
-    assert differing_settings(a, b) == ["attribution", "model.preprocessing"]
+    assert differing_settings(a, b) == ["method", "preprocessing"]
     assert differing_settings(a, c) == []
-    assert differing_settings(replace(a, settings=None), b) == []
-
-
-@pytest.mark.parametrize(
-    ("settings", "differing"),
-    [
-        ({"score: class": "mine.Weighted (code 12)", "score: weights": "Tensor({})"}, ["code of your own"]),
-        ({"network code": "{}"}, ["code of your own"]),
-        ({"score: class": "agg2exp.scores.sum.SumScore", "seed": "{}"}, []),
-    ],
-)
-def test_parts_of_ones_own_count_by_what_the_cases_tell_of_them(
-    tmp_path: Path, settings: dict[str, str], differing: list[str]
-):
-    runs = [stored_run(tmp_path / name, n=2) for name in "ab"]
-    for word, run in zip(("one", "two"), runs, strict=True):
-        store = CaseStore(run)
-        for case in store.finished():
-            told = {name: value.format(word) for name, value in settings.items()}
-            store.write(replace(store.read(case), settings=told))
-    a, b = read_data_sets(OmegaConf.create({run.name: str(run) for run in runs}), SCHEME)
-    assert differing_settings(a, b) == differing
+    assert differing_settings(replace(a, provenance=None), b) == []
 
 
 def test_a_case_of_published_tables_is_one_scan(tmp_path: Path):

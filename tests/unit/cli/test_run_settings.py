@@ -5,30 +5,16 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from agg2exp.cli.run_settings import FILES, SETTINGS, configuration, labels_of, settings_of
+from agg2exp.cli.run_settings import configuration, files_of, labels_of
 from agg2exp.domain.errors import DataError
 from agg2exp.domain.labels import Labels
 from tests.helpers.stored_runs import CLASSES, stored_run
 
 
-def test_settings_are_what_importances_depend_on():
-    config = {
-        "seed": 3,
-        "mask_policy": "fixed",
-        "model": {"name": "unet", "windows": {"overlap": 0.25, "batch": 2}, "preprocessing": {"axes": "LPI"}},
-        "module": {"_target_": "own.Module", "seed": 3, "cache": "/cache", "own": 1},
-        "data": {"root": "/a", "cache": "/b", "extra_masks": {"m": 1}},
-    }
-    settings = settings_of(config, SETTINGS + FILES)
-    assert {name: node for name, node in settings.items() if node is not None} == {
-        "mask_policy": "fixed",
-        "model": {"name": "unet"},
-        "model.windows": {"overlap": 0.25},
-        "model.preprocessing": {"axes": "LPI"},
-        "module": {"_target_": "own.Module", "own": 1},
-        "data.extra_masks": {"m": 1},
-    }
-    assert set(settings_of(config)) == set(SETTINGS)
+def test_files_are_those_that_a_case_is_read_from():
+    config = {"seed": 3, "data": {"root": "/a", "cache": "/b", "extra_masks": {"m": 1}, "resample": "any"}}
+    known = {name: node for name, node in files_of(config).items() if node is not None}
+    assert known == {"data.extra_masks": {"m": 1}, "data.resample": "any"}
 
 
 def test_the_classes_are_those_of_the_model(tmp_path: Path):

@@ -85,7 +85,8 @@ def test_without_any_case_nothing_is_written(tmp_path: Path, caplog: pytest.LogC
 def test_cases_made_with_other_settings_are_refused(tmp_path: Path):
     store(tmp_path, "a", by_distance=True)
     store(tmp_path, "b")
-    with pytest.raises(ValueError, match=r"cases a and b were computed with different settings \(by_distance\)"):
+    message = r"a and b were computed with different settings \(by_distance: then True, now False\)"
+    with pytest.raises(ValueError, match=message):
         collected(tmp_path)
     assert not (tmp_path / "tables").exists()
 

@@ -80,7 +80,7 @@ def test_two_models_agree_on_their_cases_whatever_data_set_comes_first(tmp_path:
     assert made(sections["change", "train, m2"]) == (
         {},
         [
-            "expected data sets that were made with the same settings, got a difference in ['model', 'attribution']: "
+            "expected data sets that were made with the same settings, got a difference in ['model', 'method']: "
             "what changed could be due to that and not to the data"
         ],
     )

@@ -96,7 +96,7 @@ def test_change_is_of_data_alone(tmp_path: Path):
         far=stored_run(tmp_path / "far", n=6, root="/data/elsewhere"),
     )
     assert [name for name, _ in change(first, far, SETTINGS)] == ["change_first_to_far"] * 2
-    with pytest.raises(DataError, match=r"same settings, got a difference in \['attribution'\]"):
+    with pytest.raises(DataError, match=r"same settings, got a difference in \['method'\]"):
         next(change(first, other, SETTINGS))
 
 

@@ -152,7 +152,7 @@ def test_settings_name_the_module_and_what_it_was_given():
     assert settings["module"].endswith("Mine")
     assert settings["classes"] == "aorta"
     assert settings["weights"].startswith("abc (")  # whoever says so, the network's own weights count
-    assert settings["inference: size"] == "(6, 6, 6)"
+    assert settings["windows: size"] == "(6, 6, 6)"
     assert settings["expansion"] == "voxel"
 
 

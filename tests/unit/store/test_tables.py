@@ -99,7 +99,7 @@ def test_importances_by_channel_have_a_table_only_if_there_are_any():
 
 def test_results_of_other_settings_are_not_mixed():
     check_same_settings([result("s1"), result("s2")])
-    with pytest.raises(ValueError, match=r"s1 and s3 .*\(method, noise\)"):
+    with pytest.raises(ValueError, match=r"s1 and s3 .*\(method: then .*, now smooth; noise: then .*, now 0\.1\)"):
         check_same_settings([result("s1"), result("s2"), result("s3", method="smooth", noise="0.1")])
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agg2exp.explaining.provenance import Provenance, part_of
+from agg2exp.domain.provenance import Provenance, part_of
 
 SETTINGS = {
     "torch": "2", "method": "smoothgrad", "attribution: n_samples": "20", "score": "sum", "score: class": "SumScore",
@@ -14,8 +14,8 @@ SETTINGS = {
     ("setting", "part"),
     [
         ("method", "method"), ("attribution: n_samples", "method"), ("expansion", "method"), ("score: class", "score"),
-        ("seed", "score"), ("classes", "score"), ("metric sensitivity_dice: radius", "metrics"), ("torch", "torch"),
-        ("method_contrast", "method_contrast"),
+        ("seed", "seed"), ("mask_policy", "score"), ("metric sensitivity_dice: radius", "metrics"),
+        ("torch", "versions"), ("method_contrast", "method_contrast"),
     ],
 )  # fmt: skip
 def test_a_setting_belongs_to_the_part_that_its_name_begins_with(setting: str, part: str):
@@ -23,8 +23,20 @@ def test_a_setting_belongs_to_the_part_that_its_name_begins_with(setting: str, p
 
 
 def test_parts_can_be_left_out():
-    left = Provenance(SETTINGS).without("method", "metrics", "score")
+    left = Provenance(SETTINGS).without("method", "metrics", "score", "seed")
     assert dict(left.settings) == {"torch": "2", "files of the case": "abc"}
+    assert dict(Provenance(SETTINGS).only("versions", "seed").settings) == {"torch": "2", "seed": "0"}
+
+
+def test_importances_depend_on_neither_versions_seeds_metrics_files_nor_how_many_windows_go_at_a_time():
+    of_importances = Provenance({**SETTINGS, "windows: batch": "2", "windows: overlap": "0.5"}).of_importances
+    expected = ("method", "attribution: n_samples", "score", "score: class", "expansion", "windows: overlap")
+    assert set(of_importances.settings) == {*expected}
+
+
+def test_parts_that_differ_are_named_once_each():
+    other = {**SETTINGS, "method": "kernel_shap", "attribution: n_samples": "7", "torch": "3", "expansion": "value"}
+    assert Provenance(SETTINGS).differing_parts(Provenance(other)) == ["versions", "method"]
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -32,7 +44,7 @@ def test_a_changed_setting_changes_the_digest_unless_its_part_is_left_out(name: 
     first, other = Provenance(SETTINGS), Provenance({**SETTINGS, name: "another"})
     missing = Provenance({key: value for key, value in SETTINGS.items() if key != name})
     assert len({first.digest(), other.digest(), missing.digest()}) == 3
-    assert len({p.digest(without=[part_of(name)]) for p in (first, other, missing)}) == 1
+    assert len({p.without(part_of(name)).digest() for p in (first, other, missing)}) == 1
     assert Provenance(dict(reversed(SETTINGS.items()))).digest() == first.digest()
 
 
