@@ -124,12 +124,13 @@ NEEDED: dict[str, Any] = {
     "low": -1000,
     "high": 1000,
     "multiple": (2, 2, 2),
+    "channels": (Window(0, 1),),
 }
 """Arguments without a default, or of which one is needed."""
 TRIES = (0, 1, 2, 3, 5, 0.25, 0.375, "other", "gaussian", "spearman", "recomputed", "bfloat16", "value", "midpoint",
          "Saliency", (6, 6, 6), True, False, None, Constant(0.375), Cubes(5), {"n_samples": 7}, {"abs": False},
          NEEDED["ids"] // 2, NEEDED["volume"] + 1, [4, 4, 4], "LPI", "cubic", Window(-100, 300), ForegroundCrop(),
-         Pad((8, 8, 8)), CtBody(), Display(-10, 10), (NormalizeIntensity(nonzero=True),))  # fmt: skip
+         Pad((8, 8, 8)), CtBody(), (Window(0, 2),), Display(-10, 10), (NormalizeIntensity(nonzero=True),))  # fmt: skip
 PARTS = [cls for base in (Attributor, Baseline, EvaluationMetric, ForegroundCrop, Intensity, Pad, Preprocessor, Score,
                           SlidingWindow, Supervoxels) for cls in shipped(base)]  # fmt: skip
 

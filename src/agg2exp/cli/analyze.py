@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hydra
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from agg2exp.cli.application import JobError, job
+from agg2exp.cli.application import JobError, job, plain
 from agg2exp.cli.conf_dir import conf_dir
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ def settings_of(config: DictConfig) -> AnalysisSettings:
 
     names = ("order", "alpha", "draws", "permutations", "forests", "seed", "jobs")
     return AnalysisSettings(
-        highlight=Highlight(**OmegaConf.to_container(config.highlight)),  # type: ignore[arg-type]
-        graph=Graph(**OmegaConf.to_container(config.graph)),  # type: ignore[arg-type]
+        highlight=Highlight(**plain(config.highlight)),
+        graph=Graph(**plain(config.graph)),
         **{name: config[name] for name in names},
     )
 

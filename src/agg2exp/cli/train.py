@@ -125,7 +125,7 @@ def _naming_the_case() -> Iterator[None]:
     """Say which case cannot be read, if that is what went wrong, without a traceback."""
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # whatever wraps what a case raised: the loader's worker, Lightning
         case: BaseException | None = error
         while case is not None and not isinstance(case, CaseError):
             case = case.__cause__ or case.__context__

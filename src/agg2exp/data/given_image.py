@@ -1,4 +1,4 @@
-"""Images as Python hands them over: a file, an array, or an image of MONAI, nibabel or SimpleITK."""
+"""Images as Python hands them over: a file, an array, or an image of MONAI, nibabel, ITK or SimpleITK."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from agg2exp.store.nifti import UnreadableVolumeError, open_volume
 
 FORMS = (
     "the path of a NIfTI file; an array (D, H, W) or (C, D, H, W); a pair (array, affine); a MONAI MetaTensor; an "
-    "image of nibabel or SimpleITK; or one of these for each channel as {name: image}"
+    "image of nibabel, ITK or SimpleITK; or one of these for each channel as {name: image}"
 )
 WITHOUT_AFFINE = (
     "the image came as an array without affine: its voxels are taken for 1 mm cubes whose axes point to right, "
@@ -67,6 +67,8 @@ def given_image(image: object, setting: str = "image") -> GivenImage:
     kind = type(image).__module__.partition(".")[0]
     if kind == "SimpleITK":
         return _simple_itk(image, setting)
+    if kind == "itk":
+        return _itk(image, setting)
     if kind == "nibabel":
         return _nibabel(image, setting)
     affine = getattr(image, "affine", None) if isinstance(image, torch.Tensor) else None
@@ -138,15 +140,28 @@ def _nibabel(image: Any, setting: str) -> GivenImage:
 
 
 def _simple_itk(image: Any, setting: str) -> GivenImage:
-    """ITK's world is LPS, and its arrays are (W, H, D) or (W, H, D, C) of our axes."""
     import SimpleITK as sitk  # noqa: N813 - its usual name
 
-    if image.GetDimension() != 3:
-        raise SettingError(setting, f"an image of {image.GetDimension()} dimensions", "one of 3")
-    voxels = sitk.GetArrayFromImage(image)
+    direction = np.array(image.GetDirection())
+    return _of_itk(image, sitk.GetArrayFromImage(image), direction, image.GetDimension(), setting)
+
+
+def _itk(image: Any, setting: str) -> GivenImage:
+    import itk
+
+    direction = itk.array_from_matrix(image.GetDirection())
+    return _of_itk(image, itk.array_from_image(image), direction, image.GetImageDimension(), setting)
+
+
+def _of_itk(
+    image: Any, voxels: NDArray[Any], direction: NDArray[np.float64], dimension: int, setting: str
+) -> GivenImage:
+    """ITK's world is LPS, and its arrays are (W, H, D) or (W, H, D, C) of our axes."""
+    if dimension != 3:
+        raise SettingError(setting, f"an image of {dimension} dimensions", "one of 3")
     voxels = voxels.transpose(3, 2, 1, 0) if voxels.ndim == 4 else voxels.transpose(2, 1, 0)
     affine = np.eye(4)
-    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * np.array(image.GetSpacing())
+    affine[:3, :3] = direction.reshape(3, 3) * np.array(image.GetSpacing())
     affine[:3, 3] = image.GetOrigin()
     return _array(voxels, LPS_TO_RAS @ affine, setting)
 

@@ -23,7 +23,6 @@ def state_of(thing: object, without: Collection[str] = ()) -> dict[str, Any]:
     own = [field.name for field in fields(thing)] if is_dataclass(thing) else []
     computed = {n for cls in type(thing).__mro__ for n, v in vars(cls).items() if isinstance(v, cached_property)}
     state = {n: v for n, v in members.items() if n in own or not (n.startswith("_") or n in computed)}
-    given = [*arguments(type(thing)), *variadic(type(thing))]
     given = [name for name in (*arguments(type(thing)), *variadic(type(thing))) if name not in without]
     if all(name in state or f"_{name}" in members for name in given):
         return state | {f"_{name}": members[f"_{name}"] for name in given if f"_{name}" in members}

@@ -132,7 +132,7 @@ def _of_twins(
         except CaseError as error:
             log.warning("twin %d of the network, with random weights, has no importances: %s", number, error)
             found.append(dict.fromkeys(OF_TWINS, np.full_like(importance.values[Kind.IMPORTANCE], np.nan)))
-        except Exception as error:
+        except Exception as error:  # memory that runs out is told by errors of several types
             if not is_out_of_memory(error):
                 raise
             raise CaseError(

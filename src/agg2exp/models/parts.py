@@ -45,7 +45,7 @@ def model_of_parts(
         network,
         known,
         preprocessing,
-        windows if isinstance(windows, SlidingWindow) else SlidingWindow(windows),  # type: ignore[arg-type]
+        windows if isinstance(windows, SlidingWindow) else SlidingWindow(windows),  # type: ignore[arg-type]  # checked there
         name,
         head_is_known=head is not None or isinstance(labels, Labels),
         provenance=provenance_of(preprocessing) if isinstance(preprocessing, Preprocessor) else {},

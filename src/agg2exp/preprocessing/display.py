@@ -7,9 +7,9 @@ from typing import Protocol
 
 from torch import Tensor
 
-from agg2exp.domain.errors import SettingError, check_range
 from agg2exp.preprocessing.base import Limits
 from agg2exp.preprocessing.intensity import percentiles
+from agg2exp.preprocessing.low_high import check_low_high
 
 
 class Shown(Protocol):
@@ -37,11 +37,7 @@ class Display:
     unit: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("low", "high"):
-            check_range(f"display.{name}", getattr(self, name))
-            object.__setattr__(self, name, float(getattr(self, name)))
-        if self.low >= self.high:
-            raise SettingError("display", [self.low, self.high], "low < high")
+        check_low_high(self, "display")
 
     def limits(self, volume: Tensor) -> Limits:
         """The window, for each channel."""
@@ -64,11 +60,7 @@ class PercentileDisplay:
     high: float = 99.0
 
     def __post_init__(self) -> None:
-        for name in ("low", "high"):
-            check_range(f"display.{name}", getattr(self, name), 0, 100)
-            object.__setattr__(self, name, float(getattr(self, name)))
-        if self.low >= self.high:
-            raise SettingError("display", [self.low, self.high], "low < high")
+        check_low_high(self, "display", 0, 100)
 
     def limits(self, volume: Tensor) -> Limits:
         """The percentiles of each channel."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,9 @@ from monai.transforms import NormalizeIntensity, ScaleIntensityRange, ScaleInten
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agg2exp.domain.errors import SettingError, check_range
+from agg2exp.domain.errors import SettingError
 from agg2exp.preprocessing.base import Limits
+from agg2exp.preprocessing.low_high import check_low_high
 
 
 class Intensity(ABC):
@@ -42,11 +44,7 @@ class Window(Intensity):
     high: float
 
     def __post_init__(self) -> None:
-        for name in ("low", "high"):
-            check_range(f"intensity.{name}", getattr(self, name))
-            object.__setattr__(self, name, float(getattr(self, name)))
-        if self.low >= self.high:
-            raise SettingError("intensity", [self.low, self.high], "low < high")
+        check_low_high(self, "intensity")
 
     def __call__(self, volume: Tensor) -> Tensor:
         """Scaled and clipped."""
@@ -96,11 +94,7 @@ class Percentile(Intensity):
     high: float = 99.5
 
     def __post_init__(self) -> None:
-        for name in ("low", "high"):
-            check_range(f"intensity.{name}", getattr(self, name), 0, 100)
-            object.__setattr__(self, name, float(getattr(self, name)))
-        if self.low >= self.high:
-            raise SettingError("intensity", [self.low, self.high], "low < high")
+        check_low_high(self, "intensity", 0, 100)
 
     def __call__(self, volume: Tensor) -> Tensor:
         """Scaled and clipped."""
@@ -110,6 +104,41 @@ class Percentile(Intensity):
     def ends(self, volume: Tensor) -> Limits:
         """The percentiles."""
         return percentiles(volume, self.low, self.high)
+
+
+@dataclass(frozen=True)
+class PerChannel(Intensity):
+    """Each channel by a map of its own, such as CT beside PET.
+
+    Attributes:
+        channels: The maps (C).
+
+    Raises:
+        SettingError: One is no map. When called: there are others than the volume has channels.
+    """
+
+    channels: tuple[Intensity, ...]
+
+    def __post_init__(self) -> None:
+        maps = self.channels if isinstance(self.channels, Sequence) else ()
+        if not maps or not all(isinstance(part, Intensity) for part in maps):
+            raise SettingError("intensity.channels", self.channels, "a list of intensities, one for each channel")
+        object.__setattr__(self, "channels", tuple(maps))
+
+    def __call__(self, volume: Tensor) -> Tensor:
+        """Channel by channel."""
+        return torch.cat([part(channel) for part, channel in self._pairs(volume)])
+
+    def ends(self, volume: Tensor) -> Limits:
+        """Those of each channel's map."""
+        return tuple(end for part, channel in self._pairs(volume) for end in part.ends(channel))
+
+    def _pairs(self, volume: Tensor) -> list[tuple[Intensity, Tensor]]:
+        """Maps with their channels (1, D, H, W)."""
+        if len(volume) != len(self.channels):
+            allowed = f"as many as the scan has channels, {len(volume)}"
+            raise SettingError("intensity.channels", f"{len(self.channels)} maps", allowed)
+        return list(zip(self.channels, torch.split(volume, 1), strict=True))
 
 
 def _plain(volume: Tensor | NDArray[Any]) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from agg2exp.domain.case import Grid
 from agg2exp.domain.errors import SettingError
-from agg2exp.preprocessing.intensity import Intensity, Percentile, Window, ZScore, percentiles
+from agg2exp.preprocessing.intensity import Intensity, Percentile, PerChannel, Window, ZScore, percentiles
 from agg2exp.preprocessing.preprocessing import Preprocessing
 
 GRID = Grid((6, 5, 4), np.eye(4))
@@ -125,3 +125,22 @@ def test_percentiles_are_numpy_s():
 def test_wrong_values_are_named(make, key: str):
     with pytest.raises(SettingError, match=f"^{key}: expected"):
         make()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_channels_may_have_maps_of_their_own(seed: int):
+    maps = (Window(-200, 300), ZScore(nonzero=True), Percentile(5, 90))
+    scan = volume(seed, channels=3)
+    found = PerChannel(maps)(scan)
+    for c, part in enumerate(maps):
+        assert torch.equal(found[c], part(scan)[c])
+        assert PerChannel(maps).ends(scan)[c] == part.ends(scan)[c]
+
+
+def test_maps_have_to_be_as_many_as_channels():
+    message = r"intensity\.channels: expected as many as the scan has channels, 2, got '1 maps'"
+    with pytest.raises(SettingError, match=message):
+        PerChannel((ZScore(),))(volume(channels=2))
+    for channels in ((), (3,), ZScore(), "ct"):
+        with pytest.raises(SettingError, match="a list of intensities, one for each channel"):
+            PerChannel(channels)
