@@ -199,6 +199,12 @@ def write_toy_model(
     return folder
 
 
+def toy_job(folder: Path) -> list[str]:
+    """Arguments of `agg2exp explain` of `folder/data` with the toy model of `folder/conf`."""
+    own = ["--config-dir", str(folder / "conf"), *TOY, f"data.root={folder / 'data'}"]
+    return [*own, f"paths.cache={folder / 'cache'}", "attribution=vanilla_gradient", "logger=none", "trainer=cpu"]
+
+
 def spoiled(network: nn.Module) -> nn.Module:
     """The network with NaN in its last bias."""
     with torch.no_grad():

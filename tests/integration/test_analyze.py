@@ -315,7 +315,7 @@ def test_runs_of_one_data_set_may_differ_in_cases_but_not_in_how_they_were_expla
     a, b, c = (str(tmp_path / name) for name in chosen)
     (both,) = read_data_sets(OmegaConf.create({"x": [a, b]}), labels=None)
     assert list(both.cases) == CASES[:2]
-    with pytest.raises(JobError, match=r"differ in \['model.windows'\] and are not one data set"):
+    with pytest.raises(JobError, match=r"differ in \['windows'\] and are not one data set"):
         read_data_sets(OmegaConf.create({"x": [a, c]}), labels=None)
 
 

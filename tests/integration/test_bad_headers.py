@@ -51,16 +51,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def explain(folder: Path, *overrides: str) -> int:
-    words = [
-        "--config-dir",
-        str(folder / "conf"),
-        "model=toy",
-        "data=totalsegmentator",
-        "data/merge=toy",
-        f"data.root={folder / 'data'}",
-    ]
-    words += ["attribution=vanilla_gradient", "callbacks=tables", "logger=none", "trainer=cpu"]
-    return run("explain", [*words, f"paths.cache={folder / 'cache'}", *overrides], folder / "run").code
+    return run("explain", [*cases.toy_job(folder), "callbacks=tables", *overrides], folder / "run").code
 
 
 def test_each_costs_its_own_case_and_the_others_are_explained(folder: Path):

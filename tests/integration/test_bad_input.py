@@ -41,19 +41,7 @@ class Ended:
 def explain(folder: Path, capture, *overrides: str) -> Ended:
     """`agg2exp explain` of `folder/data` with the toy model of `folder/conf`."""
     output = folder / "run"
-    words = [
-        *(
-            "--config-dir",
-            str(folder / "conf"),
-            "model=toy",
-            "data=totalsegmentator",
-            "data/merge=toy",
-            f"data.root={folder / 'data'}",
-        ),
-        *("attribution=vanilla_gradient", "callbacks=tables", "logger=none", "trainer=cpu"),
-        f"paths.cache={folder / 'cache'}",
-    ]
-    code = run("explain", [*words, *overrides], output).code
+    code = run("explain", [*cases.toy_job(folder), "callbacks=tables", *overrides], output).code
     text = capture.readouterr()
     return Ended(code, output, " ".join((text.out + text.err).split()))
 

@@ -46,15 +46,8 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 def explain(folder: Path, *words: str, output: str = "explain") -> Finished:
-    setting = [
-        "--config-dir",
-        str(folder / "conf"),
-        *cases.TOY,
-        f"data.root={folder / 'data'}",
-    ]
-    tiny = ["attribution=vanilla_gradient", "trainer=cpu", "logger=none", f"paths.cache={folder / 'cache'}"]
-    more = ['+data.extra_masks.nodule="{case}/segmentations/heart.nii.gz"']
-    return run("explain", [*setting, *tiny, *more, *words], folder / "runs" / output)
+    more = '+data.extra_masks.nodule="{case}/segmentations/heart.nii.gz"'
+    return run("explain", [*cases.toy_job(folder), more, *words], folder / "runs" / output)
 
 
 @pytest.fixture(scope="module")
